@@ -1,0 +1,1 @@
+"""Speech emotion recognition: from raw speech to a proven, exported model."""

@@ -1,0 +1,57 @@
+"""Outputs appear whole or not at all."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; it takes `path`'s place when the block ends without error."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)  # mkstemp makes files private
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Writes `text` as UTF-8, whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def atomic_folders(*folders: Path | str) -> Iterator[list[Path]]:
+    """Yields one empty temporary folder for each of `folders`; they take their places together at the end.
+
+    A failure inside the block leaves what was there before untouched. The moves themselves are renames within one
+    file system; a kill between two of them leaves each folder whole, old or new.
+    """
+    finals = [Path(folder) for folder in folders]
+    temporaries = []
+    try:
+        for final in finals:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            name = tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.")
+            temporaries.append(Path(name))
+            temporaries[-1].chmod(0o755)
+        yield temporaries
+        for temporary, final in zip(temporaries, finals, strict=True):
+            if final.is_dir() and not final.is_symlink():
+                shutil.rmtree(final)
+            elif final.is_symlink() or final.exists():
+                final.unlink()
+            os.replace(temporary, final)
+    finally:
+        for temporary in temporaries:
+            shutil.rmtree(temporary, ignore_errors=True)
