@@ -1,0 +1,1 @@
+"""Corpora: one reader each, all yielding the one table of utterances; verification; splits by protocol."""

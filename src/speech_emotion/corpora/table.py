@@ -1,0 +1,116 @@
+"""The one table of utterances that every corpus becomes."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from speech_emotion.errors import UserError
+from speech_emotion.store.atomic import atomic_file
+
+EMOTIONS = (
+    "anger", "boredom", "calm", "disgust", "excitement", "fear", "frustration", "happiness", "neutral", "other",
+    "sadness", "surprise",
+)  # fmt: skip
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),  # unique over corpora: corpus/path without its ending
+        pa.field("corpus", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),  # below data/<corpus>/, with forward slashes
+        pa.field("speaker", pa.string(), nullable=False),
+        pa.field("sex", pa.string()),  # female, male or null
+        pa.field("emotion", pa.string(), nullable=False),
+        pa.field("intensity", pa.string()),  # normal, strong or null
+        pa.field("text", pa.string()),  # which sentence, as the corpus codes or writes it
+        pa.field("session", pa.string()),  # recording session, where speakers share one
+        pa.field("start", pa.float64(), nullable=False),  # seconds within the file
+        pa.field("end", pa.float64(), nullable=False),
+        pa.field("duration", pa.float64(), nullable=False),  # seconds: end - start
+        pa.field("sample_rate", pa.int32(), nullable=False),  # Hz, of the file
+        pa.field("channels", pa.int16(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),  # of the file
+        pa.field("licence", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What a reader can tell of an utterance from names and label files, before its audio is opened.
+
+    `end` None means: to the end of the file.
+    """
+
+    path: str
+    speaker: str
+    emotion: str
+    sex: str | None = None
+    intensity: str | None = None
+    text: str | None = None
+    session: str | None = None
+    start: float = 0.0
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A file that cannot be used, and why. `reason` is one of a few words that can be counted, `detail` a sentence."""
+
+    path: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One row of the table; the fields are SCHEMA's."""
+
+    id: str
+    corpus: str
+    path: str
+    speaker: str
+    sex: str | None
+    emotion: str
+    intensity: str | None
+    text: str | None
+    session: str | None
+    start: float
+    end: float
+    duration: float
+    sample_rate: int
+    channels: int
+    sha256: str
+    licence: str
+
+
+def write_utterances(path: Path | str, utterances: Iterable[Utterance]) -> None:
+    """Writes the table as Parquet, sorted by id.
+
+    Raises:
+        UserError: two utterances share an id.
+    """
+    rows = sorted((asdict(utterance) for utterance in utterances), key=lambda row: row["id"])
+    for one, other in zip(rows, rows[1:], strict=False):
+        if one["id"] == other["id"]:
+            raise UserError(f"{one['id']}: two utterances bear this id ({one['path']}, {other['path']}): rename one file")
+    with atomic_file(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary)
+
+
+def read_utterances(path: Path | str) -> pd.DataFrame:
+    """Reads the table; one row an utterance, columns as in SCHEMA, in the order of ids.
+
+    Raises:
+        UserError: no such file, or another schema.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such table: run the ingest step (dvc repro)")
+    table = pq.read_table(path)
+    if not table.schema.equals(SCHEMA):
+        raise UserError(f"{path}: is not a table of utterances of this version: run the ingest step again")
+    return table.to_pandas()

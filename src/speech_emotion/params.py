@@ -1,0 +1,301 @@
+"""params.yaml as typed values: every key has a meaning and a range, and nothing runs on a bad one.
+
+Values stand in params.yaml alone; this module gives types and ranges, and no defaults.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from speech_emotion.errors import UserError
+
+PARAMS_FILE = Path("params.yaml")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Ingest(Section):
+    min_seconds: Annotated[float, Field(gt=0, le=10)]
+    max_seconds: Annotated[float, Field(gt=0, le=36000)]
+    silence_dbfs: Annotated[float, Field(ge=-120, lt=0)]
+    max_set_aside: Share
+    undeclared_labels: Literal["reject", "keep"]
+
+
+class Recipe(Section):
+    """How a waveform is prepared; anything but level needs the whole utterance and keeps a system off the device."""
+
+    level: Literal["none", "peak", "rms"]
+    denoise: Literal["none", "spectral-subtraction", "wavelet"]
+    vad: bool
+
+    @property
+    def not_deployable(self) -> str:
+        """Why a system with this recipe cannot go to the device; empty if it can."""
+        if self.denoise != "none":
+            return f"{self.denoise} looks at the whole utterance"
+        if self.vad:
+            return "silence removal looks at the whole utterance"
+        return ""
+
+
+class Preprocess(Section):
+    sample_rate: Annotated[int, Field(ge=8000, le=48000)]
+    recipes: dict[Name, Recipe]
+    level_dbfs: Annotated[float, Field(ge=-60, lt=0)]
+    vad_threshold_db: Annotated[float, Field(gt=0, le=100)]
+    vad_hang_ms: Annotated[float, Field(ge=0, le=1000)]
+    oversubtraction: Annotated[float, Field(ge=1, le=10)]
+    spectral_floor: Annotated[float, Field(gt=0, lt=1)]
+    wavelet: Annotated[str, Field(pattern=r"^(haar|db[1-9]|db1[0-9]|sym[2-9]|coif[1-5])$")]
+    wavelet_levels: Annotated[int, Field(ge=1, le=10)]
+
+
+
+Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class Augment(Section):
+    seed: Seed
+    stretch: Interval
+    pitch_semitones: Interval
+    snr_db: Interval
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Augment":
+        for name in ("stretch", "pitch_semitones", "snr_db"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} = [{low}, {high}]: the first must not exceed the second")
+        if self.stretch[0] < 0.25 or self.stretch[1] > 4:
+            raise ValueError(f"stretch = {self.stretch}: must lie within 0.25 and 4")
+        return self
+
+
+FRONT_END_KINDS = ("spectrogram", "mspec", "mfcc", "energy")
+
+
+class Feature(Section):
+    """One named feature definition. Frames and hops are in samples; which further keys a kind takes is checked."""
+
+    kind: Literal[
+        "spectrogram", "mspec", "mfcc", "energy", "f0", "voicing", "zcr", "chroma", "formants", "speech-rate", "statistics"
+    ]
+    frame: Annotated[int, Field(ge=16, le=65536)] | None = None
+    hop: Annotated[int, Field(ge=1, le=65536)] | None = None
+    n_fft: Annotated[int, Field(ge=16, le=65536)] | None = None
+    window: Literal["hamming", "hann", "boxcar"] | None = None
+    preemphasis: Annotated[float, Field(ge=0, lt=1)] | None = None
+    n_bands: Annotated[int, Field(ge=1, le=4096)] | None = None
+    log: bool | None = None
+    n_mels: Annotated[int, Field(ge=1, le=512)] | None = None
+    n_mfcc: Annotated[int, Field(ge=1, le=512)] | None = None
+    n_formants: Annotated[int, Field(ge=1, le=6)] | None = None
+    fmin: Annotated[float, Field(ge=20, le=20000)] | None = None
+    fmax: Annotated[float, Field(ge=20, le=20000)] | None = None
+    deltas: Annotated[int, Field(ge=0, le=2)] = 0
+    of: list[Name] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Feature":
+        frames = ("frame", "hop")
+        spectrum = (*frames, "n_fft", "window")
+        wanted = {
+            "spectrogram": (*spectrum, "preemphasis", "n_bands", "log"),
+            "mspec": (*spectrum, "preemphasis", "n_mels"),
+            "mfcc": (*spectrum, "preemphasis", "n_mels", "n_mfcc"),
+            "energy": (*frames, "window", "preemphasis"),
+            "f0": (*frames, "fmin", "fmax"),
+            "voicing": (*frames, "fmin", "fmax"),
+            "zcr": frames,
+            "chroma": spectrum,
+            "formants": (*frames, "n_formants"),
+            "speech-rate": frames,
+            "statistics": ("of",),
+        }[self.kind]
+        given = {name for name, value in self if value is not None and name not in ("kind", "deltas")}
+        if missing := [name for name in wanted if name not in given]:
+            raise ValueError(f"a {self.kind} feature needs {', '.join(missing)}")
+        if surplus := sorted(given - set(wanted)):
+            raise ValueError(f"a {self.kind} feature takes no {', '.join(surplus)}")
+        if self.n_fft is not None and self.n_fft < self.frame:
+            raise ValueError(f"n_fft = {self.n_fft}: must be at least the frame, {self.frame}")
+        if self.n_mfcc is not None and self.n_mfcc > self.n_mels:
+            raise ValueError(f"n_mfcc = {self.n_mfcc}: must be at most n_mels, {self.n_mels}")
+        if self.n_bands is not None and (self.n_fft // 2) % self.n_bands:
+            raise ValueError(f"n_bands = {self.n_bands}: must divide n_fft / 2 = {self.n_fft // 2}")
+        if self.fmin is not None and self.fmin >= self.fmax:
+            raise ValueError(f"fmin = {self.fmin}: must be below fmax, {self.fmax}")
+        return self
+
+    @property
+    def not_deployable(self) -> str:
+        """Why a system on this feature cannot go to the device; empty if it can."""
+        if self.kind not in FRONT_END_KINDS:
+            return f"{self.kind} has no form inside the graph"
+        return "derivatives are taken over the whole utterance" if self.deltas else ""
+
+
+class Needs(Section):
+    """What a system asks of the stages before training: a recipe, augmented copies, features."""
+
+    recipe: Name
+    copies: Annotated[int, Field(ge=0, le=20)]
+    features: Annotated[list[Name], Field(min_length=1)]
+
+
+class Tune(Section):
+    enabled: bool
+    trials: Annotated[int, Field(ge=1, le=10000)]
+    seed: Seed
+
+
+class Train(Section):
+    patience: Positive
+    published_units: bool
+    keep_models: bool
+
+
+class Evaluate(Section):
+    calibration_bins: Annotated[int, Field(ge=2, le=100)]
+
+
+class Select(Section):
+    metric: Literal["ua", "wa", "macro_f1"]
+
+
+class Export(Section):
+    opset: Annotated[int, Field(ge=13, le=17)]
+    calibration_windows: Positive
+    tolerance: Annotated[float, Field(gt=0, le=0.1)]
+
+
+class Track(Section):
+    uri: Annotated[str, Field(pattern=r"^(sqlite|postgresql(\+\w+)?|mysql(\+\w+)?|https?)://")]
+    experiment: Annotated[str, Field(min_length=1)]
+
+
+class Budget(Section):
+    """What one run of the graph does with a corpus."""
+
+    protocol: Name
+    systems: Annotated[list[Name], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    max_epochs: Positive
+
+
+class Params(Section):
+    corpus: Name
+    workers: Annotated[int, Field(ge=1, le=256)]
+    ingest: Ingest
+    preprocess: Preprocess
+    augment: Augment
+    features: dict[Name, Feature]
+    needs: dict[Name, Needs]
+    tune: Tune
+    train: Train
+    systems: dict[Name, dict[str, Any]]  # each system's own Params class checks its values
+    evaluate: Evaluate
+    select: Select
+    export: Export
+    track: Track
+    budgets: dict[Name, Budget]
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of the corpus at work."""
+        return self.budgets[self.corpus]
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Params":
+        _known("corpus", self.corpus, self.budgets, "budgets")
+        for corpus, budget in self.budgets.items():
+            for system in budget.systems:
+                _known(f"budgets.{corpus}.systems", system, self.systems, "systems")
+                _known(f"budgets.{corpus}.systems", system, self.needs, "needs")
+        for system, needs in self.needs.items():
+            _known(f"needs.{system}.recipe", needs.recipe, self.preprocess.recipes, "preprocess.recipes")
+            for feature in needs.features:
+                _known(f"needs.{system}.features", feature, self.features, "features")
+        for name, feature in self.features.items():
+            for part in feature.of or ():
+                _known(f"features.{name}.of", part, self.features, "features")
+                if self.features[part].kind == "statistics":
+                    raise ValueError(f"features.{name}.of = {part}: must not be statistics itself")
+        return self
+
+
+def _known(key: str, value: str, among: dict[str, Any], section: str) -> None:
+    if value not in among:
+        raise ValueError(f"{key} = {value}: must be a key of {section}: {', '.join(sorted(among))}")
+
+
+def load_params(path: Path | str = PARAMS_FILE) -> Params:
+    """Reads and checks params.yaml.
+
+    Raises:
+        UserError: one line a fault, each naming file, key, value and what is allowed.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file: run from the project's top folder") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML: {str(error).replace(chr(10), ' ')}") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: must hold sections such as ingest and train")
+    return check(Params, raw, str(path))
+
+
+def check(model: type[Section], raw: dict[str, Any], file: str, prefix: str = "") -> Any:
+    """Builds `model` from plain values; faults become one UserError with a line each, `file: key = value: cure`."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        lines = [_fault(fault, file, prefix) for fault in error.errors()]
+        raise UserError("\n".join(lines)) from None
+
+
+def _fault(fault: dict[str, Any], file: str, prefix: str) -> str:
+    key = ".".join(part for part in (prefix, *map(str, fault["loc"])) if part)
+    kind, limits = fault["type"], fault.get("ctx", {})
+    if kind == "value_error":
+        text = str(limits["error"])
+        where = f"{key}: " if key else ""
+        return f"{file}: {where}{text}"
+    if kind == "missing":
+        return f"{file}: {key}: is missing: add it"
+    if kind == "extra_forbidden":
+        return f"{file}: {key} = {fault['input']!r}: is no known key: remove it or mend its spelling"
+    wording = {
+        "greater_than_equal": "must be at least {ge}",
+        "greater_than": "must be above {gt}",
+        "less_than_equal": "must be at most {le}",
+        "less_than": "must be below {lt}",
+        "literal_error": "must be one of {expected}",
+        "string_pattern_mismatch": "must match {pattern}",
+        "finite_number": "must be a finite number",
+        "too_short": "must hold at least {min_length} values",
+        "too_long": "must hold at most {max_length} values",
+    }
+    if kind in wording:
+        cure = wording[kind].format(**limits)
+    elif kind.endswith(("_type", "_parsing", "_from_float")):
+        cure = "must be " + {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "a text"}.get(
+            kind.split("_")[0], fault["msg"].removeprefix("Input should be ")
+        )
+    else:
+        cure = fault["msg"]
+    return f"{file}: {key} = {fault['input']!r}: {cure}"

@@ -1,0 +1,39 @@
+"""`python -m speech_emotion.steps NAME [--system ID]`: what dvc.yaml and the Kubeflow components call."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from speech_emotion.errors import UserError
+from speech_emotion.params import PARAMS_FILE
+from speech_emotion.steps.driver import NAMES, execute, load_step, parse_params
+
+
+def _port(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not separator or not name or not path:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be PORT=FOLDER")
+    return name, Path(path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m speech_emotion.steps", description="Runs one step of the graph.")
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--system", help="which system, for steps that have one instance a system")
+    parser.add_argument("--params", default=str(PARAMS_FILE), help="file, or JSON text")
+    parser.add_argument("--input", type=_port, action="append", default=[], metavar="PORT=FOLDER")
+    parser.add_argument("--output", type=_port, action="append", default=[], metavar="PORT=FOLDER")
+    options = parser.parse_args(arguments)
+    try:
+        execute(
+            load_step(options.name), parse_params(options.params), options.system, dict(options.input), dict(options.output)
+        )
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Runs one step: checks params, seeds, makes temporary outputs, moves them into place."""
+
+import importlib
+import json
+import os
+import platform
+import random
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from speech_emotion.errors import UserError
+from speech_emotion.params import PARAMS_FILE, Params, check, load_params
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.step import Step, StepParams
+from speech_emotion.store.atomic import atomic_folders, write_text
+
+NAMES = ("ingest", "preprocess", "augment", "features", "tune", "train", "evaluate", "select", "export", "track")
+PROVENANCE = Path("artifacts/provenance")
+
+
+def load_step(name: str) -> Step:
+    """The step of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in NAMES:
+        raise UserError(f"step {name}: must be one of {', '.join(NAMES)}")
+    return importlib.import_module(f"speech_emotion.steps.{name}").STEP
+
+
+def parse_params(source: str | Path) -> Params:
+    """Params from a file, or from JSON text (a Kubeflow component passes it so)."""
+    text = str(source)
+    if not text.lstrip().startswith("{"):
+        return load_params(text)
+    try:
+        return check(Params, json.loads(text), "params")
+    except json.JSONDecodeError as error:
+        raise UserError(f"params: not JSON: {error}") from None
+
+
+def execute(
+    step: Step,
+    params: Params,
+    system: str | None = None,
+    inputs: Mapping[str, Path] | None = None,
+    outputs: Mapping[str, Path] | None = None,
+    recorder: Recorder | None = None,
+    provenance: Path | None = PROVENANCE,
+) -> None:
+    """Runs a step on its default folders, or on those given by port name.
+
+    Args:
+        provenance: folder that receives time, host and duration, beside the outputs and in no hash; None for none.
+
+    Raises:
+        UserError: bad params, a missing input, an unknown port, or whatever the step finds wrong with its input.
+    """
+    _check_systems(params)
+    if step.per_system and system not in params.systems:
+        raise UserError(f"step {step.name}: system = {system}: must be one of {', '.join(sorted(params.systems))}")
+    if not step.per_system and system is not None:
+        raise UserError(f"step {step.name}: takes no system: leave it out")
+    sources = _folders(step, {**step.inputs, **step.caches}, inputs, params, system)
+    finals = _folders(step, step.outputs, outputs, params, system)
+    for port in step.inputs:
+        if not sources[port].exists():
+            raise UserError(f"step {step.name}: input {port} = {sources[port]}: is not there: run the steps before (dvc repro)")
+    for port in step.caches:
+        sources[port].mkdir(parents=True, exist_ok=True)
+    _seed_everything()
+    recorder = recorder or Recorder()
+    started = time.time()
+    with atomic_folders(*finals.values()) as temporaries:
+        targets = dict(zip(finals, temporaries, strict=True))
+        step.run(sources, StepParams(params, step.sections, system), targets, recorder)
+    if provenance is not None:
+        _write_provenance(provenance, step.name if system is None else f"{step.name}-{system}", started)
+
+
+def _check_systems(params: Params) -> None:
+    """Every system of the budget checks its own hyper-parameters before anything runs."""
+    from speech_emotion.systems.catalogue import check_system_params
+
+    for system in params.budget.systems:
+        check_system_params(params, system)
+
+
+def _folders(
+    step: Step, defaults: Mapping[str, str], given: Mapping[str, Path] | None, params: Params, system: str | None
+) -> dict[str, Path]:
+    given = dict(given or {})
+    known = {**step.inputs, **step.caches, **step.outputs}
+    if unknown := sorted(set(given) - set(known)):
+        raise UserError(f"step {step.name}: port {unknown[0]}: must be one of {', '.join(sorted(known))}")
+    return {
+        port: Path(given.get(port, template.format(corpus=params.corpus, system=system)))
+        for port, template in defaults.items()
+    }
+
+
+def _seed_everything(seed: int = 0) -> None:
+    """A floor under reproducibility; whatever draws numbers for a result is keyed on its own (randomness.py)."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)
+
+
+def _write_provenance(folder: Path, name: str, started: float) -> None:
+    record = {
+        "step": name,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": round(time.time() - started, 2),
+        "host": platform.node(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
