@@ -115,7 +115,7 @@ class Feature(Section):
             "spectrogram": (*spectrum, "preemphasis", "n_bands", "log"),
             "mspec": (*spectrum, "preemphasis", "n_mels"),
             "mfcc": (*spectrum, "preemphasis", "n_mels", "n_mfcc"),
-            "energy": (*frames, "window", "preemphasis"),
+            "energy": (*frames, "window"),
             "f0": (*frames, "fmin", "fmax"),
             "voicing": (*frames, "fmin", "fmax"),
             "zcr": frames,
