@@ -148,10 +148,15 @@ class Feature(Section):
 
 
 class Needs(Section):
-    """What a system asks of the stages before training: a recipe, augmented copies, features."""
+    """What a system asks of the stages before training: a recipe, augmented copies, features.
+
+    A waveform shorter than `min_seconds` (one window of the system) is repeated until it lasts so long before its features are
+    taken; statistics are taken of the waveform as it is.
+    """
 
     recipe: Name
     copies: Annotated[int, Field(ge=0, le=20)]
+    min_seconds: Annotated[float, Field(ge=0, le=60)]
     features: Annotated[list[Name], Field(min_length=1)]
 
 
@@ -228,12 +233,28 @@ class Params(Section):
             _known(f"needs.{system}.recipe", needs.recipe, self.preprocess.recipes, "preprocess.recipes")
             for feature in needs.features:
                 _known(f"needs.{system}.features", feature, self.features, "features")
+        for corpus, budget in self.budgets.items():
+            self._one_length(corpus, budget)
         for name, feature in self.features.items():
             for part in feature.of or ():
                 _known(f"features.{name}.of", part, self.features, "features")
                 if self.features[part].kind == "statistics":
                     raise ValueError(f"features.{name}.of = {part}: must not be statistics itself")
         return self
+
+    def _one_length(self, corpus: str, budget: Budget) -> None:
+        """Features are kept once for a recipe: systems that share them must ask for one min_seconds."""
+        askers: dict[tuple[str, str], str] = {}
+        for system in budget.systems:
+            needs = self.needs[system]
+            for feature in needs.features:
+                other = askers.setdefault((needs.recipe, feature), system)
+                theirs = self.needs[other].min_seconds
+                if theirs != needs.min_seconds and self.features[feature].kind != "statistics":
+                    raise ValueError(
+                        f"needs.{system}.min_seconds = {needs.min_seconds}: needs.{other} asks for {theirs} of the same "
+                        f"feature {feature} in budgets.{corpus}: give both one value, or define the feature twice"
+                    )
 
 
 def _known(key: str, value: str, among: dict[str, Any], section: str) -> None:
