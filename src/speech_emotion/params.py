@@ -150,8 +150,8 @@ class Feature(Section):
 class Needs(Section):
     """What a system asks of the stages before training: a recipe, augmented copies, features.
 
-    A waveform shorter than `min_seconds` (one window of the system) is repeated until it lasts so long before its features are
-    taken; statistics are taken of the waveform as it is.
+    A waveform shorter than `min_seconds` (one window of the system) is repeated until it lasts so long before its
+    features are taken; statistics are taken of the waveform as it is.
     """
 
     recipe: Name
@@ -174,6 +174,10 @@ class Train(Section):
 
 class Evaluate(Section):
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
+    bootstrap_draws: Annotated[int, Field(ge=100, le=1000000)]
+    confidence: Annotated[float, Field(ge=0.5, lt=1)]
+    permutation_draws: Annotated[int, Field(ge=100, le=1000000)]
+    seed: Seed
 
 
 class Select(Section):
@@ -252,8 +256,8 @@ class Params(Section):
                 theirs = self.needs[other].min_seconds
                 if theirs != needs.min_seconds and self.features[feature].kind != "statistics":
                     raise ValueError(
-                        f"needs.{system}.min_seconds = {needs.min_seconds}: needs.{other} asks for {theirs} of the same "
-                        f"feature {feature} in budgets.{corpus}: give both one value, or define the feature twice"
+                        f"needs.{system}.min_seconds = {needs.min_seconds}: needs.{other} asks for {theirs} of "
+                        f"the same feature {feature} in budgets.{corpus}: give both one value, or define it twice"
                     )
 
 
