@@ -1,0 +1,89 @@
+"""W1, CL: a CNN on the spectrogram beside an LSTM on MFCC (wang-cl-jetson, section 3)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from speech_emotion.params import Positive, Section
+from speech_emotion.systems.network import Affine, Network, NetworkSystem, Statistics
+
+
+class CL(Network):
+    """Spectrogram (B, 128, 128) -> three convolutions; MFCC (B, 128, 13) -> two LSTM layers; fused by dense layers.
+
+    Each branch's output is normalised to zero mean and unit variance before it is concatenated. The spectrogram is scaled to [0, 1] by the
+    least and largest value of its window, MFCC by each coefficient's training range (Min-Max normalisation, section 3.3).
+    """
+
+    def __init__(self, spectrogram: str, mfcc: str, dims: Mapping[str, int], frames: int, classes: int, dropout: float, last: bool):
+        super().__init__()
+        self.spectrogram, self.mfcc, self.last = spectrogram, mfcc, last
+        self.mfcc_range = Affine(dims[mfcc])
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((1, 32), (32, 64), (64, 64)):
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        self.convolutions = nn.Sequential(*layers)
+        self.lstm = nn.LSTM(dims[mfcc], 128, num_layers=2, batch_first=True, dropout=dropout)
+        flat = 64 * (frames // 8) * (dims[spectrogram] // 8)
+        sequence = 128 if last else 128 * frames
+        self.norms = nn.ModuleList([nn.LayerNorm(flat), nn.LayerNorm(sequence)])
+        self.dense = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(flat + sequence, 128),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(128, 64),
+            nn.ReLU(),
+            nn.Linear(64, classes),
+        )
+
+    def fit_normalisation(self, statistics: Mapping[str, Statistics]) -> None:
+        self.mfcc_range.min_max(statistics[self.mfcc])
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        image = features[self.spectrogram].unsqueeze(1)  # (B, 1, L, 128)
+        low = image.amin(dim=(2, 3), keepdim=True)
+        high = image.amax(dim=(2, 3), keepdim=True)
+        image = (image - low) / (high - low + 1e-6)
+        spatial = self.convolutions(image).flatten(1)  # (B, 64 * L/8 * 16)
+        sequence, _ = self.lstm(self.mfcc_range(features[self.mfcc]))  # (B, L, 128)
+        temporal = sequence[:, -1] if self.last else sequence.flatten(1)
+        return self.dense(torch.cat([self.norms[0](spatial), self.norms[1](temporal)], dim=1))
+
+
+class Recogniser(NetworkSystem):
+    TITLE = "W1 CL: CNN + LSTM in parallel"
+    PAPER = "wang-cl-jetson"
+    TRAINING_WINDOWS = "one"
+
+    class Params(Section):
+        epochs: Positive
+        batch_size: Positive
+        learning_rate: Annotated[float, Field(gt=0, le=1)]
+        dropout: Annotated[float, Field(ge=0, lt=1)]
+        lstm_output: Literal["last", "sequence"]  # the paper flattens; its whole sequence or its last state is not stated
+        window_frames: Annotated[int, Field(ge=8, multiple_of=8)]
+        hop_frames: Positive
+
+    def build(self) -> CL:
+        spectrogram, mfcc = self.definition.features
+        return CL(
+            spectrogram,
+            mfcc,
+            self.definition.dims,
+            self.params.window_frames,
+            len(self.definition.labels),
+            self.params.dropout,
+            self.params.lstm_output == "last",
+        )
+
+    @classmethod
+    def search_space(cls, trial: Any) -> dict[str, Any]:
+        return {
+            "learning_rate": trial.suggest_float("learning_rate", 3e-5, 1e-3, log=True),
+            "dropout": trial.suggest_float("dropout", 0.0, 0.6),
+            "lstm_output": trial.suggest_categorical("lstm_output", ["last", "sequence"]),
+        }
