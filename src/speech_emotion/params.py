@@ -196,16 +196,21 @@ class Track(Section):
 
 
 class Budget(Section):
-    """What one run of the graph does with a corpus."""
+    """What one run of the graph does with a corpus.
+
+    Attributes:
+        systems: for runners that give each corpus its own; None means the candidates, and dvc.yaml knows these alone.
+    """
 
     protocol: Name
-    systems: Annotated[list[Name], Field(min_length=1)]
+    systems: Annotated[list[Name], Field(min_length=1)] | None = None
     seeds: Annotated[list[Seed], Field(min_length=1)]
     max_epochs: Positive
 
 
 class Params(Section):
     corpus: Name
+    candidates: Annotated[list[Name], Field(min_length=1)]
     workers: Annotated[int, Field(ge=1, le=256)]
     ingest: Ingest
     preprocess: Preprocess
@@ -223,16 +228,23 @@ class Params(Section):
 
     @property
     def budget(self) -> Budget:
-        """The budget of the corpus at work."""
-        return self.budgets[self.corpus]
+        """The budget of the corpus at work; its systems are the candidates unless it names its own."""
+        budget = self.budgets[self.corpus]
+        return budget.model_copy(update={"systems": self._systems(budget)})
+
+    def _systems(self, budget: Budget) -> list[str]:
+        return budget.systems or self.candidates
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
         _known("corpus", self.corpus, self.budgets, "budgets")
-        for corpus, budget in self.budgets.items():
-            for system in budget.systems:
-                _known(f"budgets.{corpus}.systems", system, self.systems, "systems")
-                _known(f"budgets.{corpus}.systems", system, self.needs, "needs")
+        lists = {f"budgets.{corpus}.systems": budget.systems or () for corpus, budget in self.budgets.items()}
+        for key, systems in {"candidates": self.candidates, **lists}.items():
+            for system in systems:
+                _known(key, system, self.systems, "systems")
+                _known(key, system, self.needs, "needs")
+            if len(set(systems)) < len(systems):
+                raise ValueError(f"{key} = {list(systems)}: must name each system once")
         for system, needs in self.needs.items():
             _known(f"needs.{system}.recipe", needs.recipe, self.preprocess.recipes, "preprocess.recipes")
             for feature in needs.features:
@@ -249,7 +261,7 @@ class Params(Section):
     def _one_length(self, corpus: str, budget: Budget) -> None:
         """Features are kept once for a recipe: systems that share them must ask for one min_seconds."""
         askers: dict[tuple[str, str], str] = {}
-        for system in budget.systems:
+        for system in self._systems(budget):
             needs = self.needs[system]
             for feature in needs.features:
                 other = askers.setdefault((needs.recipe, feature), system)

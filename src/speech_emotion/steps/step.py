@@ -21,7 +21,7 @@ class StepParams:
     def __init__(self, params: Params, sections: tuple[str, ...], system: str | None = None):
         self._params = params
         self._allowed = {section.split(".")[0] for section in sections} | {"workers"}
-        if "budgets" in self._allowed:
+        if self._allowed & {"budgets", "candidates"}:
             self._allowed.add("budget")
         self.system = system
 
