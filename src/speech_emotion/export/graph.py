@@ -1,0 +1,193 @@
+"""A trained classifier as one ONNX graph: static shapes, default domain, byte for byte the same each time."""
+
+import io
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import onnx
+import onnxruntime as ort
+import torch
+from torch import nn
+
+from speech_emotion.errors import UserError
+
+INPUT = "waveform"
+OUTPUT = "probabilities"
+REFUSALS = (
+    torch.onnx.errors.OnnxExporterError,
+    onnx.checker.ValidationError,
+    onnx.shape_inference.InferenceError,
+)
+IR_VERSION = 8  # the newest that TensorRT 8.5's parser (ONNX 1.12) reads
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An exported classifier.
+
+    Attributes:
+        model: (1, window samples) float32 `waveform` -> (1, classes) float32 `probabilities`.
+        front_end: names of the nodes that compute features, everything before the network proper.
+    """
+
+    model: onnx.ModelProto
+    front_end: frozenset[str]
+
+
+class _Probed(nn.Module):
+    """Gives the front-ends' outputs beside the probabilities, so that the graph shows where features end."""
+
+    def __init__(self, classifier: nn.Module, front_end: type[nn.Module]):
+        super().__init__()
+        self.classifier = classifier
+        self.modules_before = [module for module in classifier.modules() if isinstance(module, front_end)]
+
+    def forward(self, waveform: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        seen: list[torch.Tensor] = []
+        hooks = [
+            module.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+            for module in self.modules_before
+        ]
+        try:
+            probabilities = self.classifier(waveform)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return probabilities, *seen
+
+
+def export_graph(classifier: nn.Module, window_samples: int, opset: int, front_end: type[nn.Module]) -> Graph:
+    """Exports a trained classifier.
+
+    Args:
+        classifier: (1, window_samples) -> (1, classes) probabilities; put into evaluation mode.
+        window_samples: samples of one window.
+        opset: of the default domain, 13 to 17.
+        front_end: class of the modules that compute features inside the classifier.
+
+    Raises:
+        UserError: the exporter or ONNX's own checker refuses the classifier.
+    """
+    classifier.eval()
+    example = torch.zeros(1, window_samples)
+    buffer = io.BytesIO()
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of a varying batch size: it is fixed here
+            # The TorchScript exporter writes opset 13 and LSTM operators; the newer one starts at opset 18.
+            torch.onnx.export(
+                _Probed(classifier, front_end),
+                (example,),
+                buffer,
+                input_names=[INPUT],
+                opset_version=opset,
+                dynamo=False,
+            )
+        model = _folded(buffer.getvalue())
+        front_end_nodes = _split(model)
+        model = plain(model)
+        onnx.checker.check_model(model, full_check=True)
+    except REFUSALS as error:
+        raise UserError(
+            f"{type(classifier).__name__} = no ONNX graph of opset {opset}: {_first_line(error)}: "
+            "use layers that the exporter knows"
+        ) from None
+    return Graph(model, front_end_nodes)
+
+
+def _folded(model: bytes) -> onnx.ModelProto:
+    """Constants folded and redundant nodes removed, by rewrites within the standard operators alone."""
+    with TemporaryDirectory() as folder:
+        options = session_options()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
+        ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        model = onnx.load(options.optimized_model_filepath)
+    taken: set[str] = set()
+    for place, node in enumerate(model.graph.node):
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}_{place}"
+        taken.add(node.name)
+    return model
+
+
+def _split(model: onnx.ModelProto) -> frozenset[str]:
+    """Drops the probes from the outputs; returns the names of the nodes that compute them."""
+    probabilities, *probes = model.graph.output
+    before = _upstream(model, (probe.name for probe in probes))
+    for probe in probes:
+        model.graph.output.remove(probe)
+    if probabilities.name != OUTPUT:
+        rename(model, probabilities.name, OUTPUT)
+    return before
+
+
+def _upstream(model: onnx.ModelProto, tensors: Iterable[str]) -> frozenset[str]:
+    maker = {output: node for node in model.graph.node for output in node.output}
+    waiting, found = list(tensors), {}
+    while waiting:
+        node = maker.get(waiting.pop())
+        if node is not None and node.name not in found:
+            found[node.name] = node
+            waiting.extend(node.input)
+    return frozenset(found)
+
+
+def rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    """Renames a tensor everywhere in the graph."""
+    for node in model.graph.node:
+        node.input[:] = [new if name == old else name for name in node.input]
+        node.output[:] = [new if name == old else name for name in node.output]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        if value.name == old:
+            value.name = new
+
+
+def plain(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph in the default domain, with inferred shapes, and without notes on who made it when."""
+    default = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    needed = {node.domain for node in model.graph.node} - {"", "ai.onnx"}
+    kept = [entry for entry in model.opset_import if entry.domain in needed]
+    del model.opset_import[:]
+    model.opset_import.append(onnx.helper.make_opsetid("", default))
+    model.opset_import.extend(kept)
+    model.ir_version = IR_VERSION
+    model.producer_name = model.producer_version = model.domain = model.doc_string = ""
+    model.model_version = 0
+    del model.metadata_props[:]
+    del model.functions[:]
+    model.graph.name = "classifier"
+    model.graph.doc_string = ""
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    del model.graph.value_info[:]
+    return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+
+
+def serialise(model: onnx.ModelProto) -> bytes:
+    """The model's bytes; equal models give equal bytes."""
+    return model.SerializeToString(deterministic=True)
+
+
+def session_options() -> ort.SessionOptions:
+    """One thread and no chatter: sums do not depend on the number of cores."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
+
+
+@contextmanager
+def session(model: bytes | Path) -> Iterator[ort.InferenceSession]:
+    """Runs a model on the CPU with one thread."""
+    source = model if isinstance(model, bytes) else str(model)
+    yield ort.InferenceSession(source, session_options(), providers=["CPUExecutionProvider"])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

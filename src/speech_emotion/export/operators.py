@@ -1,0 +1,193 @@
+"""What the device's parser reads: the operators of TensorRT 8.5 as its own table lists them, node by node.
+
+Source: onnx/onnx-tensorrt, branch 8.5-GA, docs/operators.md; kept as data in tensorrt-8.5-ops.json.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from speech_emotion.errors import UserError
+from speech_emotion.export.graph import IR_VERSION
+
+TABLE = "tensorrt-8.5-ops.json"
+
+TYPE_NAMES = {
+    TensorProto.FLOAT: "FP32",
+    TensorProto.FLOAT16: "FP16",
+    TensorProto.INT8: "INT8",
+    TensorProto.INT32: "INT32",
+    TensorProto.INT64: "INT32",  # the parser narrows it
+    TensorProto.BOOL: "BOOL",
+}
+
+# The inputs that the table wants known when the engine is built: operator -> (place, name).
+CONSTANT_INPUTS = {
+    "CumSum": ((1, "axis"),),
+    "DequantizeLinear": ((1, "x_scale"), (2, "x_zero_point")),
+    "InstanceNormalization": ((1, "scale"), (2, "B")),
+    "QuantizeLinear": ((1, "y_scale"), (2, "y_zero_point")),
+    "Slice": ((3, "axes"),),
+    "Squeeze": ((1, "axes"),),
+    "TopK": ((1, "K"),),
+    "Unsqueeze": ((1, "axes"),),
+}
+RESIZE_COORDINATES = (
+    "half_pixel",
+    "pytorch_half_pixel",
+    "tf_half_pixel_for_nn",
+    "asymmetric",
+    "align_corners",
+)
+
+
+@cache
+def table() -> dict[str, Any]:
+    """The facts: `opset_max` and, for each operator, `supported`, `types` and `restrictions`."""
+    return json.loads(resources.files("speech_emotion.export").joinpath(TABLE).read_text(encoding="utf-8"))
+
+
+def check_operators(model: onnx.ModelProto) -> dict[str, int]:
+    """Counts the operators of a graph that the device can read.
+
+    Returns:
+        operator -> number of nodes.
+
+    Raises:
+        UserError: a line for each fault: file format, opset, domain, shape, operator, type or restriction.
+    """
+    if found := list(faults(model)):
+        raise UserError("\n".join(found))
+    return dict(sorted(Counter(node.op_type for node in model.graph.node).items()))
+
+
+def faults(model: onnx.ModelProto) -> Iterator[str]:
+    """What of a graph TensorRT 8.5 does not read, one line each."""
+    if model.ir_version > IR_VERSION:
+        yield f"ir_version = {model.ir_version}: must be at most {IR_VERSION}"
+    for entry in model.opset_import:
+        if entry.domain not in ("", "ai.onnx"):
+            yield f"domain {entry.domain}: only ONNX's own operators can be read"
+        elif entry.version > table()["opset_max"]:
+            yield f"opset = {entry.version}: must be at most {table()['opset_max']}"
+    for value in (*model.graph.input, *model.graph.output):
+        shape = value.type.tensor_type.shape.dim
+        if any(not dim.HasField("dim_value") for dim in shape):
+            yield f"{value.name}: its shape is not fixed: export for one window"
+    try:
+        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        yield f"shapes: {str(error).splitlines()[0]}"
+    yield from _Checked(model.graph).faults()
+
+
+class _Checked:
+    """One graph with what is known of its tensors."""
+
+    def __init__(self, graph: onnx.GraphProto):
+        self.nodes = graph.node
+        self.constants = {item.name: item for item in graph.initializer}
+        for node in graph.node:
+            if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
+                self.constants[node.output[0]] = node.attribute[0].t
+        self.types = {
+            value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)
+        }
+
+    def faults(self) -> Iterator[str]:
+        for node in self.nodes:
+            for fault in self._of(node):
+                yield f"{node.op_type} {node.name or node.output[0]}: {fault}"
+
+    def _of(self, node: onnx.NodeProto) -> Iterator[str]:
+        entry = table()["operators"].get(node.op_type)
+        if node.domain not in ("", "ai.onnx"):
+            yield f"domain {node.domain}: only ONNX's own operators can be read"
+            return
+        if entry is None or not entry["supported"]:
+            cure = (
+                "lower export.opset"
+                if node.op_type == "LayerNormalization"
+                else "build the layer from others"
+            )
+            yield f"TensorRT 8.5 has no such operator: {cure}"
+            return
+        kind = self._type(next(iter(node.input), "") or node.output[0])
+        if kind is None:
+            yield "the type of its input is unknown"
+        elif kind not in entry["types"]:
+            yield f"type {kind}: must be one of {', '.join(entry['types'])}"
+        if any(attribute.type in (attribute.GRAPH, attribute.GRAPHS) for attribute in node.attribute):
+            yield "holds graphs of its own: export a classifier without branches and loops"
+        for place, name in CONSTANT_INPUTS.get(node.op_type, ()):
+            if place < len(node.input) and node.input[place] and node.input[place] not in self.constants:
+                yield f"{name} must be an initializer"
+        check = getattr(self, f"_{node.op_type.lower()}", None)
+        if check is not None:
+            yield from check(
+                node, {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+            )
+
+    def _type(self, tensor: str) -> str | None:
+        if tensor in self.constants:
+            return TYPE_NAMES.get(self.constants[tensor].data_type)
+        return TYPE_NAMES.get(self.types[tensor].elem_type) if tensor in self.types else None
+
+    def _rank(self, tensor: str) -> int | None:
+        if tensor in self.constants:
+            return len(self.constants[tensor].dims)
+        return len(self.types[tensor].shape.dim) if tensor in self.types else None
+
+    def _averagepool(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
+        if len(attributes.get("kernel_shape", ())) not in (2, 3):
+            yield "2D or 3D pooling only"
+
+    def _maxpool(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
+        yield from self._averagepool(node, attributes)
+        if len(node.output) > 1 and node.output[1]:
+            yield "its output Indices cannot be had"
+
+    def _quantizelinear(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
+        if len(node.input) < 3 or not node.input[2]:
+            yield "has no zero point, which means UINT8: give an int8 zero"
+        elif node.input[2] in self.constants:
+            zero = numpy_helper.to_array(self.constants[node.input[2]])
+            if zero.dtype != np.int8 or zero.any():
+                yield "its zero point must be an int8 zero"
+
+    _dequantizelinear = _quantizelinear
+
+    def _lstm(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
+        if attributes.get("input_forget", 0):
+            yield "coupled input and forget gates cannot be had"
+        activations = attributes.get("activations", ())
+        if attributes.get("direction", b"forward") == b"bidirectional" and activations:
+            half = len(activations) // 2
+            if activations[:half] != activations[half:]:
+                yield "activations must be the same forwards and backwards"
+
+    _gru = _rnn = _lstm
+
+    def _instancenormalization(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
+        if self._rank(node.input[0]) not in (3, 4, 5):
+            yield "the rank of its input must be 3 to 5"
+
+    def _einsum(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
+        operands = attributes["equation"].decode().replace(" ", "").split("->")[0].split(",")
+        if any("..." in operand for operand in operands):
+            yield "ellipsis cannot be had"
+        if any(len(set(operand)) < len(operand) for operand in operands if "..." not in operand):
+            yield "diagonals cannot be had"
+
+    def _resize(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
+        if attributes.get("mode", b"nearest").decode() not in ("nearest", "linear"):
+            yield "mode must be nearest or linear"
+        if attributes.get("coordinate_transformation_mode", b"half_pixel").decode() not in RESIZE_COORDINATES:
+            yield f"coordinate_transformation_mode must be one of {', '.join(RESIZE_COORDINATES)}"

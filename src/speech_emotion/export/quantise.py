@@ -1,0 +1,126 @@
+"""INT8 by explicit quantisation: symmetric, weights per channel, convolutions and dense layers alone.
+
+TensorRT 8.5 takes Q/DQ pairs with zero points of 0 and no others, and has no INT8 form of LSTM, MatMul or
+Softmax. Outputs of layers get no pair, so that bias and activation fuse into the layer. Weights stay float32
+in the file with a pair beside them: the device's engine holds them as INT8; the file is no smaller.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from speech_emotion.errors import UserError
+from speech_emotion.export.graph import INPUT, Graph, plain, serialise
+
+LAYERS = ("Conv", "Gemm")  # of the operators that TensorRT 8.5 has in INT8, those that hold weights
+PAIR = ("QuantizeLinear", "DequantizeLinear")
+
+
+class _Windows(CalibrationDataReader):
+    def __init__(self, windows: Iterable[np.ndarray]):
+        self._windows = iter(windows)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        window = next(self._windows, None)
+        return None if window is None else {INPUT: np.ascontiguousarray(window, dtype=np.float32)[np.newaxis]}
+
+
+def quantise(graph: Graph, windows: Iterable[np.ndarray]) -> onnx.ModelProto:
+    """The graph with Q/DQ pairs around the inputs and weights of the network's Conv and Gemm layers.
+
+    Args:
+        graph: as exported; its front-end and everything recurrent stay float32.
+        windows: training speech, each (window samples,); the greatest value seen sets a range.
+
+    Raises:
+        UserError: no windows, a layer whose range is not finite, or a result that breaks the rules above.
+    """
+    windows = list(windows)
+    if not windows:
+        raise UserError("calibration windows = 0: INT8 needs training speech: run the preprocess step")
+    with TemporaryDirectory() as folder, _silent():
+        source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
+        source.write_bytes(serialise(graph.model))
+        quantize_static(
+            source,
+            target,
+            _Windows(windows),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            calibrate_method=CalibrationMethod.MinMax,
+            op_types_to_quantize=list(LAYERS),
+            nodes_to_exclude=sorted(graph.front_end),
+            extra_options={
+                "ActivationSymmetric": True,
+                "WeightSymmetric": True,
+                "AddQDQPairToWeight": True,
+                "DedicatedQDQPair": True,
+                "QuantizeBias": False,
+                "OpTypesToExcludeOutputQuantization": list(LAYERS),
+            },
+        )
+        model = plain(onnx.load(target))
+    if found := list(faults(model, graph)):
+        raise UserError("\n".join(found))
+    return model
+
+
+def faults(model: onnx.ModelProto, graph: Graph) -> Iterator[str]:
+    """Where a quantised graph breaks the rules, one line each."""
+    constants = {item.name: item for item in model.graph.initializer}
+    makers = {output: node for node in model.graph.node for output in node.output}
+    users: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+    for node in model.graph.node:
+        if node.op_type in PAIR:
+            scale = constants.get(node.input[1])
+            zero = constants.get(node.input[2]) if len(node.input) > 2 else None
+            if zero is None or zero.data_type != onnx.TensorProto.INT8 or numpy_helper.to_array(zero).any():
+                yield f"{node.op_type} {node.name}: its zero point must be an int8 zero"
+            if scale is None or not np.all(
+                np.isfinite(values := numpy_helper.to_array(scale)) & (values > 0)
+            ):
+                yield f"{node.op_type} {node.name}: its scale must be positive and finite"
+        if node.op_type == "DequantizeLinear":
+            for user in users.get(node.output[0], ()):
+                if user.name in graph.front_end or user.op_type not in LAYERS:
+                    yield f"{user.op_type} {user.name}: must stay float32, but reads a quantised tensor"
+        if node.op_type in LAYERS and node.name not in graph.front_end:
+            read = [makers[name].op_type if name in makers else "float32" for name in node.input[:2]]
+            if read != ["DequantizeLinear"] * 2:
+                yield f"{node.op_type} {node.name}: must read quantised tensors, not {' and '.join(read)}"
+
+
+def quantised_layers(model: onnx.ModelProto) -> list[str]:
+    """Names of the layers that compute in INT8, in the graph's order."""
+    dequantised = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    return [node.name for node in model.graph.node if node.op_type in LAYERS and node.input[0] in dequantised]
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """onnxruntime's quantiser writes advice to the root logger, none of it for the user."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
