@@ -62,7 +62,6 @@ class Preprocess(Section):
     wavelet_levels: Annotated[int, Field(ge=1, le=10)]
 
 
-
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -90,7 +89,17 @@ class Feature(Section):
     """One named feature definition. Frames and hops are in samples; which further keys a kind takes is checked."""
 
     kind: Literal[
-        "spectrogram", "mspec", "mfcc", "energy", "f0", "voicing", "zcr", "chroma", "formants", "speech-rate", "statistics"
+        "spectrogram",
+        "mspec",
+        "mfcc",
+        "energy",
+        "f0",
+        "voicing",
+        "zcr",
+        "chroma",
+        "formants",
+        "speech-rate",
+        "statistics",
     ]
     frame: Annotated[int, Field(ge=16, le=65536)] | None = None
     hop: Annotated[int, Field(ge=1, le=65536)] | None = None
@@ -330,9 +339,12 @@ def _fault(fault: dict[str, Any], file: str, prefix: str) -> str:
     if kind in wording:
         cure = wording[kind].format(**limits)
     elif kind.endswith(("_type", "_parsing", "_from_float")):
-        cure = "must be " + {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "a text"}.get(
-            kind.split("_")[0], fault["msg"].removeprefix("Input should be ")
-        )
+        cure = "must be " + {
+            "int": "a whole number",
+            "float": "a number",
+            "bool": "true or false",
+            "string": "a text",
+        }.get(kind.split("_")[0], fault["msg"].removeprefix("Input should be "))
     else:
         cure = fault["msg"]
     return f"{file}: {key} = {fault['input']!r}: {cure}"

@@ -28,7 +28,13 @@ class Recorder:
         """Passes the items through and shows how far they are."""
         interval = 0.5 if sys.stderr.isatty() else 15.0  # a log file wants few lines
         yield from tqdm(
-            items, desc=title, total=total, disable=self.quiet, mininterval=interval, file=sys.stderr, dynamic_ncols=True
+            items,
+            desc=title,
+            total=total,
+            disable=self.quiet,
+            mininterval=interval,
+            file=sys.stderr,
+            dynamic_ncols=True,
         )
 
     def epoch(self, unit: str, epoch: int, values: Mapping[str, float]) -> None:

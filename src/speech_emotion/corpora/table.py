@@ -42,7 +42,7 @@ SCHEMA = pa.schema(
 class Labelled:
     """What a reader can tell of an utterance from names and label files, before its audio is opened.
 
-    `end` None means: to the end of the file.
+    `end` None means: to the end of the file; `licence` None means: the corpus's own.
     """
 
     path: str
@@ -54,6 +54,7 @@ class Labelled:
     session: str | None = None
     start: float = 0.0
     end: float | None = None
+    licence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def write_utterances(path: Path | str, utterances: Iterable[Utterance]) -> None:
     rows = sorted((asdict(utterance) for utterance in utterances), key=lambda row: row["id"])
     for one, other in zip(rows, rows[1:], strict=False):
         if one["id"] == other["id"]:
-            raise UserError(f"{one['id']}: two utterances bear this id ({one['path']}, {other['path']}): rename one file")
+            raise UserError(
+                f"{one['id']}: two utterances bear this id ({one['path']}, {other['path']}): rename one file"
+            )
     with atomic_file(path) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary)
 

@@ -26,7 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         execute(
-            load_step(options.name), parse_params(options.params), options.system, dict(options.input), dict(options.output)
+            load_step(options.name),
+            parse_params(options.params),
+            options.system,
+            dict(options.input),
+            dict(options.output),
         )
     except UserError as error:
         for line in str(error).splitlines():

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import PARAMS_FILE, Params, check, load_params
+from speech_emotion.params import Params, check, load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Step, StepParams
 from speech_emotion.store.atomic import atomic_folders, write_text
@@ -67,7 +67,9 @@ def execute(
     finals = _folders(step, step.outputs, outputs, params, system)
     for port in step.inputs:
         if not sources[port].exists():
-            raise UserError(f"step {step.name}: input {port} = {sources[port]}: is not there: run the steps before (dvc repro)")
+            raise UserError(
+                f"step {step.name}: input {port} = {sources[port]}: is not there: run the steps before (dvc repro)"
+            )
     for port in step.caches:
         sources[port].mkdir(parents=True, exist_ok=True)
     _seed_everything()

@@ -27,7 +27,9 @@ class StepParams:
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._allowed:
-            raise AttributeError(f"params section {name} is not among the step's declared sections {sorted(self._allowed)}")
+            raise AttributeError(
+                f"params section {name} is not among the step's declared sections {sorted(self._allowed)}"
+            )
         return getattr(self._params, name)
 
 
@@ -35,7 +37,8 @@ class StepParams:
 class Step:
     """One step of the graph.
 
-    `run(inputs, params, outputs, recorder)` reads the input folders, writes into the empty output folders, and knows nothing of
+    `run(inputs, params, outputs, recorder)` reads the input folders, writes into the empty output folders, and
+    knows nothing of
     DVC, MLflow, Kubeflow, git or the environment. Folder templates may hold {corpus} and {system}.
 
     Attributes:

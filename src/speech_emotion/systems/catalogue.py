@@ -84,7 +84,9 @@ def load_system(folder: Path) -> System:
     if not path.is_file():
         raise UserError(f"{path}: is not there: train the system first (dvc repro)")
     raw = json.loads(path.read_text())
-    features = {name: check(Feature, feature, str(path), f"features.{name}") for name, feature in raw["features"].items()}
+    features = {
+        name: check(Feature, feature, str(path), f"features.{name}") for name, feature in raw["features"].items()
+    }
     recipe = check(Recipe, raw["recipe"], str(path), "recipe")
     system = create_system(raw["id"], raw["params"], recipe, features, raw["dims"], raw["sample_rate"], raw["labels"])
     system.restore(Path(folder))

@@ -19,7 +19,8 @@ TEMPERATURES = np.geomspace(0.05, 20.0, 121)
 class EstimatorSystem(System):
     """An estimator with `decision_function`; probabilities are its softmax, sharpened or flattened by one temperature.
 
-    The temperature is fitted on inner validation speakers (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+    The temperature is fitted on inner validation speakers (Guo et al. 2017, "On Calibration of Modern Neural
+    Networks").
     """
 
     TRUSTED: tuple[str, ...] = ()  # types that skops may load beyond its own safe list
@@ -55,7 +56,9 @@ class EstimatorSystem(System):
         scores = self.scores(vectors)
         rows = np.arange(len(targets))
         known = np.isfinite(scores[rows, targets])
-        losses = [-log_softmax(scores[known] / t, axis=1)[rows[: known.sum()], targets[known]].sum() for t in TEMPERATURES]
+        losses = [
+            -log_softmax(scores[known] / t, axis=1)[rows[: known.sum()], targets[known]].sum() for t in TEMPERATURES
+        ]
         self.temperature = float(TEMPERATURES[int(np.argmin(losses))])
 
     def save(self, folder: Path) -> None:

@@ -28,7 +28,7 @@ class Statistics:
 
 
 class Affine(nn.Module):
-    """(x - shift) * scale per dimension, with constants taken from training utterances; standardises or scales to [0, 1]."""
+    """(x - shift) * scale per dimension, with constants from training utterances; standardises or scales to [0, 1]."""
 
     def __init__(self, dims: int):
         super().__init__()

@@ -14,11 +14,22 @@ from speech_emotion.systems.network import Affine, Network, NetworkSystem, Stati
 class CL(Network):
     """Spectrogram (B, 128, 128) -> three convolutions; MFCC (B, 128, 13) -> two LSTM layers; fused by dense layers.
 
-    Each branch's output is normalised to zero mean and unit variance before it is concatenated. The spectrogram is scaled to [0, 1] by the
-    least and largest value of its window, MFCC by each coefficient's training range (Min-Max normalisation, section 3.3).
+    Each branch's output is normalised to zero mean and unit variance before it is concatenated. The spectrogram is
+    scaled to [0, 1] by the
+    least and largest value of its window, MFCC by each coefficient's training range (Min-Max normalisation,
+    section 3.3).
     """
 
-    def __init__(self, spectrogram: str, mfcc: str, dims: Mapping[str, int], frames: int, classes: int, dropout: float, last: bool):
+    def __init__(
+        self,
+        spectrogram: str,
+        mfcc: str,
+        dims: Mapping[str, int],
+        frames: int,
+        classes: int,
+        dropout: float,
+        last: bool,
+    ):
         super().__init__()
         self.spectrogram, self.mfcc, self.last = spectrogram, mfcc, last
         self.mfcc_range = Affine(dims[mfcc])
@@ -64,7 +75,9 @@ class Recogniser(NetworkSystem):
         batch_size: Positive
         learning_rate: Annotated[float, Field(gt=0, le=1)]
         dropout: Annotated[float, Field(ge=0, lt=1)]
-        lstm_output: Literal["last", "sequence"]  # the paper flattens; its whole sequence or its last state is not stated
+        lstm_output: Literal[
+            "last", "sequence"
+        ]  # the paper flattens; its whole sequence or its last state is not stated
         window_frames: Annotated[int, Field(ge=8, multiple_of=8)]
         hop_frames: Positive
 

@@ -1,0 +1,121 @@
+"""Protocols as data: which utterances count, under which labels, and who is heard in training, validation and test."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+import yaml
+from pydantic import Field, model_validator
+
+from speech_emotion.errors import UserError
+from speech_emotion.params import Name, Positive, Section, Seed, check
+
+PROTOCOLS = Path("protocols")
+
+Speakers = Annotated[list[str], Field(min_length=1)]
+PartShare = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Fixed(Section):
+    """One fold: these speakers test, those validate, the others train."""
+
+    test: Speakers
+    valid: Speakers
+
+
+class Random(Section):
+    """Utterances drawn at random, stratified by label; a speaker may be on both sides."""
+
+    test_share: PartShare
+    valid_share: PartShare  # of what is not test
+    repeats: Positive
+    seed: Seed
+
+
+class Folds(Section):
+    """How the folds are made: exactly one of these."""
+
+    each: Literal["speaker", "session"] | None = None
+    groups: list[Speakers] | None = None
+    fixed: Fixed | None = None
+    random: Random | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Folds":
+        given = [name for name, value in self if value is not None]
+        if len(given) != 1:
+            raise ValueError(f"folds = {given}: must hold exactly one of each, groups, fixed, random")
+        return self
+
+
+class Protocol(Section):
+    """One file of protocols/.
+
+    Attributes:
+        corpora: corpora that it is made for, or "any".
+        labels: emotion of the table -> class; emotions that are not named are left out. "any": as they are.
+        where: column of the table -> values that count.
+        inner: the validation speakers are the next fold's test speakers.
+    """
+
+    title: str
+    corpora: list[Name] | Literal["any"]
+    speaker_independent: bool
+    labels: dict[str, str] | Literal["any"]
+    where: dict[str, list[str]] = {}
+    folds: Folds
+    inner: Literal["next"] | None = None
+
+    @model_validator(mode="after")
+    def _honest(self) -> "Protocol":
+        if self.speaker_independent == (self.folds.random is not None):
+            raise ValueError(
+                f"speaker_independent = {self.speaker_independent}: must be true for speakers, false for random folds"
+            )
+        if (self.inner is None) == (self.folds.each is not None or self.folds.groups is not None):
+            raise ValueError(
+                f"inner = {self.inner}: must be next where folds are made by each or groups, and absent elsewhere"
+            )
+        return self
+
+
+def load_protocol(name: str, folder: Path = PROTOCOLS) -> Protocol:
+    """Reads protocols/<name>.yaml.
+
+    Raises:
+        UserError: no such protocol, or a fault in it.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        raise UserError(f"protocol = {name}: {path} is not there: must be one of {known}")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML: {str(error).replace(chr(10), ' ')}") from None
+    return check(Protocol, raw if isinstance(raw, dict) else {}, str(path))
+
+
+def select_utterances(table: pd.DataFrame, protocol: Protocol) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows that count, with a column `label`, and the classes in the order of the outputs (sorted).
+
+    Raises:
+        UserError: the protocol is for another corpus, or nothing is left.
+    """
+    if protocol.corpora != "any" and (foreign := sorted(set(table["corpus"]) - set(protocol.corpora))):
+        raise UserError(
+            f"protocol {protocol.title!r}: corpora = {protocol.corpora}: the table holds {foreign[0]}: choose another"
+        )
+    rows = table
+    for column, values in protocol.where.items():
+        if column not in rows:
+            raise UserError(f"protocol {protocol.title!r}: where.{column}: must be a column of the table of utterances")
+        rows = rows[rows[column].isin(values)]
+    mapping = {emotion: emotion for emotion in rows["emotion"]} if protocol.labels == "any" else protocol.labels
+    rows = rows.assign(label=rows["emotion"].map(mapping)).dropna(subset=["label"]).reset_index(drop=True)
+    labels = tuple(sorted(set(rows["label"])))
+    if len(labels) < 2:
+        raise UserError(
+            f"protocol {protocol.title!r}: {len(rows)} utterances of classes {list(labels)} are left: needs two classes"
+        )
+    return rows, labels

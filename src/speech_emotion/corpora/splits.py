@@ -1,0 +1,115 @@
+"""Folds of a protocol: made from speakers before anything is fitted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from speech_emotion.corpora.protocols import Protocol
+from speech_emotion.errors import UserError
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Utterance ids, sorted, of one fold; the three parts share none."""
+
+    name: str
+    train: tuple[str, ...]
+    valid: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def make_folds(rows: pd.DataFrame, protocol: Protocol) -> list[Fold]:
+    """The folds over the rows that select_utterances gave.
+
+    Raises:
+        UserError: too few groups, an empty part, speakers that the corpus lacks or the protocol forgets, or a
+            speaker on
+            two sides of a protocol that calls itself speaker-independent.
+    """
+    rule = protocol.folds
+    if rule.random is not None:
+        folds = _random(rows, protocol)
+    elif rule.fixed is not None:
+        folds = [_by_values("fixed", rows, "speaker", rule.fixed.test, rule.fixed.valid)]
+    else:
+        column = rule.each or "speaker"
+        if rows[column].isna().any():
+            lacking = rows["id"][rows[column].isna()].iloc[0]
+            raise UserError(f"protocol {protocol.title!r}: folds.each = {column}: {lacking} has none: name it")
+        groups = rule.groups or [[value] for value in sorted(set(rows[column]))]
+        _check_groups(rows, protocol, groups)
+        folds = [
+            _by_values("+".join(test), rows, column, test, groups[(number + 1) % len(groups)])
+            for number, test in enumerate(groups)
+        ]
+    for fold in folds:
+        for part in ("train", "valid", "test"):
+            if not getattr(fold, part):
+                raise UserError(
+                    f"protocol {protocol.title!r}: fold {fold.name}: {part} is empty: the corpus lacks speakers"
+                )
+    if protocol.speaker_independent:
+        check_speakers(rows, folds)
+    return folds
+
+
+def check_speakers(rows: pd.DataFrame, folds: list[Fold]) -> None:
+    """Raises UserError where a speaker is heard in two parts of a fold."""
+    speaker = dict(zip(rows["id"], rows["speaker"], strict=True))
+    for fold in folds:
+        heard = [{speaker[id] for id in part} for part in (fold.train, fold.valid, fold.test)]
+        for one, other in ((0, 1), (0, 2), (1, 2)):
+            if both := heard[one] & heard[other]:
+                raise UserError(f"fold {fold.name}: speaker {min(both)} is on both sides: mend the protocol's groups")
+
+
+def _check_groups(rows: pd.DataFrame, protocol: Protocol, groups: list[list[str]]) -> None:
+    if len(groups) < 3:
+        raise UserError(
+            f"protocol {protocol.title!r}: {len(groups)} groups: train, validation and test need three at least"
+        )
+    if protocol.folds.groups is None:
+        return
+    named = [speaker for group in groups for speaker in group]
+    present = set(rows["speaker"])
+    if doubled := {speaker for speaker in named if named.count(speaker) > 1}:
+        raise UserError(
+            f"protocol {protocol.title!r}: folds.groups: speaker {min(doubled)} is there twice: name it once"
+        )
+    if forgotten := present - set(named):
+        raise UserError(f"protocol {protocol.title!r}: folds.groups: speaker {min(forgotten)} is in no group: add it")
+    if absent := set(named) - present:
+        raise UserError(
+            f"protocol {protocol.title!r}: folds.groups: speaker {min(absent)} is not in the corpus: complete it"
+        )
+
+
+def _by_values(name: str, rows: pd.DataFrame, column: str, test: list[str], valid: list[str]) -> Fold:
+    in_test, in_valid = rows[column].isin(test), rows[column].isin(valid)
+    return Fold(name, _ids(rows, ~in_test & ~in_valid), _ids(rows, in_valid), _ids(rows, in_test))
+
+
+def _ids(rows: pd.DataFrame, mask: pd.Series) -> tuple[str, ...]:
+    return tuple(sorted(rows["id"][mask]))
+
+
+def _random(rows: pd.DataFrame, protocol: Protocol) -> list[Fold]:
+    rule = protocol.folds.random
+    rows = rows.sort_values("id", ignore_index=True)
+    folds = []
+    for repeat in range(rule.repeats):
+        numbers = np.arange(len(rows))
+        try:
+            rest, test = train_test_split(
+                numbers, test_size=rule.test_share, random_state=rule.seed + repeat, stratify=rows["label"]
+            )
+            train, valid = train_test_split(
+                rest, test_size=rule.valid_share, random_state=rule.seed + repeat, stratify=rows["label"].iloc[rest]
+            )
+        except ValueError as error:
+            raise UserError(f"protocol {protocol.title!r}: folds.random: {error}") from None
+        parts = (tuple(sorted(rows["id"].iloc[part])) for part in (train, valid, test))
+        folds.append(Fold(f"random-{repeat}", *parts))
+    return folds

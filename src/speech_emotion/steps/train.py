@@ -1,0 +1,211 @@
+"""Step train: every fold and seed of one system; finished units are found again, not trained twice."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from speech_emotion.corpora.protocols import load_protocol, select_utterances
+from speech_emotion.corpora.splits import Fold, make_folds
+from speech_emotion.corpora.table import read_utterances
+from speech_emotion.parallel import ordered_map
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.store.atomic import write_text
+from speech_emotion.store.hashing import hash_json
+from speech_emotion.systems import catalogue, estimator, network
+from speech_emotion.systems.catalogue import system_class
+from speech_emotion.training import loop, run, windows
+from speech_emotion.training.loop import unweighted_recall
+from speech_emotion.training.run import Experiment, Job, train_unit
+from speech_emotion.training.units import Unit, UnitStore, fingerprint, unit_key
+
+CURVE_COLUMNS = ("system", "fold", "seed", "epoch", "loss", "valid_loss", "valid_ua")
+
+
+def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
+    experiment, rows, folds = experiment_of(params, inputs["utterances"], inputs["features"])
+    store = UnitStore(inputs["units"], inputs["papers"] if params.train.published_units else None)
+    best = json.loads((inputs["best"] / "best.json").read_text())
+    jobs = make_jobs(params, experiment, folds, best, inputs["units"])
+    missing = [job for job in jobs if store.find(job.key) is None]
+    recorder.note(
+        f"{params.system}: {len(jobs)} units, {len(jobs) - len(missing)} finished before, {len(missing)} to train"
+    )
+    title = f"train {params.system}"
+    for unit in ordered_map(train_unit, missing, params.workers, recorder, title):
+        recorder.note(f"{params.system} fold {unit.fold} seed {unit.seed}: {_summary(unit, experiment)}")
+    units = [store.find(job.key) for job in jobs]
+    _write(units, rows, experiment, params, outputs["trained"], store)
+
+
+def experiment_of(params: StepParams, utterances: Path, features: Path) -> tuple[Experiment, pd.DataFrame, list[Fold]]:
+    """What params and the steps before say of the system at work, the utterances that count, and the folds."""
+    protocol = load_protocol(params.budget.protocol)
+    rows, labels = select_utterances(read_utterances(utterances / "utterances.parquet"), protocol)
+    needs = params.needs[params.system]
+    experiment = Experiment(
+        corpus=params.corpus,
+        protocol=params.budget.protocol,
+        system=params.system,
+        needs=needs,
+        recipe=params.preprocess.recipes[needs.recipe],
+        definitions={name: params.features[name] for name in needs.features},
+        features=features,
+        sample_rate=params.preprocess.sample_rate,
+        labels=labels,
+        targets={id: labels.index(label) for id, label in zip(rows["id"], rows["label"], strict=True)},
+        max_epochs=params.budget.max_epochs,
+        patience=params.train.patience,
+    )
+    return experiment, rows, make_folds(rows, protocol)
+
+
+def make_jobs(
+    params: StepParams, experiment: Experiment, folds: Sequence[Fold], best: Mapping[str, Any], units: Path
+) -> list[Job]:
+    """One job a fold and seed, with its key. `best`: fold -> hyper-parameters that the search found."""
+    stores = experiment.stores()
+    data = fingerprint(stores, experiment.targets)
+    code = code_of(experiment.system)
+    jobs = []
+    for fold in folds:
+        hyperparameters = {**params.systems[experiment.system], **best.get(fold.name, {})}
+        for seed in params.budget.seeds:
+            key = unit_key(
+                code,
+                data=data,
+                needs=experiment.needs.model_dump(),
+                targets=hash_json(dict(experiment.targets)),
+                labels=experiment.labels,
+                split=hash_json([fold.train, fold.valid, fold.test]),
+                protocol=experiment.protocol,
+                corpus=experiment.corpus,
+                system=experiment.system,
+                hyperparameters=hyperparameters,
+                max_epochs=experiment.max_epochs,
+                patience=experiment.patience,
+                fold=fold.name,
+                seed=seed,
+            )
+            jobs.append(Job(experiment, fold, seed, hyperparameters, key, units))
+    return jobs
+
+
+def code_of(system: str) -> list[Path]:
+    """The files that decide how a unit of the system is trained, its features given."""
+    module = system_class(system).__module__
+    own = Path(catalogue.__file__).with_name(module.rpartition(".")[2] + ".py")
+    return [own, *(Path(part.__file__) for part in (network, estimator, loop, run, windows))]
+
+
+def _summary(unit: Unit, experiment: Experiment) -> str:
+    frame = pd.DataFrame(unit.predictions).T
+    ua = unweighted_recall(frame.to_numpy(), experiment.classes(list(frame.index)))
+    epochs = f", best epoch {unit.best_epoch} of {len(unit.curves)}" if unit.curves else ""
+    return f"UA {100 * ua:.1f}{epochs}"
+
+
+def predictions_frame(unit: Unit, rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a test utterance: corpus, protocol, system, fold, seed, id, speaker, emotion, predicted, p_<label>..."""
+    ids = sorted(unit.predictions)
+    known = rows.set_index("id").loc[ids]
+    probabilities = pd.DataFrame([unit.predictions[id] for id in ids], columns=[f"p_{label}" for label in unit.labels])
+    frame = pd.DataFrame(
+        {
+            "corpus": unit.corpus,
+            "protocol": unit.protocol,
+            "system": unit.system,
+            "fold": unit.fold,
+            "seed": unit.seed,
+            "id": ids,
+            "speaker": known["speaker"].to_numpy(),
+            "emotion": known["label"].to_numpy(),
+            "predicted": [unit.labels[number] for number in probabilities.to_numpy().argmax(axis=1)],
+        }
+    )
+    return pd.concat([frame, probabilities], axis=1)
+
+
+def _write(
+    units: Sequence[Unit],
+    rows: pd.DataFrame,
+    experiment: Experiment,
+    params: StepParams,
+    folder: Path,
+    store: UnitStore,
+) -> None:
+    frames = [predictions_frame(unit, rows) for unit in units]
+    pd.concat(frames, ignore_index=True).to_parquet(folder / "predictions.parquet", index=False)
+    curves = [
+        {"system": unit.system, "fold": unit.fold, "seed": unit.seed, **row} for unit in units for row in unit.curves
+    ]
+    pd.DataFrame(curves, columns=list(CURVE_COLUMNS)).to_csv(folder / "curves.csv", index=False)
+    write_text(folder / "units.json", json.dumps(_summary_record(units, frames, experiment, params), indent=1) + "\n")
+    (folder / "models").mkdir()
+    for unit in units if params.train.keep_models else ():
+        if model := store.model_folder(unit.key):
+            shutil.copytree(model, folder / "models" / unit.name)
+
+
+def _summary_record(
+    units: Sequence[Unit], frames: Sequence[pd.DataFrame], experiment: Experiment, params: StepParams
+) -> dict[str, Any]:
+    cls = system_class(experiment.system)
+    stores = experiment.stores()
+    system = experiment.create(units[0].hyperparameters, stores)
+    protocol = load_protocol(experiment.protocol)
+    summaries = {}
+    for unit, frame in zip(units, frames, strict=True):
+        probabilities = frame[[f"p_{label}" for label in unit.labels]].to_numpy()
+        ua = unweighted_recall(probabilities, experiment.classes(frame["id"]))
+        summaries[unit.name] = {
+            "key": unit.key,
+            "best_epoch": unit.best_epoch,
+            "epochs": len(unit.curves),
+            "temperature": unit.temperature,
+            "ua": round(100 * ua, 2),
+            "hyperparameters": dict(unit.hyperparameters),
+        }
+    return {
+        "corpus": experiment.corpus,
+        "protocol": experiment.protocol,
+        "protocol_title": protocol.title,
+        "speaker_independent": protocol.speaker_independent,
+        "labels": list(experiment.labels),
+        "system": experiment.system,
+        "title": cls.TITLE,
+        "paper": cls.PAPER,
+        "not_deployable": system.not_deployable,
+        "parameters": units[0].parameters,
+        "hyperparameters": dict(params.systems[experiment.system]),
+        "needs": experiment.needs.model_dump(),
+        "max_epochs": experiment.max_epochs,
+        "patience": experiment.patience,
+        "seeds": list(params.budget.seeds),
+        "folds": len({unit.fold for unit in units}),
+        "units": summaries,
+    }
+
+
+STEP = Step(
+    name="train",
+    run=run_step,
+    inputs={"utterances": "artifacts/ingest", "features": "artifacts/features", "best": "artifacts/tune/{system}"},
+    outputs={"trained": "artifacts/train/{system}"},
+    sections=(
+        "corpus",
+        "budgets.{corpus}",
+        "needs.{system}",
+        "features",
+        "preprocess.sample_rate",
+        "preprocess.recipes",
+        "systems.{system}",
+        "train",
+    ),
+    caches={"units": "artifacts/units", "papers": "papers"},
+    per_system=True,
+)

@@ -1,0 +1,109 @@
+"""The training loop of networks: epochs, early stopping on inner validation speakers, prediction."""
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from sklearn.metrics import recall_score
+from torch import nn
+
+from speech_emotion.errors import UserError
+from speech_emotion.systems.network import NetworkSystem
+from speech_emotion.training.windows import Windows, utterance_means
+
+PREDICTION_BATCH = 256
+
+
+@dataclass
+class Fit:
+    """What a training yields beside the fitted system.
+
+    Attributes:
+        best_epoch: the epoch whose weights were kept, from 1; 0 for an estimator, which has none.
+        curves: one row an epoch: epoch, loss, valid_loss, valid_ua (the latter two only with validation).
+    """
+
+    best_epoch: int
+    curves: list[dict[str, float]] = field(default_factory=list)
+
+
+def fit_network(
+    system: NetworkSystem,
+    train: Windows,
+    valid: Windows | None,
+    seed: int,
+    max_epochs: int,
+    patience: int,
+    on_epoch: Callable[[int, Mapping[str, float]], None] = lambda epoch, values: None,
+) -> Fit:
+    """Trains the system's network in place; with `valid`, keeps the epoch of the best validation UA and stops early.
+
+    Equal UA is decided by the lower validation loss. Without `valid` all `max_epochs` are trained and the last is kept.
+
+    Raises:
+        UserError: the loss stopped being a finite number.
+    """
+    torch.manual_seed(seed)
+    system.network = network = system.build()
+    network.fit_normalisation(train.statistics())
+    optimiser = system.optimiser()
+    criterion = nn.CrossEntropyLoss()
+    fit, best, weights = Fit(best_epoch=0), (-math.inf, -math.inf), None
+    for epoch in range(1, max_epochs + 1):
+        network.train()
+        losses = []
+        for features, targets in train.training_batches(
+            system.params.batch_size, system.TRAINING_WINDOWS == "one", seed, epoch
+        ):
+            loss = criterion(network(features), targets) + network.penalty()
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+        row = {"epoch": epoch, "loss": float(np.mean(losses))}
+        if not math.isfinite(row["loss"]):
+            raise UserError(f"epoch {epoch}: loss = {row['loss']}: lower systems.{system.definition.id}.learning_rate")
+        if valid is None:
+            fit.best_epoch = epoch
+        else:
+            probabilities = predict_network(system, valid)
+            row["valid_loss"] = cross_entropy(probabilities, valid.targets)
+            row["valid_ua"] = unweighted_recall(probabilities, valid.targets)
+            if (row["valid_ua"], -row["valid_loss"]) > best:
+                best = (row["valid_ua"], -row["valid_loss"])
+                fit.best_epoch, weights = epoch, copy.deepcopy(network.state_dict())
+        fit.curves.append(row)
+        on_epoch(epoch, row)
+        if valid is not None and epoch - fit.best_epoch >= patience:
+            break
+    if weights is not None:
+        network.load_state_dict(weights)
+    network.eval()
+    return fit
+
+
+def predict_network(system: NetworkSystem, windows: Windows) -> np.ndarray:
+    """Probabilities (N, classes) of the utterances: the mean over their windows."""
+    system.network.eval()
+    values, owners = [], []
+    with torch.inference_mode():
+        for features, numbers in windows.prediction_batches(PREDICTION_BATCH):
+            values.append(torch.softmax(system.network(features), dim=1).numpy().astype(np.float64))
+            owners.append(numbers)
+    return utterance_means(np.concatenate(values), np.concatenate(owners), len(windows))
+
+
+def cross_entropy(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """Mean negative log-likelihood of the targets (N,) under probabilities (N, C)."""
+    chosen = probabilities[np.arange(len(targets)), targets]
+    return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+
+def unweighted_recall(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """Recall averaged over the classes that occur among the targets, 0 to 1."""
+    return float(
+        recall_score(targets, probabilities.argmax(axis=1), labels=np.unique(targets), average="macro", zero_division=0)
+    )
