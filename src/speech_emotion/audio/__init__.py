@@ -1,0 +1,1 @@
+"""Audio: read and check, resample, level, denoise, trim, augment."""

@@ -1,0 +1,255 @@
+"""Audio files read rightly, or refused with the reason.
+
+WAV (8, 16, 24, 32 bit, float), FLAC, Ogg (Vorbis, Opus) and MP3 at 8 to 96 kHz, any number of channels.
+"""
+
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from speech_emotion.errors import UserError
+
+ENDINGS = {
+    ".wav": "WAV", ".wave": "WAV", ".flac": "FLAC", ".ogg": "Ogg", ".oga": "Ogg", ".opus": "Ogg",
+    ".mp3": "MP3",
+}  # fmt: skip
+MIN_RATE, MAX_RATE = 8000, 96000  # Hz
+REASONS = (
+    "missing", "empty", "not-audio", "wrong-format", "truncated", "no-samples", "not-finite", "silent",
+    "too-short", "too-long", "sample-rate", "interval",
+)  # fmt: skip
+
+_LENGTH_UNKNOWN = 0xFFFFFFFF  # a WAV header's data size when it was written to a pipe
+_NO_LENGTH = 2**62  # libsndfile tells more frames than this when a header tells none
+_TAIL = 65536 + 282  # longest Ogg page is 65,307 bytes
+
+
+class AudioFault(UserError):
+    """A file, or a part of it, that cannot be used.
+
+    Attributes:
+        path: the file.
+        reason: one of REASONS.
+        detail: a sentence, without the path.
+    """
+
+    def __init__(self, path: Path | str, reason: str, detail: str):
+        super().__init__(f"{path}: {reason}: {detail}")
+        self.path, self.reason, self.detail = str(path), reason, detail
+
+    def __reduce__(self):
+        return type(self), (self.path, self.reason, self.detail)  # survives the way out of a worker
+
+
+@dataclass(frozen=True)
+class Audio:
+    """What a file holds between two times.
+
+    Attributes:
+        samples: (n,) float32, the mean of the channels; full scale is 1.
+        rate: Hz, of the file.
+        channels: how many the file has.
+        start: seconds within the file, on a sample.
+        end: seconds within the file, on a sample; end - start = n / rate.
+    """
+
+    samples: np.ndarray
+    rate: int
+    channels: int
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+
+def read_audio(
+    path: Path | str, start: float = 0.0, end: float | None = None, max_seconds: float | None = None
+) -> Audio:
+    """Reads a file, or the part of it from `start` to `end` seconds.
+
+    Ingest and preprocess both read through here, so that what was checked is what is used.
+
+    Args:
+        end: None is the end of the file; at most one sample beyond it is allowed, for times that were
+            rounded.
+        max_seconds: a longer part is refused before it is decoded.
+
+    Raises:
+        AudioFault: missing, empty, not-audio, wrong-format, truncated, no-samples, not-finite, too-long,
+        sample-rate, or
+            interval where [start, end] does not lie within the file.
+    """
+    path = Path(path)
+    container = _check_container(path)
+    if container == "WAV":
+        _check_wav_whole(path)
+    elif container == "Ogg":
+        _check_ogg_whole(path)
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, channels, frames = file.samplerate, file.channels, file.frames
+            first, last = _bounds(path, rate, frames, start, end)
+            if max_seconds is not None and last - first > max_seconds * rate:
+                raise AudioFault(path, "too-long", f"{(last - first) / rate:.2f} s exceed {max_seconds:g} s")
+            if container == "MP3":  # seeking in MP3 is not exact to the sample
+                block = file.read(last, dtype="float32", always_2d=True)[first:]
+            else:
+                file.seek(first)
+                block = file.read(last - first, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        # WAV and Ogg are known to be whole here; in FLAC and MP3 nothing but decoding shows what is missing
+        reason = "truncated" if container in ("FLAC", "MP3") else "not-audio"
+        said = error.error_string.strip().rstrip(".")
+        raise AudioFault(path, reason, f"cannot be decoded ({said})") from None
+    if len(block) < last - first:
+        raise AudioFault(
+            path, "truncated", f"the header promises {last - first} samples, {len(block)} could be decoded"
+        )
+    samples = block[:, 0] if channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+    if not np.isfinite(samples).all():
+        count = int(np.count_nonzero(~np.isfinite(samples)))
+        raise AudioFault(path, "not-finite", f"{count} of {len(samples)} samples are NaN or infinite")
+    return Audio(np.ascontiguousarray(samples), rate, channels, first / rate, last / rate)
+
+
+def check_audio(path: Path | str, audio: Audio, min_seconds: float, silence_dbfs: float) -> None:
+    """Refuses what was read rightly and is still of no use.
+
+    Args:
+        min_seconds: shortest length.
+        silence_dbfs: a peak, taken about the mean of the samples, below this many dB under full scale is
+            silence.
+
+    Raises:
+        AudioFault: too-short or silent.
+    """
+    if audio.seconds < min_seconds:
+        raise AudioFault(path, "too-short", f"{audio.seconds:.4f} s are below {min_seconds:g} s")
+    peak = float(np.abs(audio.samples - audio.samples.mean(dtype=np.float64)).max())
+    if peak < 10 ** (silence_dbfs / 20):
+        level = f"{20 * np.log10(peak):.1f} dBFS" if peak > 0 else "nothing at all"
+        raise AudioFault(path, "silent", f"peak {level}, below {silence_dbfs:g} dBFS")
+
+
+def resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
+    """Band-limited resampling (soxr, high quality).
+
+    Args:
+        samples: (n,) float32 at `rate` Hz.
+
+    Returns:
+        (m,) float32 at `target` Hz; the samples themselves where the rates are equal.
+    """
+    if rate == target:
+        return samples
+    return soxr.resample(np.asarray(samples, dtype=np.float32), rate, target, quality="HQ")
+
+
+def content_type(head: bytes) -> str | None:
+    """What the first bytes (12 or more) of a file say it is: WAV, FLAC, Ogg, MP3, another name, or None if
+    unknown."""
+    if head[:4] in (b"RIFF", b"RF64", b"BW64", b"RIFX"):
+        return "WAV" if head[8:12] == b"WAVE" else "RIFF that is no WAV"
+    if head[:4] == b"FORM":
+        return "AIFF"
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic):
+            return name
+    if head[4:8] == b"ftyp":
+        return "MP4 or M4A"
+    # MP3 without a tag: sync bits and layer III, then a bit rate and a sample rate that exist
+    layer_iii = len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
+    return "MP3" if layer_iii and head[2] >> 4 != 15 and head[2] & 12 != 12 else None
+
+
+_MAGIC = {
+    b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b".snd": "AU", b"NIST_1A": "NIST Sphere", b"caff": "CAF",
+    b"riff": "Wave64", b"\x1a\x45\xdf\xa3": "Matroska or WebM", b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "gzip", b"%PDF": "PDF", b"<!DOCTYPE": "HTML", b"<html": "HTML",
+}  # fmt: skip
+
+
+def _check_container(path: Path) -> str:
+    """The container, which the ending and the first bytes must agree on."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except FileNotFoundError:
+        raise AudioFault(path, "missing", "no such file") from None
+    except OSError as error:
+        raise AudioFault(path, "missing", f"cannot be opened ({error.strerror})") from None
+    if not head:
+        raise AudioFault(path, "empty", "holds no byte")
+    named, content = ENDINGS.get(path.suffix.lower()), content_type(head)
+    if named is None:
+        raise AudioFault(path, "not-audio", f"ending {path.suffix!r} is none of {', '.join(ENDINGS)}")
+    if content is None:
+        raise AudioFault(path, "not-audio", f"named {path.suffix}, but begins like no audio that is known")
+    if content != named:
+        readable = next((ending for ending, name in ENDINGS.items() if name == content), None)
+        cure = f"rename it to {readable}" if readable else f"convert it to {named}"
+        raise AudioFault(path, "wrong-format", f"named {path.suffix}, but its content is {content}: {cure}")
+    return named
+
+
+def _check_wav_whole(path: Path) -> None:
+    """Compares the size that the data chunk promises with what the file holds; libsndfile takes what there
+    is."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        magic = file.read(12)[:4]
+        if magic in (b"RF64", b"BW64"):
+            return  # sizes are 64 bit and stand elsewhere; the count of decoded samples is checked anyway
+        layout = ">4sI" if magic == b"RIFX" else "<4sI"
+        position = 12
+        while position + 8 <= size:
+            file.seek(position)
+            chunk, length = struct.unpack(layout, file.read(8))
+            position += 8
+            if chunk == b"data":
+                if length != _LENGTH_UNKNOWN and position + length > size:
+                    raise AudioFault(
+                        path, "truncated", f"the header promises {length} bytes, {size - position} are there"
+                    )
+                return
+            position += length + length % 2
+    raise AudioFault(path, "truncated", "ends within its header, before any samples")
+
+
+def _check_ogg_whole(path: Path) -> None:
+    """The last page of an Ogg stream is marked as the last and is there to its end (RFC 3533, section 6)."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+    at = tail.rfind(b"OggS")
+    whole = at >= 0 and len(tail) >= at + 27 and tail[at + 5] & 4
+    if whole:
+        segments = tail[at + 26]
+        body = at + 27 + segments
+        whole = len(tail) >= body and len(tail) >= body + sum(tail[at + 27 : body])
+    if not whole:
+        raise AudioFault(path, "truncated", "ends before the stream's last page does")
+
+
+def _bounds(path: Path, rate: int, frames: int, start: float, end: float | None) -> tuple[int, int]:
+    """First sample and the one after the last."""
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise AudioFault(path, "sample-rate", f"{rate} Hz: must lie within {MIN_RATE} and {MAX_RATE} Hz")
+    if frames > _NO_LENGTH:
+        raise AudioFault(path, "not-audio", "its header does not tell how long it is: convert it to WAV")
+    if frames == 0:
+        raise AudioFault(path, "no-samples", "has a header and no samples")
+    first = round(start * rate)
+    last = frames if end is None else round(end * rate)
+    if not 0 <= first < last <= frames + 1:
+        shown = "the end" if end is None else f"{end:g} s"
+        raise AudioFault(path, "interval", f"{start:g} s to {shown} is not within its {frames / rate:.4f} s")
+    return first, min(last, frames)

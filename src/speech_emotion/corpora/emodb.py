@@ -1,0 +1,49 @@
+"""EMO-DB, the Berlin database of emotional speech: German, 10 actors, 7 emotions, 535 utterances, 16 kHz
+mono.
+
+Burkhardt, Paeschke, Rolfes, Sendlmeier, Weiss: A Database of German Emotional Speech, Interspeech 2005.
+Labels stand in the names: `wav/SSTTTEv.wav` is speaker, text, emotion, version.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.walking import files_below, unexpected
+
+NAME = "emodb"
+LICENCE = "CC0-1.0"
+
+EMOTIONS = {
+    "W": "anger", "L": "boredom", "E": "disgust", "A": "fear", "F": "happiness", "T": "sadness",
+    "N": "neutral",
+}  # fmt: skip
+SEXES = {
+    "03": "male", "08": "female", "09": "female", "10": "male", "11": "male", "12": "male", "13": "female",
+    "14": "female", "15": "male", "16": "female",
+}  # fmt: skip
+FILE = re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[A-Z])[a-z]\.wav", re.ASCII)
+SCHEME = "wav/SSTTTEv.wav"
+# what else the publisher's archive holds: phone and syllable labels, explanations
+PUBLISHED_BESIDE = re.compile(r"(lablaut|labsilb|silb)/.*|erk[a-z]*\.txt")
+
+
+def read(root: Path) -> Iterator[Labelled | SetAside]:
+    """What the names below `root` (data/emodb) say, sorted by path; a letter for no known emotion stands as
+    it is."""
+    for path in files_below(root):
+        folder, _, name = path.rpartition("/")
+        match = FILE.fullmatch(name) if folder == "wav" else None
+        if match and match["speaker"] in SEXES:
+            yield Labelled(
+                path=path,
+                speaker=match["speaker"],
+                sex=SEXES[match["speaker"]],
+                emotion=EMOTIONS.get(match["emotion"], match["emotion"]),
+                text=match["text"],
+            )
+        elif match:
+            yield SetAside(path, "name", f"speaker {match['speaker']} is none of {', '.join(SEXES)}")
+        elif not PUBLISHED_BESIDE.fullmatch(path):
+            yield unexpected(root, path, SCHEME)

@@ -1,0 +1,155 @@
+"""Own corpora: a folder of audio and a table `utterances.csv` that says who speaks, and with which emotion.
+
+docs/own-corpus.md tells users how.
+"""
+
+import csv
+import math
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.walking import (
+    files_below,
+    is_audio,
+    leaves,
+    outside,
+    passes_through_link,
+    unexpected,
+)
+from speech_emotion.errors import UserError
+
+TABLE = "utterances.csv"
+LICENCE = "own"
+
+REQUIRED = ("path", "speaker", "emotion")
+OPTIONAL = ("sex", "intensity", "text", "session", "start", "end", "licence")
+VALUES = {"sex": ("female", "male"), "intensity": ("normal", "strong")}
+SHOWN = 10  # faults that a message names
+
+
+def read(root: Path) -> Iterator[Labelled | SetAside]:
+    """What `root`/utterances.csv says, sorted by path and start, then what else lies in the folder.
+
+    A row whose path leaves the folder, passes through a link or names no file is set aside; so are audio
+    files without a row (reason unlisted) and files that are neither.
+
+    Raises:
+        UserError: no table, unknown or missing columns, doubled rows, cells that cannot be read; one line a
+        fault.
+    """
+    rows = _rows(root / TABLE)
+    for row in sorted(rows, key=lambda row: (row.path, row.start)):
+        if leaves(row.path) or passes_through_link(root, row.path):
+            yield outside(row.path)
+        elif not (root / row.path).is_file():
+            yield SetAside(row.path, "missing", f"{TABLE} names it, but there is no such file")
+        else:
+            yield row
+    listed = {row.path for row in rows}
+    for path in files_below(root):
+        if path in listed or path == TABLE:
+            continue
+        if is_audio(path) and not passes_through_link(root, path):
+            yield SetAside(path, "unlisted", f"{TABLE} has no row for it")
+        else:
+            yield unexpected(root, path, f"{TABLE} and the files that it names")
+
+
+def _rows(table: Path) -> list[Labelled]:
+    cells = _cells(table)
+    header, lines = cells[0][1], cells[1:]
+    _check_header(table, header)
+    faults, rows, seen = [], [], {}
+    for number, line in lines:
+        if len(line) != len(header):
+            faults.append(
+                f"{table}: line {number}: {len(line)} cells for {len(header)} columns: quote cells with commas"
+            )
+            continue
+        row = dict(zip(header, line, strict=True))
+        found = list(_faults(row))
+        if found:
+            faults += [f"{table}: line {number}: {fault}" for fault in found]
+            continue
+        labelled = _labelled(row)
+        key = (labelled.path, labelled.start, labelled.end)
+        if key in seen:
+            faults.append(f"{table}: line {number}: {labelled.path} stands in line {seen[key]} already: remove one")
+        seen.setdefault(key, number)
+        rows.append(labelled)
+    if faults:
+        more = [f"{table}: and {len(faults) - SHOWN} faults more"] if len(faults) > SHOWN else []
+        raise UserError("\n".join(faults[:SHOWN] + more))
+    return rows
+
+
+def _cells(table: Path) -> list[tuple[int, list[str]]]:
+    """Line number and stripped cells of each line that is not empty, the header first."""
+    try:
+        with open(table, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            lines = ((reader.line_num, [cell.strip() for cell in line]) for line in reader)
+            cells = [(number, line) for number, line in lines if any(line)]
+    except FileNotFoundError:
+        raise UserError(f"{table}: no such file: write it as docs/own-corpus.md says") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{table}: is not UTF-8: save it with that encoding") from None
+    except csv.Error as error:
+        raise UserError(f"{table}: is not CSV: {error}") from None
+    if not cells:
+        raise UserError(f"{table}: is empty: its first line must name the columns {', '.join(REQUIRED)}")
+    return cells
+
+
+def _check_header(table: Path, header: list[str]) -> None:
+    known = (*REQUIRED, *OPTIONAL)
+    if len(header) == 1 and any(sign in header[0] for sign in ";\t"):
+        raise UserError(f"{table}: columns are not separated by commas: save it with commas")
+    if missing := [name for name in REQUIRED if name not in header]:
+        raise UserError(f"{table}: column {missing[0]} is missing: must have {', '.join(REQUIRED)}")
+    if unknown := [name for name in header if name not in known]:
+        raise UserError(f"{table}: column {unknown[0]!r} is not known: must be one of {', '.join(known)}")
+    if doubled := [name for name in known if header.count(name) > 1]:
+        raise UserError(f"{table}: column {doubled[0]} stands there twice: remove one")
+
+
+def _faults(row: dict[str, str]) -> Iterator[str]:
+    for name in REQUIRED:
+        if not row[name]:
+            yield f"{name} is empty: fill it in"
+    for name, allowed in VALUES.items():
+        if row.get(name) and row[name] not in allowed:
+            yield f"{name} = {row[name]}: must be {' or '.join(allowed)}, or empty"
+    times = {}
+    for name in ("start", "end"):
+        if row.get(name):
+            times[name] = _seconds(row[name])
+            if times[name] is None:
+                yield f"{name} = {row[name]}: must be a number of seconds from 0 on"
+    if times.get("end") is not None and times["end"] <= (times.get("start") or 0.0):
+        yield f"end = {row['end']}: must be after the start"
+
+
+def _seconds(cell: str) -> float | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+def _labelled(row: dict[str, str]) -> Labelled:
+    path = row["path"]
+    return Labelled(
+        path=path if leaves(path) else PurePosixPath(path).as_posix(),  # ./a.wav and a.wav are one file
+        speaker=row["speaker"],
+        emotion=row["emotion"],
+        sex=row.get("sex") or None,
+        intensity=row.get("intensity") or None,
+        text=row.get("text") or None,
+        session=row.get("session") or None,
+        start=float(row.get("start") or 0.0),
+        end=float(row["end"]) if row.get("end") else None,
+        licence=row.get("licence") or None,
+    )
