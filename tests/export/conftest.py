@@ -9,9 +9,7 @@ from speech_emotion.export.graph import Graph, export_graph
 from speech_emotion.features.frontend import FrontEnd, sample_count
 from speech_emotion.params import Feature
 
-FEATURE = Feature(
-    kind="mfcc", frame=128, hop=64, n_fft=128, window="hamming", preemphasis=0.97, n_mels=20, n_mfcc=13
-)
+FEATURE = Feature(kind="mfcc", frame=128, hop=64, n_fft=128, window="hamming", preemphasis=0.97, n_mels=20, n_mfcc=13)
 IMAGE = Feature(
     kind="spectrogram", frame=128, hop=64, n_fft=128, window="hamming", preemphasis=0.97, n_bands=32, log=True
 )
@@ -30,14 +28,10 @@ class SmallClassifier(nn.Module):
         super().__init__()
         torch.manual_seed(seed)
         self.front = nn.ModuleList([FrontEnd(IMAGE, 16000), FrontEnd(FEATURE, 16000)])
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)
-        )
+        self.convolutions = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2))
         self.recurrent = nn.LSTM(13, 8, num_layers=2, batch_first=True, bidirectional=True)
         self.attention = nn.Linear(16, 1)
-        self.dense = nn.Sequential(
-            nn.Linear(4 * 16 * 16 + 16, 12), nn.ReLU(), nn.Dropout(0.5), nn.Linear(12, CLASSES)
-        )
+        self.dense = nn.Sequential(nn.Linear(4 * 16 * 16 + 16, 12), nn.ReLU(), nn.Dropout(0.5), nn.Linear(12, CLASSES))
         self.eval()
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -71,8 +65,8 @@ def windows() -> list[np.ndarray]:
     draws = np.random.default_rng(0)
     time = np.arange(SAMPLES) / 16000
     return [
-        (
-            0.3 * np.sin(2 * np.pi * f * time) * np.exp(-9 * time) + 0.02 * draws.standard_normal(SAMPLES)
-        ).astype(np.float32)
+        (0.3 * np.sin(2 * np.pi * f * time) * np.exp(-9 * time) + 0.02 * draws.standard_normal(SAMPLES)).astype(
+            np.float32
+        )
         for f in draws.uniform(80, 3000, 24)
     ]

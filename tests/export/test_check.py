@@ -22,9 +22,7 @@ def test_real_speech_gives_the_same_answers(graph, classifier, corpora):
 
     files = sorted((corpora / "emodb" / "wav").glob("*.wav"))[::60]
     windows = [soundfile.read(path, dtype="float32")[0][4000 : 4000 + 2112] for path in files]
-    found = compare(
-        trained_probabilities(classifier, windows), exported_probabilities(serialise(graph.model), windows)
-    )
+    found = compare(trained_probabilities(classifier, windows), exported_probabilities(serialise(graph.model), windows))
     assert found["max_difference"] < 1e-4
 
 

@@ -31,9 +31,7 @@ def test_recurrent_layers_become_the_lstm_operator(graph):
 def test_two_exports_are_the_same_to_the_byte(make_classifier):
     one = serialise(export_graph(make_classifier(), make_classifier.samples, 13, FrontEnd).model)
     assert serialise(export_graph(make_classifier(), make_classifier.samples, 13, FrontEnd).model) == one
-    assert (
-        serialise(export_graph(make_classifier(seed=1), make_classifier.samples, 13, FrontEnd).model) != one
-    )
+    assert serialise(export_graph(make_classifier(seed=1), make_classifier.samples, 13, FrontEnd).model) != one
 
 
 def test_graph_tells_nothing_of_where_it_was_made(graph):

@@ -41,9 +41,7 @@ def test_exported_classifier_passes_and_is_counted(graph):
 
 @pytest.mark.parametrize("kind", ["Hardmax", "LayerNormalization", "IsInf"])
 def test_operators_that_the_table_denies_are_named(kind):
-    assert only(faults(model(node(kind), opset=17))).startswith(
-        f"{kind} the-{kind}: TensorRT 8.5 has no such operator"
-    )
+    assert only(faults(model(node(kind), opset=17))).startswith(f"{kind} the-{kind}: TensorRT 8.5 has no such operator")
 
 
 def test_graph_whose_shapes_cannot_be_inferred_is_refused():
@@ -81,9 +79,7 @@ def test_open_shape_is_refused():
 
 
 def test_type_outside_the_table_is_refused():
-    assert "type INT32: must be one of FP32, FP16" in only(
-        faults(model(node("Sqrt"), kind=TensorProto.INT32))
-    )
+    assert "type INT32: must be one of FP32, FP16" in only(faults(model(node("Sqrt"), kind=TensorProto.INT32)))
 
 
 def test_one_dimensional_pooling_is_refused_and_two_dimensional_is_not():

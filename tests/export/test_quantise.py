@@ -44,9 +44,7 @@ def test_network_layers_are_quantised_and_the_front_end_and_lstm_are_not(quantis
 
 def test_weights_are_quantised_per_channel(quantised):
     values = constants(quantised)
-    weighted = [
-        node for node in quantised.graph.node if node.op_type == "QuantizeLinear" and node.input[0] in values
-    ]
+    weighted = [node for node in quantised.graph.node if node.op_type == "QuantizeLinear" and node.input[0] in values]
     assert {values[node.input[1]].size for node in weighted} == {
         4,
         1,
@@ -63,9 +61,7 @@ def test_outputs_of_layers_have_no_pair(quantised):
 
 
 def test_int8_mostly_agrees_with_the_trained_model(quantised, classifier, windows):
-    found = compare(
-        trained_probabilities(classifier, windows), exported_probabilities(serialise(quantised), windows)
-    )
+    found = compare(trained_probabilities(classifier, windows), exported_probabilities(serialise(quantised), windows))
     assert 0 < found["mean_difference"] < 0.02
     assert found["agreement"] >= 0.9
 

@@ -14,19 +14,14 @@ def trained_probabilities(classifier: nn.Module, windows: Sequence[np.ndarray]) 
     """What the torch model says of windows (window samples,): (windows, classes)."""
     classifier.eval()
     with torch.no_grad():
-        rows = [
-            classifier(torch.from_numpy(np.array(window, dtype=np.float32)[np.newaxis])) for window in windows
-        ]
+        rows = [classifier(torch.from_numpy(np.array(window, dtype=np.float32)[np.newaxis])) for window in windows]
     return torch.cat(rows).numpy()
 
 
 def exported_probabilities(model: bytes, windows: Sequence[np.ndarray]) -> np.ndarray:
     """What the ONNX model says of windows (window samples,), on the CPU: (windows, classes)."""
     with session(model) as running:
-        rows = [
-            running.run([OUTPUT], {INPUT: np.array(window, dtype=np.float32)[np.newaxis]})[0]
-            for window in windows
-        ]
+        rows = [running.run([OUTPUT], {INPUT: np.array(window, dtype=np.float32)[np.newaxis]})[0] for window in windows]
     return np.concatenate(rows)
 
 
@@ -37,9 +32,7 @@ def compare(trained: np.ndarray, exported: np.ndarray) -> dict[str, float | int]
         UserError: the exported model gave a value that is no number.
     """
     if not np.isfinite(exported).all():
-        raise UserError(
-            "exported model = NaN or infinite probabilities: a layer overflows: check the trained weights"
-        )
+        raise UserError("exported model = NaN or infinite probabilities: a layer overflows: check the trained weights")
     difference = np.abs(trained.astype(np.float64) - exported)
     return {
         "windows": len(trained),

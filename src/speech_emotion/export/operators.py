@@ -97,9 +97,7 @@ class _Checked:
         for node in graph.node:
             if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
                 self.constants[node.output[0]] = node.attribute[0].t
-        self.types = {
-            value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)
-        }
+        self.types = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)}
 
     def faults(self) -> Iterator[str]:
         for node in self.nodes:
@@ -112,11 +110,7 @@ class _Checked:
             yield f"domain {node.domain}: only ONNX's own operators can be read"
             return
         if entry is None or not entry["supported"]:
-            cure = (
-                "lower export.opset"
-                if node.op_type == "LayerNormalization"
-                else "build the layer from others"
-            )
+            cure = "lower export.opset" if node.op_type == "LayerNormalization" else "build the layer from others"
             yield f"TensorRT 8.5 has no such operator: {cure}"
             return
         kind = self._type(next(iter(node.input), "") or node.output[0])
@@ -131,9 +125,7 @@ class _Checked:
                 yield f"{name} must be an initializer"
         check = getattr(self, f"_{node.op_type.lower()}", None)
         if check is not None:
-            yield from check(
-                node, {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-            )
+            yield from check(node, {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute})
 
     def _type(self, tensor: str) -> str | None:
         if tensor in self.constants:

@@ -94,9 +94,7 @@ def faults(model: onnx.ModelProto, graph: Graph) -> Iterator[str]:
             zero = constants.get(node.input[2]) if len(node.input) > 2 else None
             if zero is None or zero.data_type != onnx.TensorProto.INT8 or numpy_helper.to_array(zero).any():
                 yield f"{node.op_type} {node.name}: its zero point must be an int8 zero"
-            if scale is None or not np.all(
-                np.isfinite(values := numpy_helper.to_array(scale)) & (values > 0)
-            ):
+            if scale is None or not np.all(np.isfinite(values := numpy_helper.to_array(scale)) & (values > 0)):
                 yield f"{node.op_type} {node.name}: its scale must be positive and finite"
         if node.op_type == "DequantizeLinear":
             for user in users.get(node.output[0], ()):

@@ -1,0 +1,52 @@
+"""What an application must know of a model beside its graph: bundle.json."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from speech_emotion.export.graph import INPUT, OUTPUT
+from speech_emotion.export.windows import frame_hop
+from speech_emotion.systems.network import NetworkSystem
+
+BUNDLE = "bundle.json"
+FP32 = "fp32.onnx"
+INT8 = "int8.onnx"
+
+
+def describe(
+    system: NetworkSystem, level_dbfs: float, utterances: pd.DataFrame, sha256: Mapping[str, str]
+) -> dict[str, Any]:
+    """The bundle of an exported system.
+
+    Args:
+        level_dbfs: RMS that the recipe levels waveforms to, in dB of full scale.
+        utterances: the table that the system was trained on.
+        sha256: file name -> hex sha256 of each model.
+    """
+    definition = system.definition
+    level = {"kind": definition.recipe.level}
+    if definition.recipe.level == "rms":
+        level["dbfs"] = level_dbfs
+    return {
+        "system": definition.id,
+        "title": system.TITLE,
+        "paper": system.PAPER,
+        "labels": list(definition.labels),
+        "input": INPUT,
+        "output": OUTPUT,
+        "sample_rate": definition.sample_rate,
+        "channels": 1,
+        "level": level,
+        "window_samples": system.window_samples,
+        "hop_samples": system.hop_samples,
+        "frame_hop_samples": frame_hop(system),
+        "aggregation": "mean of window probabilities",
+        "last_window": "one more window ends with the last whole frame",
+        "short_input": "repeat until it fills one window",
+        "parameters": system.parameter_count(),
+        "corpora": sorted(utterances["corpus"].unique()),
+        "licences": sorted(utterances["licence"].unique()),
+        "synthetic": bool(utterances["licence"].str.contains("synthetic").any()),
+        "sha256": dict(sha256),
+    }

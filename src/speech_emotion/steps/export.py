@@ -1,0 +1,92 @@
+"""export: the chosen deployable system -> ONNX for the device in FP32 and INT8, checked against the trained model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from speech_emotion.corpora.table import read_utterances
+from speech_emotion.errors import UserError
+from speech_emotion.export.bundle import BUNDLE, FP32, INT8, describe
+from speech_emotion.export.check import compare, exported_probabilities, trained_probabilities
+from speech_emotion.export.graph import export_graph, serialise
+from speech_emotion.export.operators import check_operators
+from speech_emotion.export.quantise import quantise, quantised_layers
+from speech_emotion.export.windows import speech_windows
+from speech_emotion.features.frontend import FrontEnd
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.store.arrays import ArrayStore
+from speech_emotion.store.atomic import atomic_file, write_text
+from speech_emotion.store.hashing import sha256_file
+from speech_emotion.systems.catalogue import load_system
+
+CHECK = "check.json"
+
+
+def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
+    """Writes fp32.onnx, int8.onnx, check.json and bundle.json; check.json alone where no system can be deployed.
+
+    Raises:
+        UserError: the graph has what the device does not read, or FP32 differs from the trained model by more
+            than `export.tolerance`.
+    """
+    folder = outputs["exported"]
+    if not (inputs["selected"] / "model").is_dir():
+        recorder.note("export: no system of the budget can go to the device: nothing to export")
+        _write_json(folder / CHECK, {"deployable": "none: no system of the budget can go to the device"})
+        return
+    system = load_system(inputs["selected"] / "model")
+    if system.not_deployable:
+        raise UserError(
+            f"{inputs['selected'] / 'model'}: {system.definition.id} cannot go to the device "
+            f"({system.not_deployable}): run the select step again"
+        )
+    utterances = read_utterances(inputs["utterances"] / "utterances.parquet")
+    waveforms = ArrayStore(inputs["waveforms"] / params.needs[system.definition.id].recipe)
+    ids = [id for id in utterances["id"] if id in waveforms]
+    calibration = speech_windows(system, waveforms, ids, params.export.calibration_windows)
+    heard = speech_windows(system, waveforms, ids[::-1], params.export.calibration_windows)
+
+    classifier = system.waveform_classifier()
+    graph = export_graph(classifier, system.window_samples, params.export.opset, FrontEnd)
+    models = {FP32: graph.model, INT8: quantise(graph, calibration)}
+    trained = trained_probabilities(classifier, heard)
+    check: dict[str, Any] = {"deployable": system.definition.id}
+    for name, model in recorder.progress(models.items(), "export", len(models)):
+        operators = check_operators(model)
+        with atomic_file(folder / name) as temporary:
+            temporary.write_bytes(serialise(model))
+        found = compare(trained, exported_probabilities(serialise(model), heard))
+        sizes = {"bytes": (folder / name).stat().st_size, "nodes": sum(operators.values())}
+        check[name.removesuffix(".onnx")] = {**found, **sizes, "operators": operators}
+    check["int8"]["layers_in_int8"] = len(quantised_layers(models[INT8]))
+    check["calibration_windows"] = len(calibration)
+    if (worst := check["fp32"]["max_difference"]) > params.export.tolerance:
+        raise UserError(
+            f"{FP32}: a probability differs from the trained model by {worst:.2e}, export.tolerance = "
+            f"{params.export.tolerance}: a layer of {system.definition.id} is exported wrongly: mend the layer"
+        )
+    sha256 = {name: sha256_file(folder / name) for name in models}
+    _write_json(folder / CHECK, check)
+    _write_json(folder / BUNDLE, describe(system, params.preprocess.level_dbfs, utterances, sha256))
+    recorder.note(
+        f"export: {system.TITLE}: FP32 within {worst:.1e} of the trained model; INT8 names the same emotion in "
+        f"{100 * check['int8']['agreement']:.1f} % of {len(heard)} windows"
+    )
+
+
+def _write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+STEP = Step(
+    name="export",
+    run=run,
+    inputs={
+        "selected": "artifacts/select",
+        "waveforms": "artifacts/preprocess",
+        "utterances": "artifacts/ingest",
+    },
+    outputs={"exported": "artifacts/export"},
+    sections=("export", "needs", "preprocess.level_dbfs"),
+)

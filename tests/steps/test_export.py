@@ -1,0 +1,175 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from speech_emotion.corpora.table import Utterance, write_utterances
+from speech_emotion.errors import UserError
+from speech_emotion.export.graph import export_graph
+from speech_emotion.params import load_params
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps import export
+from speech_emotion.steps.step import StepParams
+from speech_emotion.store.arrays import ArrayWriter
+from speech_emotion.store.hashing import sha256_file
+from speech_emotion.systems.catalogue import create_system, front_end_dims, save_system
+from speech_emotion.systems.network import Statistics
+
+PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+LABELS = ("anger", "neutral", "sadness")
+HYPERPARAMETERS = {**PARAMS.systems["k2"], "units": 8}
+
+
+def save_small_system(folder, feature="mspec-40"):
+    """An LSTM small enough for seconds, with weights as torch draws them."""
+    features = {feature: PARAMS.features[feature]}
+    dims = front_end_dims(features, 16000)
+    torch.manual_seed(0)
+    system = create_system("k2", HYPERPARAMETERS, PARAMS.preprocess.recipes["plain"], features, dims, 16000, LABELS)
+    width = dims[feature]
+    flat = Statistics(np.full(width, -8.0), np.full(width, 3.0), np.full(width, -23.0), np.full(width, 3.0))
+    system.network.fit_normalisation({feature: flat})
+    save_system(system, folder)
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    draws = np.random.default_rng(0)
+    utterances = []
+    with ArrayWriter(tmp_path / "preprocess" / "plain") as writer:
+        for number in range(12):
+            samples = 3000 + 900 * number  # the first ones are shorter than a window
+            writer.add(f"demo/{number:02d}", (0.1 * draws.standard_normal(samples)).astype(np.float32))
+            utterances.append(
+                Utterance(
+                    f"demo/{number:02d}",
+                    "demo",
+                    f"{number:02d}.wav",
+                    f"s{number % 3}",
+                    None,
+                    LABELS[number % 3],
+                    None,
+                    None,
+                    None,
+                    0.0,
+                    samples / 16000,
+                    samples / 16000,
+                    16000,
+                    1,
+                    "0" * 64,
+                    "CC0-1.0",
+                )
+            )
+    write_utterances(tmp_path / "ingest" / "utterances.parquet", utterances)
+    (tmp_path / "select").mkdir()
+    return {"selected": tmp_path / "select", "waveforms": tmp_path / "preprocess", "utterances": tmp_path / "ingest"}
+
+
+def run(inputs, folder, params=PARAMS):
+    folder.mkdir()
+    export.run(inputs, StepParams(params, export.STEP.sections), {"exported": folder}, Recorder(quiet=True))
+    return json.loads((folder / "check.json").read_text())
+
+
+def test_chosen_system_becomes_two_checked_models_and_a_bundle(inputs, tmp_path):
+    save_small_system(inputs["selected"] / "model")
+    check = run(inputs, tmp_path / "out")
+    bundle = json.loads((tmp_path / "out" / "bundle.json").read_text())
+    assert check["fp32"]["max_difference"] <= PARAMS.export.tolerance
+    assert check["int8"]["agreement"] > 0.5
+    assert check["int8"]["layers_in_int8"] == 1
+    assert bundle["labels"] == list(LABELS)
+    assert (bundle["sample_rate"], bundle["licences"], bundle["level"]) == (16000, ["CC0-1.0"], {"kind": "none"})
+    for name, digest in bundle["sha256"].items():
+        model = onnx.load(tmp_path / "out" / name)
+        assert sha256_file(tmp_path / "out" / name) == digest
+        assert model.graph.input[0].type.tensor_type.shape.dim[1].dim_value == bundle["window_samples"]
+        assert check[name.split(".")[0]]["bytes"] == (tmp_path / "out" / name).stat().st_size
+
+
+def test_two_runs_write_the_same_bytes(inputs, tmp_path):
+    save_small_system(inputs["selected"] / "model")
+    run(inputs, tmp_path / "one")
+    run(inputs, tmp_path / "two")
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names == ["bundle.json", "check.json", "fp32.onnx", "int8.onnx"]
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+
+
+def test_no_deployable_system_is_said_and_ends_well(inputs, tmp_path):
+    check = run(inputs, tmp_path / "out")
+    assert "no system" in check["deployable"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["check.json"]
+
+
+def test_system_with_derivatives_is_refused(inputs, tmp_path):
+    save_small_system(inputs["selected"] / "model", "mspec-40-d")
+    with pytest.raises(UserError, match="k2 cannot go to the device"):
+        run(inputs, tmp_path / "out")
+
+
+def test_graph_that_differs_from_the_trained_model_is_refused(inputs, tmp_path, monkeypatch):
+    save_small_system(inputs["selected"] / "model")
+
+    def wrong(classifier, *arguments):
+        graph = export_graph(classifier, *arguments)
+        for item in graph.model.graph.initializer:
+            if item.name.startswith("network") or "Gemm" in item.name or item.name.endswith("bias"):
+                values = onnx.numpy_helper.to_array(item) + np.linspace(0, 1, item.dims[0], dtype=np.float32)
+                item.CopyFrom(onnx.numpy_helper.from_array(values, item.name))
+                break
+        else:
+            raise AssertionError("nothing was changed")
+        return graph
+
+    monkeypatch.setattr(export, "export_graph", wrong)
+    with pytest.raises(UserError, match=r"differs from the trained model by .*export\.tolerance = 0\.001"):
+        run(inputs, tmp_path / "out")
+
+
+def test_real_speech_through_the_w1_network(inputs, tmp_path, corpora):
+    import soundfile
+
+    files = sorted((corpora / "emodb" / "wav").glob("*.wav"))[::60]
+    utterances = []
+    with ArrayWriter(tmp_path / "speech" / "plain") as writer:
+        for path in files:
+            waveform, rate = soundfile.read(path, dtype="float32")
+            writer.add(f"emodb/{path.stem}", waveform)
+            seconds = len(waveform) / rate
+            utterances.append(
+                Utterance(
+                    f"emodb/{path.stem}",
+                    "emodb",
+                    f"wav/{path.name}",
+                    path.stem[:2],
+                    None,
+                    "neutral",
+                    None,
+                    None,
+                    None,
+                    0.0,
+                    seconds,
+                    seconds,
+                    rate,
+                    1,
+                    "0" * 64,
+                    "CC0-1.0",
+                )
+            )
+    write_utterances(tmp_path / "table" / "utterances.parquet", utterances)
+    features = {name: PARAMS.features[name] for name in PARAMS.needs["w1"].features}
+    dims = front_end_dims(features, 16000)
+    torch.manual_seed(0)
+    recipe = PARAMS.preprocess.recipes["plain"]
+    system = create_system("w1", PARAMS.systems["w1"], recipe, features, dims, 16000, LABELS)
+    save_system(system, inputs["selected"] / "model")
+    folders = {**inputs, "waveforms": tmp_path / "speech", "utterances": tmp_path / "table"}
+    check = run(folders, tmp_path / "out")
+    assert check["fp32"]["max_difference"] < 1e-4
+    assert check["int8"]["layers_in_int8"] == 6
+    assert check["fp32"]["operators"]["LSTM"] == 2
