@@ -1,0 +1,255 @@
+"""Step ingest: a corpus's files become the table of utterances, or are set aside with the reason."""
+
+import csv
+import functools
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from speech_emotion.audio.reading import AudioFault, check_audio, read_audio
+from speech_emotion.corpora.readers import reader_of
+from speech_emotion.corpora.table import EMOTIONS, Labelled, SetAside, Utterance, write_utterances
+from speech_emotion.corpora.walking import leaves, outside, passes_through_link
+from speech_emotion.errors import UserError
+from speech_emotion.parallel import ordered_map
+from speech_emotion.params import Ingest
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.step import Folders, Step
+from speech_emotion.store.atomic import atomic_file, write_text
+from speech_emotion.store.hashing import sha256_file
+
+# left out by the corpus's own labels or by the user's table: reported, and no sign of damage
+BY_CHOICE = ("no-agreement", "unlisted")
+SHOWN = 10  # files that the message of a failure names
+NOTED = 200  # files that a failure notes while it goes
+FILES_A_TASK = 8
+
+Outcome = Utterance | SetAside
+
+
+def run(inputs: Folders, params: Any, outputs: Folders, recorder: Recorder) -> None:
+    """Writes utterances.parquet, quarantine.csv, report.json and report.md.
+
+    Raises:
+        UserError: no files, none that can be used, or a share set aside above ingest.max_set_aside.
+    """
+    root, folder = inputs["data"], outputs["utterances"]
+    outcomes = survey(root, params.corpus, params.ingest, params.workers, recorder)
+    utterances = [outcome for outcome in outcomes if isinstance(outcome, Utterance)]
+    aside = sorted(
+        (outcome for outcome in outcomes if isinstance(outcome, SetAside)),
+        key=lambda item: (item.path, item.reason, item.detail),
+    )
+    _refuse_damage(root, utterances, aside, params.ingest, recorder)
+    write_utterances(folder / "utterances.parquet", utterances)
+    _write_quarantine(folder / "quarantine.csv", aside)
+    figures = summary(params.corpus, utterances, aside)
+    write_text(folder / "report.json", json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    write_text(folder / "report.md", _report(figures, utterances, aside))
+    recorder.note(f"{params.corpus}: {len(utterances)} utterances, {len(aside)} files set aside")
+
+
+def survey(root: Path, corpus: str, params: Ingest, workers: int, recorder: Recorder) -> list[Outcome]:
+    """What becomes of each file below `root`: one outcome an utterance or file, in the reader's order.
+
+    Raises:
+        UserError: the folder is missing or empty, or the corpus's own label files cannot be read.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder: run make data CORPUS={corpus}")
+    reader = reader_of(corpus, root)
+    entries = [_admit(root, entry, params) for entry in reader.read(root)]
+    if not entries:
+        raise UserError(f"{root}: holds no files: run make data CORPUS={corpus}")
+    outcomes: list[Outcome] = [entry for entry in entries if isinstance(entry, SetAside)]
+    labelled = sorted(
+        (entry for entry in entries if isinstance(entry, Labelled)), key=lambda entry: (entry.path, entry.start)
+    )
+    files = [list(parts) for _, parts in itertools.groupby(labelled, key=lambda entry: entry.path)]
+    tasks = [files[first : first + FILES_A_TASK] for first in range(0, len(files), FILES_A_TASK)]
+    check = functools.partial(_check_files, root, reader.name, reader.licence, params)
+    for found in ordered_map(check, tasks, workers, recorder, f"ingest {corpus} (x {FILES_A_TASK} files)"):
+        outcomes += found
+    return _one_an_id(outcomes)
+
+
+def _admit(root: Path, entry: Labelled | SetAside, params: Ingest) -> Labelled | SetAside:
+    """What can be refused before the audio is opened."""
+    if isinstance(entry, SetAside):
+        return entry
+    if leaves(entry.path) or passes_through_link(root, entry.path):
+        return outside(entry.path)
+    if entry.emotion not in EMOTIONS and params.undeclared_labels == "reject":
+        return SetAside(
+            entry.path,
+            "undeclared-label",
+            f"emotion {entry.emotion!r} is none of {', '.join(EMOTIONS)} (ingest.undeclared_labels: keep takes it)",
+        )
+    return entry
+
+
+def _check_files(root: Path, corpus: str, licence: str, params: Ingest, files: list[list[Labelled]]) -> list[Outcome]:
+    return [outcome for parts in files for outcome in _check_file(root, corpus, licence, params, parts)]
+
+
+def _check_file(root: Path, corpus: str, licence: str, params: Ingest, parts: list[Labelled]) -> Iterator[Outcome]:
+    """The outcomes of one file's utterances; its bytes are hashed once."""
+    path = root / parts[0].path
+    digest = None
+    for part in parts:
+        try:
+            audio = read_audio(path, part.start, part.end, params.max_seconds)
+            check_audio(path, audio, params.min_seconds, params.silence_dbfs)
+        except AudioFault as fault:
+            where = "" if _is_whole(part) else f"{_interval(part)}: "
+            yield SetAside(part.path, fault.reason, where + fault.detail)
+            continue
+        digest = digest or sha256_file(path)
+        fields = {name: value for name, value in asdict(part).items() if name not in ("start", "end", "licence")}
+        yield Utterance(
+            id=_id(corpus, part),
+            corpus=corpus,
+            start=audio.start,
+            end=audio.end,
+            duration=audio.end - audio.start,
+            sample_rate=audio.rate,
+            channels=audio.channels,
+            sha256=digest,
+            licence=part.licence or licence,
+            **fields,
+        )
+
+
+def _is_whole(part: Labelled) -> bool:
+    return part.start == 0 and part.end is None
+
+
+def _interval(part: Labelled) -> str:
+    return f"{part.start!r}-{'' if part.end is None else repr(part.end)}"
+
+
+def _id(corpus: str, part: Labelled) -> str:
+    stem = Path(part.path).with_suffix("").as_posix()
+    return f"{corpus}/{stem}" if _is_whole(part) else f"{corpus}/{stem}@{_interval(part)}"
+
+
+def _one_an_id(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Sets the later of two utterances aside that would bear one id: a.wav and a.flac."""
+    first: dict[str, str] = {}
+    result: list[Outcome] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Utterance) and first.setdefault(outcome.id, outcome.path) != outcome.path:
+            detail = f"has the name of {first[outcome.id]}, but for its ending: rename or remove one"
+            outcome = SetAside(outcome.path, "doubled", detail)
+        result.append(outcome)
+    return result
+
+
+def _refuse_damage(
+    root: Path, utterances: list[Utterance], aside: list[SetAside], params: Ingest, recorder: Recorder
+) -> None:
+    damaged = [item for item in aside if item.reason not in BY_CHOICE]
+    total = len(utterances) + len(damaged)
+    share = len(damaged) / total if total else 0.0
+    if utterances and share <= params.max_set_aside:
+        return
+    for item in damaged[:NOTED]:
+        recorder.note(f"set aside: {item.path}: {item.reason}: {item.detail}")
+    reasons = ", ".join(f"{reason} {count}" for reason, count in _counts(item.reason for item in aside).items())
+    if utterances:
+        head = (
+            f"{root}: {len(damaged)} of {total} files ({share:.1%}) set aside, more than ingest.max_set_aside = "
+            f"{params.max_set_aside:g}: mend or remove them, or raise it ({reasons})"
+        )
+    else:
+        head = f"{root}: no file can be used: mend them, or run make data again ({reasons})"
+    shown = [f"{root / item.path}: {item.reason}: {item.detail}" for item in (damaged or aside)[:SHOWN]]
+    more = [f"and {len(damaged) - SHOWN} files more"] if len(damaged) > SHOWN else []
+    raise UserError("\n".join([head, *shown, *more]))
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
+
+
+def summary(corpus: str, utterances: list[Utterance], aside: list[SetAside]) -> dict[str, Any]:
+    """The figures of report.json: counts, and seconds rounded to milliseconds."""
+    durations = [utterance.duration for utterance in utterances]
+    speakers: dict[str, dict[str, Any]] = {}
+    for utterance in sorted(utterances, key=lambda utterance: utterance.speaker):
+        of = speakers.setdefault(utterance.speaker, {"utterances": 0, "seconds": 0.0})
+        of["utterances"] += 1
+        of["seconds"] = round(of["seconds"] + utterance.duration, 3)
+    return {
+        "corpus": corpus,
+        "utterances": len(utterances),
+        "files": len({utterance.path for utterance in utterances}),
+        "identical_files": sum(len(paths) for paths in _identical(utterances)),
+        "set_aside": {"count": len(aside), "reasons": _counts(item.reason for item in aside)},
+        "seconds": {
+            "total": round(sum(durations), 3),
+            "mean": round(sum(durations) / len(durations), 3),
+            "shortest": round(min(durations), 3),
+            "longest": round(max(durations), 3),
+        },
+        "emotions": _counts(utterance.emotion for utterance in utterances),
+        "speakers": speakers,
+        "sexes": _counts(utterance.sex or "unknown" for utterance in utterances),
+        "sessions": _counts(utterance.session or "none" for utterance in utterances),
+        "sample_rates": _counts(str(utterance.sample_rate) for utterance in utterances),
+        "channels": _counts(str(utterance.channels) for utterance in utterances),
+        "licences": _counts(utterance.licence for utterance in utterances),
+    }
+
+
+def _identical(utterances: list[Utterance]) -> list[list[str]]:
+    """Groups of paths whose files hold the same bytes."""
+    paths: dict[str, set[str]] = {}
+    for utterance in utterances:
+        paths.setdefault(utterance.sha256, set()).add(utterance.path)
+    return sorted(sorted(group) for group in paths.values() if len(group) > 1)
+
+
+def _write_quarantine(path: Path, aside: list[SetAside]) -> None:
+    with atomic_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "reason", "detail"])
+        writer.writerows([item.path, item.reason, item.detail] for item in aside)
+
+
+def _report(figures: dict[str, Any], utterances: list[Utterance], aside: list[SetAside]) -> str:
+    """report.md: the figures for people, and what was set aside."""
+    seconds = figures["seconds"]
+    lines = [
+        f"# {figures['corpus']}",
+        "",
+        f"{figures['utterances']} utterances of {len(figures['speakers'])} speakers, "
+        f"{seconds['total'] / 60:.1f} minutes ({seconds['shortest']:.2f} to {seconds['longest']:.2f} s, mean {seconds['mean']:.2f} s); "
+        f"{figures['set_aside']['count']} set aside.",
+    ]
+    for title in ("emotions", "sexes", "sessions", "sample_rates", "channels", "licences"):
+        counted = ", ".join(f"{name} {count}" for name, count in figures[title].items())
+        lines += ["", f"**{title.replace('_', ' ').capitalize()}**: {counted}"]
+    lines += ["", "| speaker | utterances | seconds |", "|---|---|---|"]
+    lines += [f"| {name} | {of['utterances']} | {of['seconds']:.1f} |" for name, of in figures["speakers"].items()]
+    if groups := _identical(utterances):
+        lines += ["", "## Files with the same bytes", ""]
+        lines += [f"- {', '.join(group)}" for group in groups]
+    if aside:
+        lines += ["", "## Set aside", "", "| reason | files |", "|---|---|"]
+        lines += [f"| {reason} | {count} |" for reason, count in figures["set_aside"]["reasons"].items()]
+        lines += ["", "Each with its detail: quarantine.csv."]
+    return "\n".join(lines) + "\n"
+
+
+STEP = Step(
+    name="ingest",
+    run=run,
+    inputs={"data": "data/{corpus}"},
+    outputs={"utterances": "artifacts/ingest"},
+    sections=("corpus", "ingest"),
+)
