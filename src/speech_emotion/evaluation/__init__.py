@@ -1,0 +1,1 @@
+"""What predictions are worth: metrics, tests between systems, figures, report."""

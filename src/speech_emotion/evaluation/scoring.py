@@ -1,0 +1,113 @@
+"""The figures of one system, in percent, as metrics.json holds them.
+
+Each figure is taken over the pooled predictions of all folds of a seed, since some speakers lack some
+classes, and averaged over the seeds. The spread over folds and seeds stands beside UA.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from speech_emotion.evaluation.metrics import (
+    Scores,
+    bootstrap_interval,
+    calibration_error,
+    scores,
+    speaker_counts,
+    unweighted_recall,
+)
+from speech_emotion.evaluation.results import SystemResult
+from speech_emotion.params import Evaluate
+from speech_emotion.randomness import generator
+
+OVERALL = ("ua", "wa", "macro_precision", "macro_recall", "macro_f1")
+
+
+def percent(share: float) -> float:
+    """A share in [0, 1] as percent with two decimals."""
+    return round(100 * float(share), 2)
+
+
+def absent_labels(result: SystemResult) -> list[str]:
+    """Labels of the protocol that no tested utterance bears: they have no recall, so UA leaves them out."""
+    held = set(result.predictions["emotion"])
+    return [label for label in result.labels if label not in held]
+
+
+def not_most_probable(result: SystemResult) -> float:
+    """Share of the predictions, in [0, 1], that are not the most probable label, as after a majority vote."""
+    return float(np.mean(result.confidence < result.probabilities.max(axis=1)))
+
+
+def score(result: SystemResult, sexes: pd.Series, params: Evaluate) -> dict[str, Any]:
+    """All figures of one system; numbers within objects only, since DVC drops lists.
+
+    Args:
+        result: the system's checked predictions.
+        sexes: utterance id -> female, male or missing.
+
+    Returns:
+        ua, wa, macro_precision, macro_recall, macro_f1 (percent); ece (expected calibration error, share);
+        ua_low, ua_high (percent, bootstrap interval of UA over speakers); ua_fold_std, ua_seed_std (percent
+        points, standard deviation with n - 1; left out where there is but one fold or seed); parameters (left
+        out where the system names none); per_class: label -> precision, recall, f1 (percent), support
+        (utterances); per_sex: sex -> ua, wa (percent).
+    """
+    seeds = result.predictions["seed"].to_numpy()
+    right = result.predicted == result.truth
+    by_seed: list[Scores] = []
+    errors = []
+    for seed in np.unique(seeds):
+        rows = seeds == seed
+        by_seed.append(scores(result.truth[rows], result.predicted[rows]))
+        errors.append(calibration_error(result.confidence[rows], right[rows], params.calibration_bins))
+    figures: dict[str, Any] = {name: percent(np.mean([getattr(one, name) for one in by_seed])) for name in OVERALL}
+    figures["ece"] = round(float(np.mean(errors)), 4)
+    folds = fold_uas(result)
+    if len(folds) > 1:
+        figures["ua_fold_std"] = percent(np.std(folds, ddof=1))
+    if len(by_seed) > 1:
+        figures["ua_seed_std"] = percent(np.std([one.ua for one in by_seed], ddof=1))
+    counts = speaker_counts(
+        result.predictions["speaker"].to_numpy(), result.truth, result.predicted, len(result.labels)
+    )
+    # one key for all systems: they are judged on the same resamples of the speakers
+    random = generator(params.seed, "bootstrap", result.units.corpus, result.units.protocol)
+    low, high = bootstrap_interval(*counts, params.bootstrap_draws, params.confidence, random)
+    figures["ua_low"], figures["ua_high"] = percent(low), percent(high)
+    if result.units.parameters is not None:
+        figures["parameters"] = result.units.parameters
+    figures["per_class"] = {result.labels[code]: _class_figures(by_seed, code) for code in by_seed[0].per_class}
+    figures["per_sex"] = _sex_figures(result, sexes)
+    return figures
+
+
+def fold_uas(result: SystemResult) -> np.ndarray:
+    """(folds,) UA of each fold over the classes present in it, averaged over the seeds, in [0, 1]."""
+    table = result.predictions[["seed", "fold"]].assign(truth=result.truth, predicted=result.predicted)
+    uas = {
+        key: unweighted_recall(unit["truth"].to_numpy(), unit["predicted"].to_numpy())
+        for key, unit in table.groupby(["seed", "fold"])
+    }
+    return pd.Series(uas).groupby(level=1).mean().to_numpy()
+
+
+def _class_figures(by_seed: list[Scores], code: int) -> dict[str, float]:
+    classes = [one.per_class[code] for one in by_seed]
+    return {
+        "precision": percent(np.mean([one.precision for one in classes])),
+        "recall": percent(np.mean([one.recall for one in classes])),
+        "f1": percent(np.mean([one.f1 for one in classes])),
+        "support": classes[0].support,
+    }
+
+
+def _sex_figures(result: SystemResult, sexes: pd.Series) -> dict[str, dict[str, float]]:
+    sex = result.predictions["id"].map(sexes)
+    figures = {}
+    for value in sorted(sex.dropna().unique()):
+        # pooled over seeds: all seeds test the same utterances, so this is the mean over seeds
+        one = scores(result.truth[(sex == value).to_numpy()], result.predicted[(sex == value).to_numpy()])
+        figures[value] = {"ua": percent(one.ua), "wa": percent(one.wa)}
+    return figures

@@ -1,0 +1,117 @@
+"""evaluate: predictions of all systems of the budget -> metrics, tests between systems, figures, report."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from speech_emotion.corpora.table import read_utterances
+from speech_emotion.evaluation import figures
+from speech_emotion.evaluation.comparison import compare_all
+from speech_emotion.evaluation.report import Setting, report
+from speech_emotion.evaluation.results import SystemResult, read_results
+from speech_emotion.evaluation.scoring import absent_labels, score
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.store.atomic import write_text
+from speech_emotion.store.hashing import sha256_file
+
+SIDE_BY_SIDE = ("ua", "wa", "macro_precision", "macro_f1")  # macro recall is UA
+
+
+def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
+    """Writes metrics.json, summary.json, systems.csv, comparison.csv, confusion/<system>.csv, figures/*.png
+    and report.md.
+
+    Raises:
+        UserError: a system's results are missing, damaged, or do not fit the budget, the table or each other.
+    """
+    table = inputs["utterances"] / "utterances.parquet"
+    utterances = read_utterances(table)
+    results = read_results(inputs["trained"], params.corpus, params.budget, utterances)
+    for label in absent_labels(results[0]):
+        recorder.note(f"evaluate: no tested utterance is labelled {label}: UA leaves it out")
+    setting = _setting(results, utterances, sha256_file(table))
+    sexes = utterances.set_index("id")["sex"]
+    metrics = {
+        result.system: score(result, sexes, params.evaluate)
+        for result in recorder.progress(results, "evaluate", len(results))
+    }
+    comparison = compare_all(results, params.evaluate)
+
+    folder = outputs["evaluation"]
+    _write_json(folder / "metrics.json", metrics)
+    _write_json(folder / "summary.json", _summary(setting))
+    rows = [(system, metric, one[metric]) for system, one in metrics.items() for metric in SIDE_BY_SIDE]
+    write_text(folder / "systems.csv", _csv(pd.DataFrame(rows, columns=["system", "metric", "value"])))
+    write_text(folder / "comparison.csv", _csv(comparison))
+    for result in results:
+        rows = result.predictions[["emotion", "predicted"]].rename(columns={"emotion": "actual"})
+        write_text(folder / "confusion" / f"{result.system}.csv", _csv(rows))
+    pictures = _draw(folder, results, metrics, setting)
+    text = report(setting, results, metrics, comparison, pictures, sexes, params.evaluate, params.budget)
+    write_text(folder / "report.md", text)
+
+
+def _setting(results: Sequence[SystemResult], utterances: pd.DataFrame, table_sha256: str) -> Setting:
+    first = results[0]
+    return Setting(
+        corpus=first.units.corpus,
+        protocol=first.units.protocol,
+        speaker_independent=first.units.speaker_independent,
+        synthetic=bool(utterances["licence"].str.contains("synthetic").any()),
+        labels=first.labels,
+        seeds=tuple(sorted(first.units.seeds)),
+        folds=first.units.folds,
+        utterances=len(utterances),
+        tested=first.predictions["id"].nunique(),
+        speakers=first.predictions["speaker"].nunique(),
+        table_sha256=table_sha256,
+    )
+
+
+def _summary(setting: Setting) -> dict[str, Any]:
+    return {
+        "corpus": setting.corpus,
+        "protocol": setting.protocol,
+        "speaker_independent": setting.speaker_independent,
+        "synthetic": setting.synthetic,
+        "labels": list(setting.labels),
+        "seeds": list(setting.seeds),
+        "folds": setting.folds,
+        "utterances": setting.tested,
+        "speakers": setting.speakers,
+        "table_sha256": setting.table_sha256,
+    }
+
+
+def _draw(folder: Path, results: Sequence[SystemResult], metrics: Mapping[str, Any], setting: Setting) -> list[str]:
+    pictures = ["figures/comparison.png", "figures/recall.png"]
+    figures.comparison_bars(folder / pictures[0], results, metrics, setting.line)
+    figures.recall_bars(folder / pictures[1], results, metrics, setting.line)
+    for result in results:
+        pictures.append(f"figures/confusion-{result.system}.png")
+        figures.confusion_matrix(folder / pictures[-1], result, setting.line)
+        curves = f"figures/curves-{result.system}.png"
+        if figures.learning_curves(folder / curves, result, setting.line):
+            pictures.append(curves)
+    return pictures
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def _write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+STEP = Step(
+    name="evaluate",
+    run=run,
+    inputs={"utterances": "artifacts/ingest", "trained": "artifacts/train"},
+    outputs={"evaluation": "artifacts/evaluate"},
+    sections=("corpus", "evaluate", "budgets.{corpus}"),
+)
