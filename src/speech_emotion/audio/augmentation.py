@@ -1,0 +1,49 @@
+"""Changed copies of a waveform for training: time stretch, pitch shift, white noise."""
+
+import librosa
+import numpy as np
+
+from speech_emotion.params import Augment
+from speech_emotion.randomness import generator
+
+N_FFT = 1024  # of the phase vocoder; 64 ms at 16 kHz resolve the harmonics of low voices and smear onsets little
+
+
+def stretch_time(samples: np.ndarray, factor: float) -> np.ndarray:
+    """Plays samples (n,) `factor` times as fast at the same pitch (phase vocoder): (about n / factor,)."""
+    return librosa.effects.time_stretch(samples, rate=factor, n_fft=N_FFT)
+
+
+def shift_pitch(samples: np.ndarray, rate: int, semitones: float) -> np.ndarray:
+    """Raises the pitch of samples (n,) by `semitones`, below zero lowers it, in the same time: (n,)."""
+    return librosa.effects.pitch_shift(samples, sr=rate, n_steps=semitones, n_fft=N_FFT, res_type="soxr_hq")
+
+
+def add_noise(samples: np.ndarray, snr_db: float, random: np.random.Generator) -> np.ndarray:
+    """Adds white Gaussian noise to samples (n,), `snr_db` below their mean power; silence gets none."""
+    deviation = np.sqrt(np.mean(np.square(samples, dtype=np.float64)) * 10 ** (-snr_db / 10))
+    return samples + (deviation * random.standard_normal(len(samples))).astype(samples.dtype)
+
+
+def augment(samples: np.ndarray, rate: int, id: str, copy: int, params: Augment) -> np.ndarray:
+    """Copy number `copy` of an utterance: stretched, shifted and noisy, each by a uniform draw from the params' range.
+
+    The draws are keyed by (seed, id, copy, operation): they do not depend on the other utterances or on their order.
+
+    Args:
+        samples: (n,) float32, full scale 1.
+        rate: Hz.
+        id: of the utterance.
+        copy: 1, 2, ...
+
+    Returns:
+        (m,) float32, m about n / stretch.
+    """
+
+    def draw(operation: str, interval: list[float]) -> float:
+        return float(generator(params.seed, id, copy, operation).uniform(*interval))
+
+    changed = stretch_time(samples, draw("stretch", params.stretch))
+    changed = shift_pitch(changed, rate, draw("pitch", params.pitch_semitones))
+    noise = generator(params.seed, id, copy, "noise")
+    return add_noise(changed, draw("snr", params.snr_db), noise).astype(np.float32)

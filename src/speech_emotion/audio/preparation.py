@@ -1,0 +1,43 @@
+"""From the samples of a file to the waveform that features are taken of."""
+
+import numpy as np
+
+from speech_emotion.audio.activity import remove_silence
+from speech_emotion.audio.denoising import spectral_subtraction, wavelet_shrinkage
+from speech_emotion.audio.levels import set_level
+from speech_emotion.audio.reading import resample
+from speech_emotion.errors import UserError
+from speech_emotion.params import Preprocess, Recipe
+
+
+def prepare(samples: np.ndarray, rate: int, recipe: Recipe, params: Preprocess) -> np.ndarray:
+    """Checks, mixes to mono, resamples, then does what the recipe asks for.
+
+    The order is: check, mono (mean of the channels), `params.sample_rate`, noise reduction, silence removal, level.
+    Noise reduction and silence removal do not depend on the level, so it comes last and counts the speech that is left.
+
+    Args:
+        samples: (n,), or (n, channels), full scale 1.
+        rate: Hz of the samples.
+
+    Returns:
+        (m,) float32 at `params.sample_rate`, m at least 1; never clipped, so that levels above full scale stay above 1.
+
+    Raises:
+        UserError: no samples, or some that are not finite.
+    """
+    samples = np.asarray(samples, dtype=np.float64)
+    if samples.ndim == 2:
+        samples = samples.mean(axis=1)
+    if samples.size == 0:
+        raise UserError("samples = none: remove the file or let ingest set it aside")
+    if not np.isfinite(samples).all():
+        raise UserError("samples = not finite (NaN or infinite): remove the file or let ingest set it aside")
+    samples = resample(samples.astype(np.float32), rate, params.sample_rate)
+    if recipe.denoise == "spectral-subtraction":
+        samples = spectral_subtraction(samples, params.sample_rate, params.oversubtraction, params.spectral_floor)
+    elif recipe.denoise == "wavelet":
+        samples = wavelet_shrinkage(samples, params.wavelet, params.wavelet_levels)
+    if recipe.vad:
+        samples = remove_silence(samples, params.sample_rate, params.vad_threshold_db, params.vad_hang_ms)
+    return set_level(samples, recipe.level, params.level_dbfs).astype(np.float32)

@@ -1,0 +1,55 @@
+"""Speech rate: syllable nuclei a second, without a transcript."""
+
+import librosa
+import numpy as np
+import scipy.signal
+
+DIP_DB = 2.0  # a nucleus rises so far above the dips on its sides (de Jong & Wempe 2009)
+BELOW_LOUDEST_DB = 25.0  # and lies at most so far below the loud parts, the 99th percentile
+SMOOTHING_SECONDS = 0.064  # of the intensity contour: 3.2 periods of 50 Hz, as the paper's contour is made
+VOICED = 0.45  # autocorrelation at the best lag from which a frame counts as voiced (Boersma 1993)
+PITCH_HZ = (60.0, 500.0)
+
+
+def speech_rate(samples: np.ndarray, rate: int, frame: int, hop: int) -> float:
+    """Voiced peaks of the intensity contour a second of the utterance, pauses included.
+
+    de Jong & Wempe, "Praat script to detect syllable nuclei and measure speech rate automatically", Behavior Research
+    Methods 41, 2009.
+
+    Args:
+        samples: (n,), n at least `frame`.
+        rate: Hz.
+        frame: samples, over which intensity is taken.
+        hop: samples.
+
+    Returns:
+        Nuclei a second, 0 or more.
+    """
+    frames = librosa.util.frame(samples, frame_length=frame, hop_length=hop, axis=0)
+    power = np.mean(np.square(frames), axis=1)
+    width = max(1, round(SMOOTHING_SECONDS * rate / hop))
+    weights = scipy.signal.get_window("hann", width + 2, fftbins=False)[1:-1]
+    power = np.convolve(power, weights / weights.sum(), mode="same") if width <= len(power) else power
+    if power.max() <= 0:
+        return 0.0
+    intensity = 10 * np.log10(np.maximum(power, power.max() * 1e-10))
+    height = np.percentile(intensity, 99) - BELOW_LOUDEST_DB
+    peaks, _ = scipy.signal.find_peaks(intensity, height=height, prominence=DIP_DB)
+    nuclei = sum(_voiced(samples, rate, peak * hop + frame // 2) for peak in peaks)
+    return nuclei * rate / len(samples)
+
+
+def _voiced(samples: np.ndarray, rate: int, centre: int) -> bool:
+    """Whether the samples around `centre` repeat themselves at a lag of speech (Boersma 1993, eq. 9)."""
+    longest, shortest = int(rate / PITCH_HZ[0]), int(rate / PITCH_HZ[1])
+    around = samples[max(0, centre - 2 * longest) : centre + 2 * longest]
+    window = np.hanning(len(around))
+    own = _autocorrelation((around - around.mean()) * window)
+    of_window = _autocorrelation(window)
+    lags = slice(shortest, min(longest, len(around) // 2) + 1)
+    return own[0] > 0 and bool(np.max(own[lags] / of_window[lags] * of_window[0], initial=0.0) > VOICED * own[0])
+
+
+def _autocorrelation(values: np.ndarray) -> np.ndarray:
+    return scipy.signal.correlate(values, values, method="fft")[len(values) - 1 :]

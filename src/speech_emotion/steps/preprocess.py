@@ -1,0 +1,55 @@
+"""preprocess: utterances of the corpus as waveforms, once for each recipe that a system of the budget needs."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from speech_emotion.audio.preparation import prepare
+from speech_emotion.audio.reading import read_audio
+from speech_emotion.corpora.table import read_utterances
+from speech_emotion.errors import UserError
+from speech_emotion.parallel import ordered_map
+from speech_emotion.params import Preprocess
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.store.arrays import ArrayWriter
+
+
+def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
+    """Writes `<recipe>/shard-*.arrow` of (n,) float32 waveforms at preprocess.sample_rate.
+
+    Raises:
+        UserError: a file that the table names cannot be read, or is another than at ingest.
+    """
+    table = read_utterances(inputs["utterances"] / "utterances.parquet")
+    rows = list(zip(table["path"], table["start"], table["end"], strict=True))
+    recipes = sorted({params.needs[system].recipe for system in params.budget.systems})
+    work = partial(_waveforms, inputs["data"], recipes, params.preprocess)
+    writers = {recipe: ArrayWriter(outputs["waveforms"] / recipe) for recipe in recipes}
+    try:
+        results = ordered_map(work, rows, params.workers, recorder, "preprocess")
+        for id, waveforms in zip(table["id"], results, strict=True):
+            for recipe, waveform in zip(recipes, waveforms, strict=True):
+                writers[recipe].add(id, waveform)
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+def _waveforms(data: Path, recipes: list[str], params: Preprocess, row: tuple[str, float, float]) -> list[np.ndarray]:
+    path, start, end = row
+    try:
+        audio = read_audio(data / path, start, end)
+        return [prepare(audio.samples, audio.rate, params.recipes[recipe], params) for recipe in recipes]
+    except UserError as error:
+        raise UserError(f"{error}: was in order at ingest: run dvc repro, which checks it again") from None
+
+
+STEP = Step(
+    name="preprocess",
+    run=run,
+    inputs={"data": "data/{corpus}", "utterances": "artifacts/ingest"},
+    outputs={"waveforms": "artifacts/preprocess"},
+    sections=("corpus", "preprocess", "needs", "candidates"),
+)
