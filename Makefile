@@ -1,0 +1,59 @@
+# Two commands matter: make run, make test. `make` alone lists all.
+PYTHON ?= python3.11
+JOBS ?= 2
+PORT ?= 5000
+PIP_FLAGS ?=
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help env run data test lint ui bench graph clean
+
+help: ## list what make can do
+	@echo "make TARGET [CORPUS=demo|emodb|ravdess|iemocap|casia|...] [FROM=archive or folder that you have]"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+
+env: $(VENV)/made ## make the environment .venv from constraints.txt
+
+# The stamp is as new as the last installation that came to its end.
+$(VENV)/made: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+		echo "error: PYTHON = $(PYTHON): is not Python 3.11: install it, or give its path: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(VENV)/made ## corpus, dvc repro, table of systems; CORPUS=emodb sets params.yaml's corpus first
+	@$(if $(CORPUS),speech-emotion use '$(CORPUS)')
+	@speech-emotion data "$$(speech-emotion corpus)" $(if $(FROM),--from '$(FROM)') --if-absent
+	dvc repro
+	@speech-emotion table
+
+data: $(VENV)/made ## obtain CORPUS (from its publisher, or FROM=path) and record it in data.dvc
+	@test -n '$(CORPUS)' || { echo "error: CORPUS: is missing: make data CORPUS=emodb" >&2; exit 1; }
+	@speech-emotion data '$(CORPUS)' $(if $(FROM),--from '$(FROM)')
+
+test: $(VENV)/made ## the tests; CORPORA=folder adds those on real speech
+	$(if $(CORPORA),,@echo "CORPORA is not set: tests on real speech are skipped and counted below")
+	OMP_NUM_THREADS=1 python -m pytest -n $(JOBS) --dist loadfile
+
+lint: $(VENV)/made ## style and common mistakes
+	ruff check .
+	ruff format --check .
+
+ui: $(VENV)/made ## MLflow with every run, on 127.0.0.1:PORT
+	@speech-emotion ui --port $(PORT)
+
+bench: $(VENV)/made ## run the scripts of benchmarks/
+	@set -e; for script in benchmarks/*.py; do \
+		test -e "$$script" || { echo "benchmarks/: holds no script"; break; }; \
+		echo "$$script"; python "$$script"; done
+
+graph: $(VENV)/made ## write deps and params of dvc.yaml anew from the code
+	@python -m speech_emotion.steps.graph --write
+
+clean: ## remove the environment and caches; data, artifacts and MLflow's store stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache src/*.egg-info

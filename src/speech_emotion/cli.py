@@ -1,0 +1,242 @@
+"""`speech-emotion`: what a user does around `dvc repro`: obtain a corpus, choose one, look at the results."""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from speech_emotion.corpora import versions
+from speech_emotion.errors import UserError
+from speech_emotion.params import PARAMS_FILE, load_params
+from speech_emotion.recorder import Recorder
+from speech_emotion.store.atomic import write_text
+
+DATA = Path("data")
+EVALUATION = Path("artifacts/evaluate")
+SYNTHETIC = "demo"  # the corpus that the project makes itself, the same bytes each time
+COLUMNS = {  # metric of metrics.json -> heading and form
+    "ua": ("UA %", "percent"),
+    "wa": ("WA %", "percent"),
+    "macro_f1": ("F1 %", "percent"),
+    "ece": ("ECE", "number"),
+}
+
+
+def data(corpus: str, source: str | None, if_absent: bool = False) -> None:
+    """Obtains a corpus into data/ and records it in data.dvc.
+
+    The synthetic corpus is made anew if data.dvc records it and it is absent: that costs seconds and changes no byte.
+
+    Args:
+        source: archive or folder that the user has; None downloads from the publisher, or synthesises.
+        if_absent: do nothing where the corpus lies there as recorded.
+
+    Raises:
+        UserError: the corpus cannot be had or does not verify, or another recorded corpus is absent.
+    """
+    known, here = versions.recorded(DATA), versions.present(DATA)
+    if if_absent and corpus in here and here[corpus] == known.get(corpus):
+        return
+    from speech_emotion.corpora.fetch import obtain
+
+    recorder = Recorder()
+    if corpus != SYNTHETIC and SYNTHETIC in known and SYNTHETIC not in here:
+        obtain(SYNTHETIC, DATA, None, recorder)
+    versions.guard(DATA, besides=corpus)
+    obtain(corpus, DATA, source, recorder)
+    versions.record(DATA, corpus)
+
+
+def use(corpus: str, path: Path = PARAMS_FILE) -> None:
+    """Sets `corpus` in params.yaml; comments and order stay.
+
+    Raises:
+        UserError: params.yaml is not there or faulty, or has no budget for the corpus.
+    """
+    params = load_params(path)
+    if corpus not in params.budgets:
+        known = ", ".join(sorted(params.budgets))
+        raise UserError(f"{path}: corpus = {corpus}: must be a key of budgets: {known}; or add it there")
+    if corpus == params.corpus:
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    number = next(number for number, line in enumerate(lines) if line.startswith("corpus:"))
+    value, mark, comment = lines[number].rstrip("\n").partition("#")
+    lines[number] = f"{f'corpus: {corpus}':<{len(value) - 1}} {mark}{comment}".rstrip() + "\n"
+    write_text(path, "".join(lines))
+
+
+def check(folder: Path) -> None:
+    """The first stage of the graph: params are sound, and no recorded corpus is absent.
+
+    Raises:
+        UserError: one line a fault.
+    """
+    from speech_emotion.systems.catalogue import check_system_params
+
+    params = load_params()
+    own = params.budgets[params.corpus].systems
+    if own is not None and own != params.candidates:
+        raise UserError(
+            f"{PARAMS_FILE}: budgets.{params.corpus}.systems = {own}: dvc.yaml knows candidates alone: set these"
+        )
+    for system in params.candidates:
+        check_system_params(params, system)
+    versions.guard(DATA)
+    if params.corpus not in versions.present(DATA):
+        raise UserError(f"{DATA}/{params.corpus}: is not there: run make data CORPUS={params.corpus}")
+    versions.write_checked(folder)
+
+
+def table(folder: Path = EVALUATION) -> str:
+    """The table of systems and where to look next.
+
+    Raises:
+        UserError: nothing has been evaluated.
+    """
+    path = folder / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: is not there: run make run first") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON: {error}: run dvc repro again") from None
+    systems = {
+        name: values
+        for name, values in metrics.items()
+        if isinstance(values, Mapping) and isinstance(values.get("ua"), float | int)
+    }
+    if not systems:
+        raise UserError(f"{path}: holds no system: run dvc repro again")
+    ranked = sorted(systems, key=lambda name: -systems[name]["ua"])
+    rows = [["system", *(heading for heading, _ in COLUMNS.values())]]
+    rows += [[name, *_cells(systems[name])] for name in ranked]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    return "\n".join(
+        [
+            _setting(),
+            "",
+            *lines,
+            "",
+            "Where to look next",
+            f"  {folder}/report.md    what was measured, how, and how sure it is",
+            "  make ui                      every run, curve and figure in MLflow",
+            "  dvc plots show               learning curves, confusion, systems side by side",
+            "  dvc exp run -S KEY=VALUE     another setting; dvc exp show compares",
+        ]
+    )
+
+
+def _setting() -> str:
+    params = load_params()
+    speech = f"corpus {params.corpus}"
+    if params.corpus == SYNTHETIC:
+        speech += " (synthetic: says nothing about people)"
+    return f"{speech}, protocol {params.budget.protocol}"
+
+
+def _cells(values: Mapping[str, Any]) -> list[str]:
+    cells = []
+    for metric, (_, form) in COLUMNS.items():
+        value = values.get(metric)
+        if not isinstance(value, float | int):
+            cells.append("-")
+        else:
+            cells.append(f"{100 * value:.1f}" if form == "percent" else f"{value:.3f}")
+    return cells
+
+
+def verify(corpus: str) -> str:
+    """Compares data/<corpus> with its publisher's sums.
+
+    Raises:
+        UserError: missing, altered or stray files, or no published sums.
+    """
+    from speech_emotion.corpora.verification import verify as compare
+
+    result = compare(corpus, DATA / corpus)
+    if not result.faultless:
+        raise UserError(result.describe())
+    return result.describe()
+
+
+def ui(port: int) -> str | None:
+    """Serves MLflow's pages on 127.0.0.1 until interrupted; where params name a server, says its address instead.
+
+    Raises:
+        UserError: nothing is tracked yet, or MLflow's server fails.
+    """
+    uri = load_params().track.uri
+    if uri.startswith("http"):
+        return f"MLflow runs at {uri}"
+    store = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:") and not store.is_file():
+        raise UserError(f"{store}: is not there: run make run first")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1"]
+    status = subprocess.run([*command, "--port", str(port)], check=False).returncode
+    if status:
+        raise UserError(f"mlflow server: ended with {status}: is port {port} taken? make ui PORT={port + 1}")
+    return None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    act: Callable[[argparse.Namespace], str | None] = options.act
+    try:
+        text = act(options)
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted: the same command takes up where it stopped", file=sys.stderr)
+        return 130
+    if text:
+        print(text)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="speech-emotion", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("data", help="obtain a corpus into data/ and record it in data.dvc")
+    command.add_argument("corpus")
+    command.add_argument("--from", dest="source", help="archive or folder that you already have")
+    command.add_argument("--if-absent", action="store_true", help="do nothing if it lies there as recorded")
+    command.set_defaults(act=lambda options: data(options.corpus, options.source, options.if_absent))
+
+    command = commands.add_parser("record", help="record data/CORPUS in data.dvc as it lies there")
+    command.add_argument("corpus")
+    command.set_defaults(act=lambda options: versions.record(DATA, options.corpus))
+
+    command = commands.add_parser("verify", help="compare data/CORPUS with its publisher's sums")
+    command.add_argument("corpus")
+    command.set_defaults(act=lambda options: verify(options.corpus))
+
+    command = commands.add_parser("use", help="set the corpus that the graph works on")
+    command.add_argument("corpus")
+    command.set_defaults(act=lambda options: use(options.corpus))
+
+    command = commands.add_parser("corpus", help="print the corpus that the graph works on")
+    command.set_defaults(act=lambda options: load_params().corpus)
+
+    command = commands.add_parser("check", help="check params and data/ before the graph runs (a stage of dvc.yaml)")
+    command.add_argument("--out", type=Path, default=versions.CHECKED)
+    command.set_defaults(act=lambda options: check(options.out))
+
+    command = commands.add_parser("ui", help="serve MLflow's pages on this machine")
+    command.add_argument("--port", type=int, default=5000)
+    command.set_defaults(act=lambda options: ui(options.port))
+
+    command = commands.add_parser("table", help="print the table of systems")
+    command.set_defaults(act=lambda options: table())
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

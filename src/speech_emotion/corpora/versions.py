@@ -1,0 +1,136 @@
+"""data.dvc: which corpora it records, and the guard that none gets lost.
+
+DVC takes whatever lies in data/ for the new truth: with one corpus absent, `dvc repro` and `dvc add data` would write
+a data.dvc without it, in silence. So data.dvc lists its corpora under `meta`, the stage `check` of dvc.yaml compares
+that list with the folder, and data.dvc names the outputs of `check` as its deps, which makes DVC run the check before
+it looks at data/.
+"""
+
+import hashlib
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, YAMLError
+
+from speech_emotion.errors import UserError
+from speech_emotion.store.atomic import write_text
+
+CHECKED = Path("artifacts/check")
+CHECKS = ("data", "params")  # DVC takes a .dvc file with a single dep for an import, hence two
+CONTENT = "checked\n"
+
+
+def recorded(data: Path = Path("data")) -> dict[str, int]:
+    """Corpora that `<data>.dvc` records, with their numbers of files; empty where there is no such file.
+
+    Raises:
+        UserError: the file is no YAML mapping, or lists no corpora.
+    """
+    document = _read(_dvc_file(data))
+    if document is None:
+        return {}
+    corpora = (document.get("meta") or {}).get("corpora")
+    if not isinstance(corpora, dict) or not all(isinstance(count, int) for count in corpora.values()):
+        raise UserError(
+            f"{_dvc_file(data)}: meta.corpora = {corpora!r}: must map each corpus to its number of files: "
+            "take the file from git again"
+        )
+    return {str(corpus): count for corpus, count in corpora.items()}
+
+
+def present(data: Path = Path("data")) -> dict[str, int]:
+    """Corpora that lie in `data`, with their numbers of files; a folder without a file does not count."""
+    counts = {}
+    for folder in sorted(data.iterdir()) if data.is_dir() else ():
+        if folder.is_dir() and (count := sum(path.is_file() for path in folder.rglob("*"))):
+            counts[folder.name] = count
+    return counts
+
+
+def guard(data: Path = Path("data"), besides: str | None = None) -> None:
+    """Refuses while a recorded corpus is absent or has another number of files, or a present one is not recorded.
+
+    Args:
+        data: folder of the corpora.
+        besides: corpus that is about to be recorded and therefore is not looked at.
+
+    Raises:
+        UserError: one line a corpus, with the cure.
+    """
+    known, here = recorded(data), present(data)
+    faults = []
+    for corpus in known:
+        if corpus == besides or here.get(corpus) == known[corpus]:
+            continue
+        cure = f"run make data CORPUS={corpus}, or dvc pull {data}/{corpus} where a remote holds it"
+        if corpus in here:
+            cure += f"; if the files are meant so, speech-emotion record {corpus}"
+        holds = f"holds {here[corpus]} files" if corpus in here else "is not there"
+        faults.append(f"{data}/{corpus}: {holds}, and {_dvc_file(data)} records {known[corpus]} files: {cure}")
+    for corpus in here:
+        if corpus != besides and corpus not in known:
+            cure = f"run speech-emotion record {corpus}, or move it out of {data}"
+            faults.append(f"{data}/{corpus}: is not recorded in {_dvc_file(data)}: {cure}")
+    if faults:
+        raise UserError("\n".join(faults))
+
+
+def record(data: Path, corpus: str) -> None:
+    """Records data/<corpus> as it lies there in `<data>.dvc`, beside all corpora recorded before.
+
+    Raises:
+        UserError: the corpus is not there, another one that is recorded is absent, or DVC fails; data.dvc is then
+            as it was.
+    """
+    if corpus not in present(data):
+        raise UserError(f"{data}/{corpus}: is not there: run make data CORPUS={corpus}")
+    guard(data, besides=corpus)
+    _dvc("add", "--quiet", data.name, folder=data.parent)
+    path = _dvc_file(data)
+    document = _read(path)
+    content = CONTENT.encode()
+    dep = {"md5": hashlib.md5(content, usedforsecurity=False).hexdigest(), "size": len(content), "hash": "md5"}
+    document["meta"] = {**(document.pop("meta", None) or {}), "corpora": present(data)}
+    document["deps"] = [{"path": (CHECKED / check).as_posix(), **dep} for check in CHECKS]
+    stream = StringIO()
+    _yaml().dump(document, stream)
+    write_text(path, stream.getvalue())
+
+
+def write_checked(folder: Path) -> None:
+    """Writes what the stage `check` leaves behind: the same bytes each time, so that nothing reruns for it."""
+    for check in CHECKS:
+        write_text(folder / check, CONTENT)
+
+
+def _dvc_file(data: Path) -> Path:
+    return data.with_name(f"{data.name}.dvc")
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 110
+    return yaml
+
+
+def _read(path: Path) -> Any:
+    try:
+        document = _yaml().load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except YAMLError as error:
+        raise UserError(f"{path}: not YAML: {str(error).replace(chr(10), ' ')}") from None
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: must hold a YAML mapping: take the file from git again")
+    return document
+
+
+def _dvc(*arguments: str, folder: Path) -> None:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        last = (finished.stderr.strip() or finished.stdout.strip() or "no message").splitlines()[-1]
+        raise UserError(f"dvc {' '.join(arguments)}: {last.removeprefix('ERROR: ')}")
