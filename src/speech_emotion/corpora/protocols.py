@@ -62,7 +62,7 @@ class Protocol(Section):
     corpora: list[Name] | Literal["any"]
     speaker_independent: bool
     labels: dict[str, str] | Literal["any"]
-    where: dict[str, list[str]] = {}
+    where: Annotated[dict[str, list[str]], Field(default_factory=dict)]
     folds: Folds
     inner: Literal["next"] | None = None
 

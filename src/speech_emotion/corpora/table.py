@@ -1,5 +1,6 @@
 """The one table of utterances that every corpus becomes."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,7 +96,7 @@ def write_utterances(path: Path | str, utterances: Iterable[Utterance]) -> None:
         UserError: two utterances share an id.
     """
     rows = sorted((asdict(utterance) for utterance in utterances), key=lambda row: row["id"])
-    for one, other in zip(rows, rows[1:], strict=False):
+    for one, other in itertools.pairwise(rows):
         if one["id"] == other["id"]:
             raise UserError(
                 f"{one['id']}: two utterances bear this id ({one['path']}, {other['path']}): rename one file"

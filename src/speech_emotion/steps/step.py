@@ -20,10 +20,15 @@ class StepParams:
 
     def __init__(self, params: Params, sections: tuple[str, ...], system: str | None = None):
         self._params = params
+        self._sections = sections
         self._allowed = {section.split(".")[0] for section in sections} | {"workers"}
         if self._allowed & {"budgets", "candidates"}:
             self._allowed.add("budget")
         self.system = system
+
+    def of_system(self, system: str) -> "StepParams":
+        """The same params, at work for one system."""
+        return StepParams(self._params, self._sections, system)
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._allowed:

@@ -116,11 +116,12 @@ def fit_system(
     valid: Sequence[str],
     seed: int,
     on_epoch: Any = None,
+    again_on_all: bool = True,
 ) -> Fit:
     """Fits a system in place on some utterances, with others for validation.
 
-    A network stops early on the validation utterances. An estimator has its temperature fitted on them, then is fitted
-    again on both, since it needs no epoch chosen.
+    A network stops early on the validation utterances. An estimator has its temperature fitted on them, then, where
+    `again_on_all`, is fitted again on both, since it needs no epoch chosen.
     """
     if isinstance(system, NetworkSystem):
         return fit_network(
@@ -135,6 +136,8 @@ def fit_system(
     system.estimator = system.build(seed)
     system.estimator.fit(vectors(stores, train), experiment.classes(train))
     system.fit_temperature(vectors(stores, valid), experiment.classes(valid))
+    if not again_on_all:
+        return Fit(best_epoch=0)
     both = [*train, *valid]
     system.estimator = system.build(seed).fit(vectors(stores, both), experiment.classes(both))
     return Fit(best_epoch=0)

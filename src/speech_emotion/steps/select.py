@@ -1,0 +1,109 @@
+"""Step select: the best system and the best that can go to the device; the latter is fitted again on every speaker."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from speech_emotion.errors import UserError
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.steps.train import experiment_of
+from speech_emotion.store.atomic import write_text
+from speech_emotion.systems.catalogue import save_system
+from speech_emotion.training.run import refit, training_seed
+from speech_emotion.training.units import Unit, UnitStore
+
+
+def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
+    metrics = json.loads((inputs["evaluation"] / "metrics.json").read_text())
+    records = {
+        system: json.loads((inputs["trained"] / system / "units.json").read_text()) for system in params.budget.systems
+    }
+    ranking = rank(metrics, list(records), params.select.metric)
+    deployable = [system for system in ranking if not records[system]["not_deployable"]]
+    chosen: dict[str, Any] = {
+        "metric": params.select.metric,
+        "best": ranking[0],
+        "best_deployable": deployable[0] if deployable else None,
+        "ranking": {system: metrics[system][params.select.metric] for system in ranking},
+        "not_deployable": {system: reason for system in ranking if (reason := records[system]["not_deployable"])},
+    }
+    recorder.note(f"best: {chosen['best']}; best deployable: {chosen['best_deployable']}")
+    (outputs["selected"] / "model").mkdir()
+    if deployable:
+        record = records[deployable[0]]
+        epochs = _refit(inputs, params, record, outputs["selected"] / "model", recorder)
+        chosen |= {
+            "figures": metrics[deployable[0]],
+            "corpus": record["corpus"],
+            "protocol": record["protocol"],
+            "speaker_independent": record["speaker_independent"],
+            "refit_epochs": epochs,
+        }
+    write_text(outputs["selected"] / "best.json", json.dumps(chosen, indent=1, sort_keys=True) + "\n")
+
+
+def rank(metrics: Mapping[str, Mapping[str, float]], systems: list[str], metric: str) -> list[str]:
+    """Systems from best to worst; equal ones in the budget's order.
+
+    Raises:
+        UserError: a system has no figures.
+    """
+    if absent := [system for system in systems if system not in metrics]:
+        raise UserError(f"metrics.json: has no figures of {absent[0]}: run the evaluate step again")
+    return sorted(systems, key=lambda system: -metrics[system][metric])
+
+
+def _refit(inputs: Folders, params: StepParams, record: Mapping[str, Any], folder: Path, recorder: Recorder) -> int:
+    """Fits the system on all speakers with the median of the folds' best epochs; returns how many these are."""
+    system_params = params.of_system(record["system"])
+    experiment, _, _ = experiment_of(system_params, inputs["utterances"], inputs["features"])
+    store = UnitStore(inputs["units"], inputs["papers"] if params.train.published_units else None)
+    units = [unit for summary in record["units"].values() if (unit := store.find(summary["key"])) is not None]
+    if len(units) < len(record["units"]):
+        raise UserError(
+            f"{inputs['units']}: has lost units of {record['system']}: run dvc repro -f -s train@{record['system']}"
+        )
+    hyperparameters = common_hyperparameters(units, record["hyperparameters"])
+    stores = experiment.stores()
+    system = experiment.create(hyperparameters, stores)
+    recorder.note(f"fitting {record['system']} again on all {len(experiment.targets)} utterances")
+    seed = training_seed(min(params.budget.seeds), experiment.protocol, record["system"], "refit")
+    fit = refit(system, experiment, stores, units, seed)
+    save_system(system, folder)
+    return fit.best_epoch
+
+
+def common_hyperparameters(units: list[Unit], default: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the folds if they agree; where a search chose by fold, the ones that most folds chose, else the default."""
+    counts: dict[str, int] = {}
+    for unit in units:
+        text = json.dumps(dict(unit.hyperparameters), sort_keys=True)
+        counts[text] = counts.get(text, 0) + 1
+    best = max(counts, key=lambda text: (counts[text], text))
+    return json.loads(best) if counts[best] > 1 or len(units) == 1 else dict(default)
+
+
+STEP = Step(
+    name="select",
+    run=run_step,
+    inputs={
+        "utterances": "artifacts/ingest",
+        "features": "artifacts/features",
+        "trained": "artifacts/train",
+        "evaluation": "artifacts/evaluate",
+    },
+    outputs={"selected": "artifacts/select"},
+    sections=(
+        "corpus",
+        "budgets.{corpus}",
+        "needs",
+        "features",
+        "preprocess.sample_rate",
+        "preprocess.recipes",
+        "train",
+        "select",
+    ),
+    caches={"units": "artifacts/units", "papers": "papers"},
+)

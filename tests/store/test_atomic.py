@@ -1,0 +1,53 @@
+import pytest
+
+from speech_emotion.store.atomic import atomic_file, atomic_folders, write_text
+
+
+def test_file_appears_whole(tmp_path):
+    write_text(tmp_path / "below" / "a.txt", "äöü\n")
+    assert (tmp_path / "below" / "a.txt").read_text(encoding="utf-8") == "äöü\n"
+    assert [path.name for path in (tmp_path / "below").iterdir()] == ["a.txt"]
+
+
+def test_failed_file_leaves_the_old_one(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_replace_what_was_there(tmp_path):
+    old = tmp_path / "out"
+    old.mkdir()
+    (old / "stale").touch()
+    with atomic_folders(old, tmp_path / "other") as (one, other):
+        (one / "new").touch()
+        (other / "new").touch()
+        assert (old / "stale").exists()
+    assert [path.name for path in old.iterdir()] == ["new"]
+    assert (tmp_path / "other" / "new").exists()
+
+
+def test_failed_folders_leave_everything_as_it_was(tmp_path):
+    old = tmp_path / "out"
+    old.mkdir()
+    (old / "kept").touch()
+    with pytest.raises(RuntimeError), atomic_folders(old, tmp_path / "other") as (one, _):
+        (one / "half").touch()
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert [path.name for path in old.iterdir()] == ["kept"]
+
+
+def test_a_link_in_the_way_is_replaced_and_its_target_kept(tmp_path):
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "kept").touch()
+    (tmp_path / "out").symlink_to(target)
+    with atomic_folders(tmp_path / "out") as (one,):
+        (one / "new").touch()
+    assert not (tmp_path / "out").is_symlink()
+    assert (target / "kept").exists()

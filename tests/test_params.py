@@ -1,0 +1,101 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from speech_emotion.errors import UserError
+from speech_emotion.params import load_params
+from speech_emotion.systems.catalogue import check_hyperparameters, check_system_params
+
+TOP = Path(__file__).parents[1]
+RAW = yaml.safe_load((TOP / "params.yaml").read_text())
+
+
+def _load(tmp_path, change):
+    raw = copy.deepcopy(RAW)
+    change(raw)
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return load_params(path)
+
+
+def _set(keys, value):
+    def change(raw):
+        *parents, last = keys.split(".")
+        for parent in parents:
+            raw = raw[parent]
+        raw[last] = value
+
+    return change
+
+
+def test_the_projects_own_params_are_good():
+    params = load_params(TOP / "params.yaml")
+    assert params.budget == params.budgets[params.corpus].model_copy(update={"systems": params.budget.systems})
+    for system in params.systems:
+        check_system_params(params, system)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        ("workers", 0, "workers = 0: must be at least 1"),
+        ("workers", "two", "workers = 'two': must be a whole number"),
+        ("train.patience", 0, "train.patience = 0: must be at least 1"),
+        ("ingest.max_set_aside", 1.5, "ingest.max_set_aside = 1.5: must be at most 1"),
+        ("ingest.silence_dbfs", float("nan"), "ingest.silence_dbfs = nan: must be a finite number"),
+        ("preprocess.recipes.plain.level", "loud", "preprocess.recipes.plain.level = 'loud': must be one of"),
+        ("augment.stretch", [1.2, 0.8], r"augment: stretch = \[1.2, 0.8\]: the first must not exceed the second"),
+        ("augment.stretch", [1.2], "must hold at least 2 values"),
+        ("features.mspec-40.n_fft", 256, "n_fft = 256: must be at least the frame, 400"),
+        ("features.mspec-40.n_mfcc", 5, "a mspec feature takes no n_mfcc"),
+        ("features.spectrogram-128.n_bands", 100, "n_bands = 100: must divide"),
+        ("needs.w1.recipe", "none", "needs.w1.recipe = none: must be a key of preprocess.recipes"),
+        ("corpus", "unheard", "corpus = unheard: must be a key of budgets"),
+        ("budgets.demo.seeds", [-1], "budgets.demo.seeds.0 = -1: must be at least 0"),
+        ("export.opset", 18, "export.opset = 18: must be at most 17"),
+        ("trian", {}, "trian = {}: is no known key: remove it or mend its spelling"),
+    ],
+)
+def test_a_bad_value_names_file_key_value_and_cure(tmp_path, keys, value, message):
+    with pytest.raises(UserError, match=message) as caught:
+        _load(tmp_path, _set(keys, value))
+    assert str(caught.value).startswith(str(tmp_path / "params.yaml"))
+
+
+def test_a_missing_key_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"train\.patience: is missing: add it"):
+        _load(tmp_path, lambda raw: raw["train"].pop("patience"))
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    def change(raw):
+        raw["workers"] = 0
+        raw["train"]["patience"] = 0
+
+    with pytest.raises(UserError) as caught:
+        _load(tmp_path, change)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_systems_hyperparameters_are_checked_by_the_system():
+    raw = {**RAW["systems"]["w1"], "batch_size": 0}
+    with pytest.raises(UserError, match=r"params.yaml: systems\.w1\.batch_size = 0: must be at least 1"):
+        check_hyperparameters("w1", raw)
+
+
+def test_an_unknown_system_is_refused_with_the_cure():
+    with pytest.raises(UserError, match=r"system nobody: .* has no class Recogniser: add it"):
+        check_hyperparameters("nobody", {})
+
+
+def test_no_file_is_no_traceback(tmp_path):
+    with pytest.raises(UserError, match="no such file: run from the project's top folder"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_file_that_is_not_yaml(tmp_path):
+    (tmp_path / "params.yaml").write_text("a: [1\n")
+    with pytest.raises(UserError, match="not YAML"):
+        load_params(tmp_path / "params.yaml")
