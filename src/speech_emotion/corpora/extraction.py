@@ -1,5 +1,6 @@
 """Archives unpacked so that nothing lands outside the target, and nothing fills the disk."""
 
+import lzma
 import os
 import shutil
 import stat
@@ -70,8 +71,9 @@ def extract(
         The names of the files unpacked.
 
     Raises:
-        UserError: no such archive, damaged, encrypted, above the limits, or with a member that would land outside `folder`
-            (absolute, `..`), is a link or a device, or stands there twice; what was unpacked until then stays in `folder`.
+        UserError: no such archive, damaged, encrypted, above the limits, or with a member that would land outside
+            `folder` (absolute, `..`), is a link or a device, or stands there twice; what was unpacked until then
+            stays in `folder`.
     """
     if not archive.is_file():
         raise UserError(f"{archive}: no such archive")
@@ -85,10 +87,10 @@ def extract(
     try:
         with opened(archive) as source:
             return _unpack(archive, members(source), folder, recorder, wanted, limits)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
         raise UserError(f"{archive}: is damaged ({error}): get it anew") from None
     except OSError as error:
-        if error.errno is None or "gzip" in str(error):  # gzip, bz2 and lzma complain with a bare OSError
+        if error.errno is None:  # gzip and bz2 complain of bad data so
             raise UserError(f"{archive}: is damaged ({error}): get it anew") from None
         raise UserError(f"{archive}: cannot be unpacked into {folder}: {error.strerror}") from None
 

@@ -224,11 +224,12 @@ def _write_quarantine(path: Path, aside: list[SetAside]) -> None:
 def _report(figures: dict[str, Any], utterances: list[Utterance], aside: list[SetAside]) -> str:
     """report.md: the figures for people, and what was set aside."""
     seconds = figures["seconds"]
+    lengths = f"{seconds['shortest']:.2f} to {seconds['longest']:.2f} s, mean {seconds['mean']:.2f} s"
     lines = [
         f"# {figures['corpus']}",
         "",
         f"{figures['utterances']} utterances of {len(figures['speakers'])} speakers, "
-        f"{seconds['total'] / 60:.1f} minutes ({seconds['shortest']:.2f} to {seconds['longest']:.2f} s, mean {seconds['mean']:.2f} s); "
+        f"{seconds['total'] / 60:.1f} minutes ({lengths}); "
         f"{figures['set_aside']['count']} set aside.",
     ]
     for title in ("emotions", "sexes", "sessions", "sample_rates", "channels", "licences"):
