@@ -1,8 +1,10 @@
 """What a contour is like as a whole: functionals, over all the dimensions of a feature at once."""
 
 import numpy as np
+import scipy.fft
 
 PERCENTILES = (1, 20, 50, 80, 99)
+COURSE = 5  # half cosines over the utterance
 LEAST = 1e-9  # standard deviations below count as none: the contour is flat, and has no shape
 
 
@@ -10,8 +12,9 @@ def functionals(values: np.ndarray, hop_seconds: float) -> dict[str, np.ndarray]
     """Functionals of each column, in the manner of ComParE (Schuller et al., Interspeech 2013).
 
     mean, std; percentiles p1 .. p99, range p99 - p1; skewness, excess kurtosis; slope of the regression line a second
-    and the deviation from that line; and of the differences between neighbours, a second: mean magnitude, std, percentiles,
-    range, skewness, kurtosis.
+    and the deviation from that line; the course over the utterance, whatever its length: amplitudes of the half cosines
+    1 .. COURSE (orthonormal DCT-II over the square root of the frames); and of the differences between neighbours, a
+    second: mean magnitude, std, percentiles, range, skewness, kurtosis.
 
     Args:
         values: (frames, dims), frames at least 0.
@@ -28,6 +31,8 @@ def functionals(values: np.ndarray, hop_seconds: float) -> dict[str, np.ndarray]
     slope = time @ values / spread if spread > 0 else np.zeros(dims)
     found["slope"] = slope
     found["off-slope"] = (values - found["mean"] - time[:, np.newaxis] * slope).std(axis=0)
+    course = scipy.fft.dct(values, n=max(len(values), COURSE + 1), axis=0, norm="ortho") / np.sqrt(len(values))
+    found |= {f"course{n}": course[n] for n in range(1, COURSE + 1)}
     steps = np.diff(values, axis=0) / hop_seconds if len(values) > 1 else np.zeros((1, dims))
     found["step.magnitude"] = np.abs(steps).mean(axis=0)
     found |= {f"step.{name}": value for name, value in _distribution(steps).items() if name != "mean"}
