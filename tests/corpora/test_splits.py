@@ -117,7 +117,7 @@ def test_the_order_of_rows_does_not_change_the_folds():
 
 
 def test_a_speaker_on_both_sides_is_caught():
-    protocol, rows, folds = _folds("emodb-loso")
+    _, rows, folds = _folds("emodb-loso")
     rows = rows.assign(speaker="one")
     with pytest.raises(UserError, match="speaker one is on both sides"):
         check_speakers(rows, folds)

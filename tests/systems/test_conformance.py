@@ -23,7 +23,7 @@ LABELS = ("anger", "neutral", "sadness")
 SMALL = {"w1": {"window_frames": 16, "hop_frames": 8, "batch_size": 8, "learning_rate": 1e-3}}
 SMALL["k2"] = {"units": 16, "batch_size": 32}
 SMALL["t1"] = {"channels": 4, "units": 8, "window_frames": 32, "hop_frames": 16, "batch_size": 8, "learning_rate": 3e-3}
-EPOCHS = {"w1": 6, "k2": 4, "t1": 12}
+EPOCHS = {"w1": 16, "k2": 4, "t1": 12}
 
 
 def _dims(name):
@@ -68,6 +68,11 @@ def case(request, tmp_path_factory):
     return id, experiment, hyperparameters, (ids[:24], ids[24:30], ids[30:])
 
 
+@pytest.fixture(scope="module")
+def fitted(case):
+    return _fit(case)
+
+
 def _fit(case, seed=0):
     _, experiment, hyperparameters, (train, valid, test) = case
     stores = experiment.stores()
@@ -83,25 +88,25 @@ def test_it_names_itself_and_its_paper(case):
     assert "`" not in cls.TITLE and issubclass(cls, System)
 
 
-def test_it_learns_what_is_easy_and_gives_probabilities(case):
+def test_it_learns_what_is_easy_and_gives_probabilities(case, fitted):
     _, experiment, _, (_, _, test) = case
-    _, _, probabilities = _fit(case)
+    _, _, probabilities = fitted
     assert probabilities.shape == (len(test), len(LABELS))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert (probabilities >= 0).all()
     assert unweighted_recall(probabilities, experiment.classes(test)) > 0.8
 
 
-def test_one_seed_gives_one_result_and_another_seed_another(case):
-    one, two = _fit(case)[2], _fit(case)[2]
+def test_one_seed_gives_one_result_and_another_seed_another(case, fitted):
+    one, two = fitted[2], _fit(case)[2]
     np.testing.assert_array_equal(one, two)
     if issubclass(system_class(case[0]), NetworkSystem):
         assert not np.array_equal(one, _fit(case, seed=1)[2])
 
 
-def test_saved_and_loaded_it_predicts_the_same(case, tmp_path):
+def test_saved_and_loaded_it_predicts_the_same(case, fitted, tmp_path):
     _, experiment, _, (_, _, test) = case
-    system, _, probabilities = _fit(case)
+    system, _, probabilities = fitted
     save_system(system, tmp_path)
     loaded = load_system(tmp_path)
     assert loaded.definition == system.definition
@@ -110,9 +115,9 @@ def test_saved_and_loaded_it_predicts_the_same(case, tmp_path):
     assert not list(tmp_path.glob("*.pkl"))
 
 
-def test_curves_have_one_row_an_epoch_and_the_best_is_kept(case):
+def test_curves_have_one_row_an_epoch_and_the_best_is_kept(case, fitted):
     id, experiment, _, (_, valid, _) = case
-    system, fit, _ = _fit(case)
+    system, fit, _ = fitted
     if isinstance(system, EstimatorSystem):
         assert fit.curves == [] and fit.best_epoch == 0 and system.temperature > 0
         return

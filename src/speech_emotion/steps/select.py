@@ -76,7 +76,7 @@ def _refit(inputs: Folders, params: StepParams, record: Mapping[str, Any], folde
 
 
 def common_hyperparameters(units: list[Unit], default: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the folds if they agree; where a search chose by fold, the ones that most folds chose, else the default."""
+    """Those of the folds if they agree; where a search chose by fold, what most folds chose, else the default."""
     counts: dict[str, int] = {}
     for unit in units:
         text = json.dumps(dict(unit.hyperparameters), sort_keys=True)
