@@ -101,8 +101,13 @@ def read_results(folder: Path, corpus: str, budget: Budget, utterances: pd.DataF
         first = results[0]
         if result.labels != first.labels:
             raise UserError(
-                f"{result.system}: labels = {', '.join(result.labels)}: {first.system} has "
-                f"{', '.join(first.labels)}: train both on protocol {budget.protocol} (dvc repro)"
+                f"{result.system}: labels = {', '.join(result.labels)}: {first.system} has {', '.join(first.labels)}: "
+                f"train both on protocol {budget.protocol} (dvc repro)"
+            )
+        if result.units.speaker_independent != first.units.speaker_independent:
+            raise UserError(
+                f"{result.system}: speaker_independent = {result.units.speaker_independent}: {first.system} has "
+                f"{first.units.speaker_independent}: train both on protocol {budget.protocol} (dvc repro)"
             )
     return results
 

@@ -113,5 +113,5 @@ STEP = Step(
     run=run,
     inputs={"utterances": "artifacts/ingest", "trained": "artifacts/train"},
     outputs={"evaluation": "artifacts/evaluate"},
-    sections=("corpus", "evaluate", "budgets.{corpus}"),
+    sections=("corpus", "evaluate", "candidates", "budgets.{corpus}"),
 )
