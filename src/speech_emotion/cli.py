@@ -4,7 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,14 @@ COLUMNS = {  # metric of metrics.json -> heading and form
 }
 
 
-def data(corpus: str, source: str | None, if_absent: bool = False) -> None:
+def data(corpus: str, source: Path | None = None, parts: Sequence[str] = (), if_absent: bool = False) -> None:
     """Obtains a corpus into data/ and records it in data.dvc.
 
     The synthetic corpus is made anew if data.dvc records it and it is absent: that costs seconds and changes no byte.
 
     Args:
         source: archive or folder that the user has; None downloads from the publisher, or synthesises.
+        parts: parts of the publisher's download, e.g. speech and song of RAVDESS; empty is the first.
         if_absent: do nothing where the corpus lies there as recorded.
 
     Raises:
@@ -42,11 +43,11 @@ def data(corpus: str, source: str | None, if_absent: bool = False) -> None:
         return
     from speech_emotion.corpora.fetch import obtain
 
-    recorder = Recorder()
+    recorder, workers = Recorder(), load_params().workers
     if corpus != SYNTHETIC and SYNTHETIC in known and SYNTHETIC not in here:
-        obtain(SYNTHETIC, DATA, None, recorder)
+        obtain(SYNTHETIC, DATA, None, recorder, workers=workers)
     versions.guard(DATA, besides=corpus)
-    obtain(corpus, DATA, source, recorder)
+    obtain(corpus, DATA, source, recorder, parts=tuple(parts), workers=workers)
     versions.record(DATA, corpus)
 
 
@@ -206,9 +207,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("data", help="obtain a corpus into data/ and record it in data.dvc")
     command.add_argument("corpus")
-    command.add_argument("--from", dest="source", help="archive or folder that you already have")
+    command.add_argument("--from", dest="source", type=Path, help="archive or folder that you already have")
+    command.add_argument("--part", dest="parts", action="append", default=[], help="part of the download, e.g. song")
     command.add_argument("--if-absent", action="store_true", help="do nothing if it lies there as recorded")
-    command.set_defaults(act=lambda options: data(options.corpus, options.source, options.if_absent))
+    command.set_defaults(act=lambda options: data(options.corpus, options.source, options.parts, options.if_absent))
 
     command = commands.add_parser("record", help="record data/CORPUS in data.dvc as it lies there")
     command.add_argument("corpus")

@@ -1,0 +1,116 @@
+"""dvc.yaml depends on the code that its steps import, no more, no less."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from speech_emotion.errors import UserError
+from speech_emotion.steps import graph
+from speech_emotion.steps.driver import NAMES, load_step
+from speech_emotion.systems.catalogue import system_class
+
+TOP = Path(__file__).parents[1]
+SOURCE = "src/speech_emotion"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Writes a made-up package in place of the real one: file name -> text."""
+
+    def write(files: dict[str, str]) -> None:
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    monkeypatch.setattr(graph, "SOURCE", tmp_path)
+    write({"__init__.py": ""})
+    return write
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_deps_and_params_of_a_stage_are_those_of_its_step(name):
+    stage = graph.stage_of(yaml.safe_load((TOP / "dvc.yaml").read_text(encoding="utf-8")), name)
+    step = load_step(name)
+    assert stage["deps"] == graph.stage_deps(step), "run make graph"
+    assert stage.get("params", []) == graph.stage_params(step), "run make graph"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_dep_on_code_exists(name):
+    for dep in graph.stage_deps(load_step(name)):
+        if dep.startswith("src/") and "${" not in dep:
+            assert (TOP / dep).exists(), dep
+
+
+@pytest.mark.parametrize("name", ("ingest", "preprocess", "features", "train", "evaluate"))
+def test_what_python_loads_for_a_step_is_within_its_closure(name):
+    """The syntax tree is compared with what the interpreter does."""
+    program = (
+        f"import sys, speech_emotion.steps.{name}\n"
+        "for module in list(sys.modules.values()):\n"
+        "    if getattr(module, '__name__', '').split('.')[0] == 'speech_emotion':\n"
+        "        print(module.__file__)\n"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = {SOURCE + line.rpartition("src/speech_emotion")[2] for line in finished.stdout.splitlines()}
+    assert f"{SOURCE}/steps/{name}.py" in loaded
+    assert loaded <= set(graph.import_closure(f"speech_emotion.steps.{name}"))
+
+
+def test_rewriting_a_true_graph_changes_no_byte():
+    text = (TOP / "dvc.yaml").read_text(encoding="utf-8")
+    assert graph.rewritten(text, [load_step(name) for name in NAMES]) == text
+
+
+def test_rewriting_mends_a_missing_dep_and_keeps_comments():
+    text = (TOP / "dvc.yaml").read_text(encoding="utf-8")
+    line = f"      - {SOURCE}/errors.py\n"
+    assert line in text
+    assert graph.rewritten(text.replace(line, "", 1), [load_step(name) for name in NAMES]) == text
+
+
+def test_a_graph_without_a_stage_for_a_step_is_refused():
+    with pytest.raises(UserError, match=r"stages\.ingest: is missing"):
+        graph.rewritten("stages: {}\n", [load_step("ingest")])
+
+
+def test_the_closure_follows_imports_of_imports_and_those_inside_functions(package):
+    package(
+        {
+            "a.py": "from speech_emotion.b import thing\n",
+            "b.py": "def f():\n    import speech_emotion.c\n",
+            "c.py": "import os\n",
+            "d.py": "",
+        }
+    )
+    assert graph.import_closure("speech_emotion.a") == [f"{SOURCE}/{name}.py" for name in ("__init__", "a", "b", "c")]
+
+
+def test_the_closure_holds_packages_on_the_way_and_relative_imports(package):
+    package({"p/__init__.py": "", "p/a.py": "from . import b\nfrom ..q import c\n", "p/b.py": "", "q/__init__.py": ""})
+    package({"q/c.py": ""})
+    names = ("__init__", "p/__init__", "p/a", "p/b", "q/__init__", "q/c")
+    assert graph.import_closure("speech_emotion.p.a") == [f"{SOURCE}/{name}.py" for name in names]
+
+
+def test_the_closure_holds_data_beside_the_code_that_spells_its_name(package):
+    package({"p/__init__.py": "", "p/a.py": "FILE = 'ops.json'\n", "p/ops.json": "{}", "p/other.json": "{}"})
+    names = ("__init__.py", "p/__init__.py", "p/a.py", "p/ops.json")
+    assert graph.import_closure("speech_emotion.p.a") == [f"{SOURCE}/{name}" for name in names]
+
+
+def test_every_system_file_is_a_system_and_every_candidate_has_one():
+    for system in graph.system_ids():
+        assert system_class(system).__module__ == f"speech_emotion.systems.{system}"
+    candidates = yaml.safe_load((TOP / "params.yaml").read_text(encoding="utf-8"))["candidates"]
+    assert set(candidates) <= set(graph.system_ids())
+
+
+def test_training_one_system_does_not_depend_on_the_file_of_another():
+    deps = graph.stage_deps(load_step("train"))
+    assert f"{SOURCE}/systems/${{item}}.py" in deps
+    assert not {f"{SOURCE}/systems/{system}.py" for system in graph.system_ids()} & set(deps)
