@@ -9,6 +9,7 @@ import pandas as pd
 
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.evaluation import figures
+from speech_emotion.evaluation.claims import read_claims
 from speech_emotion.evaluation.comparison import compare_all
 from speech_emotion.evaluation.report import Setting, report
 from speech_emotion.evaluation.results import SystemResult, read_results
@@ -22,7 +23,7 @@ SIDE_BY_SIDE = ("ua", "wa", "macro_precision", "macro_f1")  # macro recall is UA
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes metrics.json, summary.json, systems.csv, comparison.csv, confusion/<system>.csv, figures/*.png
+    """Writes metrics.json, summary.json, systems.csv, comparison.csv, curves.csv, confusion/<system>.csv, figures/*.png
     and report.md.
 
     Raises:
@@ -40,6 +41,10 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
         for result in recorder.progress(results, "evaluate", len(results))
     }
     comparison = compare_all(results, params.evaluate)
+    claims = {
+        result.system: read_claims(inputs["papers"], result.units.paper, result.system, params.corpus)
+        for result in results
+    }
 
     folder = outputs["evaluation"]
     _write_json(folder / "metrics.json", metrics)
@@ -47,11 +52,12 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     rows = [(system, metric, one[metric]) for system, one in metrics.items() for metric in SIDE_BY_SIDE]
     write_text(folder / "systems.csv", _csv(pd.DataFrame(rows, columns=["system", "metric", "value"])))
     write_text(folder / "comparison.csv", _csv(comparison))
+    write_text(folder / "curves.csv", _csv(_mean_curves(results)))
     for result in results:
         rows = result.predictions[["emotion", "predicted"]].rename(columns={"emotion": "actual"})
         write_text(folder / "confusion" / f"{result.system}.csv", _csv(rows))
     pictures = _draw(folder, results, metrics, setting)
-    text = report(setting, results, metrics, comparison, pictures, sexes, params.evaluate, params.budget)
+    text = report(setting, results, metrics, comparison, claims, pictures, sexes, params.evaluate, params.budget)
     write_text(folder / "report.md", text)
 
 
@@ -100,6 +106,14 @@ def _draw(folder: Path, results: Sequence[SystemResult], metrics: Mapping[str, A
     return pictures
 
 
+def _mean_curves(results: Sequence[SystemResult]) -> pd.DataFrame:
+    """A row a system and epoch: losses and validation UA, mean over the runs that reached the epoch."""
+    columns = ["loss", "valid_loss", "valid_ua"]
+    tables = [result.curves.groupby("epoch")[columns].mean().reset_index() for result in results]
+    named = [table.assign(system=result.system) for table, result in zip(tables, results, strict=True)]
+    return pd.concat(named)[["system", "epoch", *columns]]
+
+
 def _csv(table: pd.DataFrame) -> str:
     return table.to_csv(index=False, lineterminator="\n")
 
@@ -114,4 +128,5 @@ STEP = Step(
     inputs={"utterances": "artifacts/ingest", "trained": "artifacts/train"},
     outputs={"evaluation": "artifacts/evaluate"},
     sections=("corpus", "evaluate", "candidates", "budgets.{corpus}"),
+    caches={"papers": "papers"},
 )
