@@ -104,6 +104,7 @@ STEP = Step(
         "preprocess.recipes",
         "train",
         "select",
+        "candidates",
     ),
     caches={"units": "artifacts/units", "papers": "papers"},
 )
