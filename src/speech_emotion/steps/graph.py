@@ -24,7 +24,10 @@ GRAPH_FILE = Path("dvc.yaml")
 PACKAGE = "speech_emotion"
 SYSTEMS = f"{PACKAGE}.systems"
 CATALOGUE = f"{SYSTEMS}.catalogue"  # finds systems by name, which no import statement shows
-READ_FROM_TOP = {f"{PACKAGE}.corpora.protocols": "protocols"}  # modules that read files outside the package
+READ_FROM_TOP = {  # modules that read files outside the package
+    f"{PACKAGE}.corpora.protocols": "protocols",
+    f"{PACKAGE}.evaluation.claims": "papers",
+}
 SOURCE = Path(speech_emotion.__file__).parent
 
 
