@@ -117,7 +117,7 @@ def units(table: pd.DataFrame, **changed: Any) -> dict[str, Any]:
         "system": first["system"],
         "title": f"{first['system'].upper()} made up",
         "paper": "made-up",
-        "deployable": "",
+        "not_deployable": "",
         "parameters": 12345,
         "hyperparameters": {},
         "seeds": sorted(int(seed) for seed in set(table["seed"])),

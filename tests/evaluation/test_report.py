@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from made_up_results import LABELS, predictions, units, utterances
+from speech_emotion.evaluation.claims import Claim
 from speech_emotion.evaluation.comparison import compare_all
 from speech_emotion.evaluation.report import Setting, report
 from speech_emotion.evaluation.results import SystemResult, Units
@@ -36,16 +37,18 @@ def result(system: str, skill: float, labels=LABELS, **changed) -> SystemResult:
     return SystemResult(system, Units.model_validate(units(table, **changed)), table, pd.DataFrame())
 
 
-def text(results, setting=SETTING) -> str:
+def text(results, setting=SETTING, claims=()) -> str:
     metrics = {one.system: score(one, SEXES, PARAMS) for one in results}
-    return report(setting, results, metrics, compare_all(results, PARAMS), ["figures/x.png"], SEXES, PARAMS, BUDGET)
+    tests = compare_all(results, PARAMS)
+    by_system = {one.system: [claim for claim in claims if claim.system == one.system] for one in results}
+    return report(setting, results, metrics, tests, by_system, ["figures/x.png"], SEXES, PARAMS, BUDGET)
 
 
 def section(report: str, title: str) -> str:
     return report.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
-POOR = result("a", 0.4, deployable="statistics | of the utterance", parameters=None)
+POOR = result("a", 0.4, not_deployable="statistics | of the utterance", parameters=None)
 GOOD = result("b", 0.9, parameters=1234567)
 
 
@@ -92,12 +95,17 @@ def test_a_speaker_dependent_protocol_is_called_so_before_any_figure():
 
 
 def test_claims_stand_beside_what_was_measured():
-    claim = {"metric": "accuracy", "value": 85.72, "split": "random 8:2"}
-    words = section(text([result("b", 0.9, claims=[claim, "about 80 %"]), POOR]), "What the papers claim")
-    one = score(GOOD, SEXES, PARAMS)
-    measured = f"| {one['ua']:.1f} | {one['wa']:.1f} |"
-    assert f"| B made up | made-up | metric accuracy, value 85.72, split random 8:2 {measured}" in words
-    assert f"| B made up | made-up | about 80 % {measured}" in words
+    claims = [
+        Claim(system="b", corpus="emodb", protocol="emodb-loso", ua=81.0),
+        Claim(system="b", corpus="emodb", protocol="emodb-random", wa=85.72, macro_f1=80.0),
+        Claim(system="a", corpus="emodb", protocol=None, wa=60.0, unit="window"),
+    ]
+    words = section(text([GOOD, POOR], claims=claims), "What the papers claim")
+    one, other = score(GOOD, SEXES, PARAMS), score(POOR, SEXES, PARAMS)
+    assert f"| B made up | UA | 81.0 | {one['ua']:.1f} | this protocol |" in words
+    assert f"| B made up | WA | 85.7 | {one['wa']:.1f} | protocol emodb-random |" in words
+    assert f"| B made up | macro F1 | 80.0 | {one['macro_f1']:.1f} | protocol emodb-random |" in words
+    assert f"| A made up | WA | 60.0 | {other['wa']:.1f} | split not stated; scored by window |" in words
 
 
 def test_no_claims_no_section():

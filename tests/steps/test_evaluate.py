@@ -14,12 +14,12 @@ from speech_emotion.steps.evaluate import STEP
 from speech_emotion.steps.step import StepParams
 from speech_emotion.store.hashing import sha256_file
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
+TOP = Path(__file__).parents[2]
 SYSTEMS = {"w1": 0.8, "t2": 0.5}
 
 
 def params(corpus: str = "emodb", systems=tuple(SYSTEMS), seeds=(0,)) -> Params:
-    loaded = load_params(PARAMS)
+    loaded = load_params(TOP / "params.yaml")
     changed = {"protocol": "emodb-loso", "systems": list(systems), "seeds": list(seeds)}
     budget = loaded.budgets[corpus].model_copy(update=changed)
     return loaded.model_copy(update={"corpus": corpus, "budgets": {**loaded.budgets, corpus: budget}})
@@ -31,7 +31,7 @@ def make(folder: Path, corpus: str = "emodb", seeds=(0,), licence: str = "CC0-1.
     for system, skill in SYSTEMS.items():
         table = predictions(rows, system, skill, seeds)
         write_system(folder / "train" / system, table, epochs=0 if system == "t2" else 8, **changed)
-    return {"utterances": folder / "ingest", "trained": folder / "train"}
+    return {"utterances": folder / "ingest", "trained": folder / "train", "papers": TOP / "papers"}
 
 
 def evaluate(inputs: dict[str, Path], output: Path, chosen: Params) -> Path:
@@ -54,7 +54,7 @@ def test_all_files_are_there_and_no_others(evaluation):
     files = {path.relative_to(evaluation).as_posix() for path in evaluation.rglob("*") if path.is_file()}
     pictures = ("comparison", "recall", "confusion-w1", "confusion-t2", "curves-w1")
     assert files == {
-        "metrics.json", "summary.json", "systems.csv", "comparison.csv", "report.md", "confusion/w1.csv",
+        "metrics.json", "summary.json", "systems.csv", "comparison.csv", "curves.csv", "report.md", "confusion/w1.csv",
         "confusion/t2.csv", *(f"figures/{picture}.png" for picture in pictures),
     }  # fmt: skip
 
@@ -84,6 +84,20 @@ def test_systems_stand_side_by_side(evaluation):
         rows = {(row["system"], row["metric"]): float(row["value"]) for row in csv.DictReader(file)}
     metrics = json.loads((evaluation / "metrics.json").read_text())
     assert rows == {(s, m): metrics[s][m] for s in SYSTEMS for m in ("ua", "wa", "macro_precision", "macro_f1")}
+
+
+def test_curves_are_means_over_the_runs_that_reached_the_epoch(evaluation, inputs):
+    with open(evaluation / "curves.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["system"] == "w1"]
+    with open(inputs["trained"] / "w1" / "curves.csv", newline="") as file:
+        last = [float(row["loss"]) for row in csv.DictReader(file) if row["epoch"] == rows[-1]["epoch"]]
+    assert [int(row["epoch"]) for row in rows] == list(range(1, len(rows) + 1))
+    assert float(rows[-1]["loss"]) == pytest.approx(sum(last) / len(last))
+
+
+def test_claims_of_the_papers_stand_in_the_report(tmp_path):
+    out = evaluate(make(tmp_path, paper="wang-cl-jetson"), tmp_path / "out", params(systems=["w1"]))
+    assert "| W1 made up | WA | 85.7 |" in (out / "report.md").read_text()
 
 
 def test_summary_says_how_it_was_got(evaluation, inputs):
@@ -132,7 +146,7 @@ def test_several_seeds_are_pooled_and_their_spread_told(tmp_path):
 
 
 def test_a_system_without_results_stops_before_anything_is_written(tmp_path, inputs):
-    broken = {"utterances": inputs["utterances"], "trained": tmp_path / "train"}
+    broken = {**inputs, "trained": tmp_path / "train"}
     (tmp_path / "train").mkdir()
     with pytest.raises(UserError, match="w1: no results of system w1: run the train step"):
         evaluate(broken, tmp_path / "out", params())

@@ -6,10 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from speech_emotion.evaluation.claims import Claim
 from speech_emotion.evaluation.comparison import enumerated, smallest_p
 from speech_emotion.evaluation.results import SystemResult
 from speech_emotion.evaluation.scoring import absent_labels, not_most_probable
 from speech_emotion.params import Budget, Evaluate
+
+NAMES = {"ua": "UA", "wa": "WA", "macro_precision": "macro P", "macro_recall": "macro R", "macro_f1": "macro F1"}
+SHARES = ("wa", "macro_precision", "macro_recall", "macro_f1")
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def report(
     results: Sequence[SystemResult],
     metrics: Mapping[str, Any],
     comparison: pd.DataFrame,
+    claims: Mapping[str, Sequence[Claim]],
     pictures: Sequence[str],
     sexes: pd.Series,
     params: Evaluate,
@@ -64,6 +69,7 @@ def report(
         results: checked results, one a system.
         metrics: system -> figures (evaluation.scoring).
         comparison: pairwise tests (evaluation.comparison).
+        claims: system -> what its paper claims for it on this corpus.
         pictures: paths of the figures, relative to the report.
         sexes: utterance id -> sex.
     """
@@ -75,7 +81,7 @@ def report(
         *_notes(results),
         "## How it was got",
         _provenance(setting, params, budget),
-        *_claims(ordered, metrics, setting),
+        *_claims(ordered, metrics, claims, setting),
         "## Which differences are real",
         *_tests(ordered, comparison, setting, params),
         "## Each emotion",
@@ -103,7 +109,7 @@ def _warnings(setting: Setting) -> Iterable[str]:
 
 def _systems(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], params: Evaluate) -> str:
     interval = f"{100 * params.confidence:g} % interval"
-    shares = ["WA", "macro P", "macro R", "macro F1"]
+    shares = [NAMES[metric] for metric in SHARES]
     header = ["system", "UA", interval, "± folds", "± seeds", *shares, "ECE", "parameters", "deployable"]
     rows = []
     for result in ordered:
@@ -115,10 +121,10 @@ def _systems(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], params
                 f"{one['ua_low']:.1f} to {one['ua_high']:.1f}",
                 _optional(one.get("ua_fold_std")),
                 _optional(one.get("ua_seed_std")),
-                *(f"{one[key]:.1f}" for key in ("wa", "macro_precision", "macro_recall", "macro_f1")),
+                *(f"{one[key]:.1f}" for key in SHARES),
                 f"{one['ece']:.3f}",
                 f"{one['parameters']:,}" if "parameters" in one else "-",
-                "yes" if not result.units.deployable else f"no: {result.units.deployable}",
+                f"no: {result.units.not_deployable}" if result.units.not_deployable else "yes",
             ]
         )
     return _table(header, rows, numbers=range(1, 11))
@@ -155,17 +161,24 @@ def _provenance(setting: Setting, params: Evaluate, budget: Budget) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _claims(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], setting: Setting) -> Iterable[str]:
+def _claims(
+    ordered: Sequence[SystemResult],
+    metrics: Mapping[str, Any],
+    claims: Mapping[str, Sequence[Claim]],
+    setting: Setting,
+) -> Iterable[str]:
     rows = []
     for result in ordered:
-        one = metrics[result.system]
-        for claim in result.units.claims:
-            text = claim if isinstance(claim, str) else _pairs(claim)
-            rows.append([result.units.title, result.units.paper, text, f"{one['ua']:.1f}", f"{one['wa']:.1f}"])
+        for claim in claims[result.system]:
+            same = claim.protocol == setting.protocol and not (claim.features or claim.unit)
+            for metric, claimed in claim.figures.items():
+                measured = f"{metrics[result.system][metric]:.1f}"
+                conditions = "this protocol" if same else claim.conditions
+                rows.append([result.units.title, NAMES[metric], f"{claimed:.1f}", measured, conditions])
     if rows:
         yield "## What the papers claim"
-        yield (f"Measured figures are those of this report ({setting.line}); a claim's corpus and split may be others.")
-        yield _table(["system", "paper", "claim", "UA here", "WA here"], rows, numbers=(3, 4))
+        yield f"Beside what was measured here: {setting.line}."
+        yield _table(["system", "figure", "claimed", "measured", "claimed under"], rows, numbers=(2, 3))
 
 
 def _tests(
@@ -233,10 +246,6 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterab
     right = set(numbers)
     lines = [header, ["--:" if column in right else "---" for column in range(len(header))], *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
 def _optional(value: float | None) -> str:

@@ -31,11 +31,10 @@ class Units(Section):
     system: str
     title: str
     paper: str
-    deployable: str  # empty, or the reason why not
+    not_deployable: str  # why the system cannot go to the device; empty if it can
     parameters: int | None = None
     seeds: list[int]
     folds: int
-    claims: tuple[str | dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
