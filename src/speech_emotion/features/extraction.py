@@ -99,4 +99,4 @@ def _contours(feature: Feature, waveform: np.ndarray, sample_rate: int, known: M
 
 @lru_cache(maxsize=64)
 def _front_end(feature: Feature, sample_rate: int) -> FrontEnd:
-    return FrontEnd(feature, sample_rate).double()
+    return FrontEnd(feature, sample_rate, torch.float64)

@@ -31,7 +31,7 @@ def sample_count(frames: int, frame: int, hop: int) -> int:
 
 
 class FrontEnd(nn.Module):
-    """Maps samples (B, N) to features (B, T, D) in the dtype of its buffers (float32; `.double()` for float64).
+    """Maps samples (B, N) to features (B, T, D) in `dtype`.
 
     Kinds, with P the power spectrum |FFT(w * preemphasised frame)|^2 of full-scale 1:
         spectrogram: P in `n_bands` bands, each the mean of (n_fft / 2) / n_bands neighbouring bins from DC up (the
@@ -48,12 +48,13 @@ class FrontEnd(nn.Module):
     Args:
         feature: the definition; its `deltas` are not applied here.
         sample_rate: Hz of the samples.
+        dtype: of the samples, the arithmetic and the result; the filters are computed in float64 in any case.
 
     Raises:
         UserError: the feature's kind has no form in the graph.
     """
 
-    def __init__(self, feature: Feature, sample_rate: int):
+    def __init__(self, feature: Feature, sample_rate: int, dtype: torch.dtype = torch.float32):
         super().__init__()
         if feature.kind not in FRONT_END_KINDS:
             raise UserError(f"feature kind = {feature.kind}: the front-end makes {', '.join(FRONT_END_KINDS)} only")
@@ -75,7 +76,7 @@ class FrontEnd(nn.Module):
             cosines = scipy.fft.dct(np.eye(feature.n_mels), type=2, norm="ortho", axis=1)[:, : feature.n_mfcc]
             self.dims = feature.n_mfcc
             self.register_buffer("cosines", torch.from_numpy(cosines), persistent=False)  # (n_mels, n_mfcc)
-        self.float()
+        self.to(dtype)  # not by .double() later, which would keep float32's rounding of the filters
 
     def forward(self, samples: Tensor) -> Tensor:
         framed = samples[:, None, None, :]  # (B, 1, 1, N)
