@@ -1,0 +1,169 @@
+"""The synthetic demo corpus: emotional speech that the project makes itself, so that the graph runs without a download.
+
+Synthetic speech stands in for real speech where something has to be shown to work; its figures say nothing about
+people.
+"""
+
+import functools
+import itertools
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import lfilter
+
+from speech_emotion.corpora import demo
+from speech_emotion.corpora.synthesis_prosody import EMOTIONS, habits, manner, plan, portray
+from speech_emotion.corpora.synthesis_voice import SAMPLE_RATE, speak
+from speech_emotion.parallel import ordered_map
+from speech_emotion.randomness import generator
+from speech_emotion.recorder import Recorder
+from speech_emotion.store.atomic import atomic_folders
+
+SEED = 1
+SPEAKERS = ("f01", "f02", "f03", "f04", "m01", "m02", "m03", "m04")  # female, male
+TEXTS = {  # made-up words; 'stressed syllables, | phrases
+    "t1": "ba 'di mo le | na 'fu si",
+    "t2": "'ta ne gu 'Sol vi | da 'me ko",
+    "t3": "li 'ra be so | 'mun da pi",
+    "t4": "'no va le 'ki sa | gu 'tem do",
+}
+TAKES = (1,)
+
+PITCH = {"f": (170.0, 235.0), "m": (92.0, 140.0)}  # range of a speaker's own F0, Hz
+TRACT = {"f": (1.11, 1.22), "m": (0.95, 1.06)}  # range of the factor on formants
+LEVEL = -28.0  # dBFS of a neutral utterance
+ROOM_NOISE = (-67.0, -57.0)  # range of a room's tone, dBFS
+ROOM_COLOUR = (0.5, 0.95)  # range of the pole of its low-pass
+MICROPHONE = (-0.25, 0.25)  # range of the zero that colours a recording
+ECHOES, ECHO_SECONDS, ECHO_LEVEL = 5, (0.004, 0.03), (-26.0, -15.0)  # first reflections: number, delays, dB
+PEAK = 0.97  # of full scale, at most
+
+NOTICE = """\
+SYNTHETIC SPEECH: no person speaks here.
+
+Made by the program speech_emotion.corpora.synthesis: pulses and noise shaped by the resonances of a vocal tract,
+with the prosody that the literature gives for each emotion. Made-up words, made-up speakers (f: female, m: male).
+It serves to run and test the project without a download; figures got on it say nothing about people.
+
+{speaker}/{speaker}_{text}_{emotion}_{take}.wav, 16 kHz, mono, 16 bit. Licence: Apache-2.0.
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One utterance to be made: who says what, with which emotion, for the how manieth time."""
+
+    speaker: str
+    text: str
+    emotion: str
+    take: int
+
+    @property
+    def path(self) -> str:
+        return f"{self.speaker}/{self.speaker}_{self.text}_{self.emotion}_{self.take}.wav"
+
+
+def script() -> list[Line]:
+    """All utterances of the corpus, in the order of their paths."""
+    lines = itertools.starmap(Line, itertools.product(SPEAKERS, TEXTS, EMOTIONS, TAKES))
+    return sorted(lines, key=lambda line: line.path)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A speaker and the room that the speaker is recorded in.
+
+    Attributes:
+        pitch: own F0 in Hz.
+        tract: factor on formants.
+        habits: offset of each cue in neutral speech.
+        noise: level of the room's tone in dBFS.
+        colour: pole of the low-pass that the tone is made with.
+        microphone: zero that colours the recording.
+        echoes: delay in samples -> amplitude of the first reflections.
+    """
+
+    pitch: float
+    tract: float
+    habits: dict[str, float]
+    noise: float
+    colour: float
+    microphone: float
+    echoes: dict[int, float]
+
+
+@functools.cache
+def voice(speaker: str) -> Voice:
+    """The voice of one of SPEAKERS; depends on SEED and the name alone."""
+    sex, random = speaker[0], generator(SEED, speaker, "voice")
+    place = (int(speaker[1:]) - 1 + random.random()) / len(SPEAKERS) * 2  # spreads the speakers of a sex over its range
+    low, high = PITCH[sex]
+    return Voice(
+        pitch=low * (high / low) ** place,
+        tract=random.uniform(*TRACT[sex]),
+        habits=habits(generator(SEED, speaker, "habits")),
+        noise=random.uniform(*ROOM_NOISE),
+        colour=random.uniform(*ROOM_COLOUR),
+        microphone=random.uniform(*MICROPHONE),
+        echoes={
+            round(random.uniform(*ECHO_SECONDS) * SAMPLE_RATE): 10 ** (random.uniform(*ECHO_LEVEL) / 20)
+            for _ in range(ECHOES)
+        },
+    )
+
+
+def utterance(line: Line) -> np.ndarray:
+    """The samples of one utterance: (N,) float64 within -1 and 1, at SAMPLE_RATE Hz."""
+    speaker = voice(line.speaker)
+    key = (line.speaker, line.emotion, line.text, line.take)
+    ways = manner(generator(SEED, line.speaker, line.emotion, "manner"))
+    expression = portray(line.emotion, speaker.habits, ways, generator(SEED, *key, "portrayal"))
+    tracks = plan(TEXTS[line.text], expression, speaker.pitch, speaker.tract, generator(SEED, *key, "plan"))
+    speech = speak(tracks, generator(SEED, *key, "voice"))
+    return _record(speech, LEVEL + expression["energy"], speaker, generator(SEED, *key, "room"))
+
+
+def _record(speech: np.ndarray, level: float, room: Voice, random: np.random.Generator) -> np.ndarray:
+    """The speech at `level` dBFS (rms) in the speaker's room."""
+    echoed = speech.copy()
+    for delay, amplitude in room.echoes.items():
+        echoed[delay:] += amplitude * speech[:-delay]
+    echoed[1:] = echoed[1:] + room.microphone * echoed[:-1]
+    echoed *= 10 ** (level / 20) / _rms(echoed)
+    tone = lfilter([1.0], [1.0, -room.colour], random.standard_normal(len(speech)))
+    recorded = echoed + tone * (10 ** (room.noise / 20) / _rms(tone))
+    return recorded * min(1.0, PEAK / np.max(np.abs(recorded)))
+
+
+def _rms(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(samples * samples)))
+
+
+def _write(folder: Path, line: Line) -> None:
+    samples = np.rint(utterance(line) * 32767).astype("<i2")
+    with wave.open(str(folder / line.path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(samples.tobytes())
+
+
+def synthesise(folder: Path, workers: int, recorder: Recorder) -> None:
+    """Makes the synthetic corpus: `<speaker>/<speaker>_<text>_<emotion>_<take>.wav` below `folder`, and README.txt.
+
+    The bytes do not depend on `workers`. The folder appears whole or not at all, in the place of what was there.
+
+    Args:
+        folder: usually data/demo.
+        workers: processes side by side.
+        recorder: shows progress.
+    """
+    with atomic_folders(folder) as (temporary,):
+        for speaker in SPEAKERS:
+            (temporary / speaker).mkdir()
+        write = functools.partial(_write, temporary)
+        for _ in ordered_map(write, script(), workers, recorder, "synthetic speech"):
+            pass
+        (temporary / demo.NOTICE).write_text(NOTICE, encoding="utf-8")
