@@ -147,7 +147,7 @@ def _cells(values: Mapping[str, Any]) -> list[str]:
         if not isinstance(value, float | int):
             cells.append("-")
         else:
-            cells.append(f"{100 * value:.1f}" if form == "percent" else f"{value:.3f}")
+            cells.append(f"{value:.1f}" if form == "percent" else f"{value:.3f}")
     return cells
 
 
