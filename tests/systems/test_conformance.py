@@ -163,6 +163,6 @@ def test_a_deployable_system_computes_from_the_waveform_what_it_was_trained_on(c
 def test_every_system_in_params_has_a_module_and_the_other_way_round():
     modules = {path.stem for path in (TOP / "src/speech_emotion/systems").glob("*.py")}
     helpers = {"__init__", "base", "network", "estimator", "catalogue"}
-    assert {id.replace("-", "_") for id in yaml.safe_load((TOP / "params.yaml").read_text())["systems"]} == modules - helpers
-
-
+    assert {
+        id.replace("-", "_") for id in yaml.safe_load((TOP / "params.yaml").read_text())["systems"]
+    } == modules - helpers

@@ -103,7 +103,7 @@ class Windows:
     ) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
         """Shuffled batches of one epoch: all windows of each utterance, or one at random of a random version of it.
 
-        A last batch of a single window is left out: batch normalisation cannot take it.
+        A last batch that is a single window is left out: batch normalisation cannot take it.
         """
         draw = generator(seed, "epoch", epoch)
         if one:
@@ -117,7 +117,7 @@ class Windows:
         order = draw.permutation(len(places))
         for first in range(0, len(places), size):
             batch = [places[k] for k in order[first : first + size]]
-            if len(batch) > 1 or len(places) == 1:
+            if len(batch) > 1 or size == 1:
                 yield self._gather(batch), torch.from_numpy(self.targets[[n for n, _, _ in batch]])
 
     def prediction_batches(self, size: int) -> Iterator[tuple[dict[str, Tensor], np.ndarray]]:

@@ -1,0 +1,111 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from speech_emotion.errors import UserError
+from speech_emotion.store.arrays import ArrayStore, ArrayWriter
+from speech_emotion.training.units import Unit, UnitStore, fingerprint, publish, unit_key
+
+
+@pytest.fixture
+def unit():
+    return Unit(
+        key="k1",
+        corpus="emodb",
+        protocol="emodb-loso",
+        system="w1",
+        fold="03",
+        seed=0,
+        labels=("anger", "fear"),
+        hyperparameters={"dropout": 0.2},
+        parameters=7,
+        best_epoch=2,
+        temperature=1.0,
+        curves=[{"epoch": 1, "loss": 0.7}, {"epoch": 2, "loss": 0.6}],
+        predictions={"b": [0.25, 0.75], "a": [0.5, 0.5]},
+    )
+
+
+def _model(tmp_path):
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "system.json").write_text("{}")
+    return folder
+
+
+def test_a_saved_unit_is_found_with_its_model(tmp_path, unit):
+    store = UnitStore(tmp_path / "units")
+    assert store.find("k1") is None
+    store.save(unit, _model(tmp_path))
+    assert store.find("k1") == unit
+    assert (store.model_folder("k1") / "system.json").is_file()
+
+
+def test_a_published_unit_is_found_without_model(tmp_path, unit):
+    path = publish(unit, tmp_path / "papers", "wang-cl-jetson")
+    assert path.relative_to(tmp_path).as_posix() == "papers/wang-cl-jetson/units/emodb-emodb-loso/w1-03-0.json"
+    store = UnitStore(tmp_path / "units", tmp_path / "papers")
+    assert store.find("k1") == unit
+    assert store.model_folder("k1") is None
+    assert UnitStore(tmp_path / "units").find("k1") is None
+
+
+def test_the_text_is_json_with_a_line_an_utterance(unit):
+    text = unit.to_text()
+    assert json.loads(text)["predictions"] == {"a": [0.5, 0.5], "b": [0.25, 0.75]}
+    assert sum(line.startswith(' "') for line in text.splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": "k1"}'])
+def test_a_damaged_unit_is_named_with_the_cure(tmp_path, text):
+    path = tmp_path / "unit.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"unit\.json: is no finished unit .*: remove it and train again"):
+        Unit.from_file(path)
+
+
+def _store(folder, change=lambda array: array):
+    rng = np.random.default_rng(0)
+    with ArrayWriter(folder) as writer:
+        for n in range(4):
+            array = rng.normal(size=(20, 5)).astype(np.float32)
+            writer.add(f"u{n}", change(array))
+            writer.add(f"u{n}#1", change(array + 1), source=f"u{n}")
+    return {"mspec": ArrayStore(folder)}
+
+
+IDS = ["u0", "u1", "u2"]
+
+
+def test_the_fingerprint_is_blind_to_the_last_bits(tmp_path):
+    noisy = _store(tmp_path / "b", lambda array: np.nextafter(array, np.float32(np.inf)))
+    assert fingerprint(_store(tmp_path / "a"), IDS) == fingerprint(noisy, IDS)
+
+
+def test_the_fingerprint_sees_small_systematic_changes(tmp_path):
+    changed = _store(tmp_path / "b", lambda array: array * np.float32(1.001))
+    assert fingerprint(_store(tmp_path / "a"), IDS) != fingerprint(changed, IDS)
+
+
+def test_the_fingerprint_sees_ids_copies_and_names_but_no_order(tmp_path):
+    stores = _store(tmp_path / "a")
+    assert fingerprint(stores, IDS) == fingerprint(stores, IDS[::-1])
+    assert fingerprint(stores, IDS) != fingerprint(stores, IDS[:2])
+    assert fingerprint(stores, IDS) != fingerprint({"mfcc": stores["mspec"]}, IDS)
+
+
+def test_the_key_depends_on_code_and_every_part(tmp_path):
+    code = tmp_path / "m.py"
+    code.write_text("a = 1\n")
+    key = unit_key([code], fold="03", seed=0)
+    assert key == unit_key([code], seed=0, fold="03")
+    assert key != unit_key([code], fold="03", seed=1)
+    code.write_text("a = 2\n")
+    assert key != unit_key([code], fold="03", seed=0)
+
+
+def test_what_is_kept_can_be_compared(unit):
+    assert unit.name == "03-0"
+    assert unit != dataclasses.replace(unit, seed=1)
