@@ -67,9 +67,9 @@ def execute(
     finals = _folders(step, step.outputs, outputs, params, system)
     for port in step.inputs:
         if not sources[port].exists():
-            raise UserError(
-                f"step {step.name}: input {port} = {sources[port]}: is not there: run the steps before (dvc repro)"
-            )
+            raw = step.inputs[port].startswith("data/")
+            cure = f"make data CORPUS={params.corpus}" if raw else "the steps before (dvc repro)"
+            raise UserError(f"step {step.name}: input {port} = {sources[port]}: is not there: run {cure}")
     for port in step.caches:
         sources[port].mkdir(parents=True, exist_ok=True)
     _seed_everything()
