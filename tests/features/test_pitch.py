@@ -1,0 +1,68 @@
+"""Pitch against librosa's and against pitches known by synthesis."""
+
+import librosa
+import numpy as np
+import pytest
+
+from speech_emotion.features.pitch import pitch
+
+RATE = 16000
+SETTINGS = {"frame": 1024, "hop": 160, "fmin": 60.0, "fmax": 500.0}
+
+
+def assert_agrees(samples: np.ndarray) -> None:
+    f0, _ = pitch(samples.astype(np.float64), RATE, **SETTINGS)
+    theirs, voiced, _ = librosa.pyin(
+        samples, sr=RATE, fmin=60.0, fmax=500.0, frame_length=1024, hop_length=160, center=False, resolution=0.1
+    )
+    assert f0.shape == theirs.shape
+    assert voiced.sum() > 20
+    near = np.abs(f0[voiced] - theirs[voiced]) <= 1e-3 * theirs[voiced]
+    assert near.mean() >= 0.995
+    assert ((f0 > 0) == voiced).mean() >= 0.995
+
+
+def test_agrees_with_librosa_on_a_synthetic_signal(synthetic):
+    assert_agrees(synthetic)
+
+
+def test_agrees_with_librosa_on_real_speech(utterances):
+    for samples in utterances:
+        assert_agrees(samples)
+
+
+@pytest.mark.parametrize("hertz", [80.0, 123.4, 220.0, 410.0])
+def test_steady_voice_has_its_known_pitch(hertz, voice):
+    f0, _ = pitch(voice(np.full(12000, hertz), (700, 1200)), RATE, **SETTINGS)
+    inner = f0[2:-2]
+    assert (inner > 0).all()
+    half_bin = 2 ** (0.5 / 120) - 1  # pitches lie 10 cents apart
+    assert np.median(np.abs(inner / hertz - 1)) <= half_bin + 1e-3
+
+
+def test_glide_is_followed(voice):
+    course = np.geomspace(100, 300, 16000)
+    f0, _ = pitch(voice(course, (600, 1400)), RATE, **SETTINGS)
+    known = course[np.arange(len(f0)) * 160 + 512]
+    right = np.abs(f0 / known - 1) < 0.02
+    assert right[2:-2].mean() >= 0.97
+
+
+def test_voicing_tells_a_voice_from_noise(voice):
+    _, of_voice = pitch(voice(np.full(12000, 123.4), (700, 1200)), RATE, **SETTINGS)
+    _, of_noise = pitch(np.random.default_rng(1).standard_normal(12000), RATE, **SETTINGS)
+    assert np.percentile(of_voice, 5) > 3 * np.percentile(of_noise, 95)
+
+
+def test_unvoiced_frames_are_zero():
+    noise = 0.1 * np.random.default_rng(1).standard_normal(16000)
+    f0, voicing = pitch(noise, RATE, **SETTINGS)
+    assert (f0 == 0).mean() > 0.9
+    assert voicing.max() <= 1
+    assert voicing.min() >= 0
+
+
+def test_silence_is_unvoiced_and_finite():
+    f0, voicing = pitch(np.zeros(4000), RATE, **SETTINGS)
+    assert np.isfinite(voicing).all()
+    assert not f0.any()
