@@ -101,6 +101,7 @@ def test_two_runs_write_the_same_bytes(inputs, tmp_path):
 
 
 def test_no_deployable_system_is_said_and_ends_well(inputs, tmp_path):
+    (inputs["selected"] / "model").mkdir()  # as the select step leaves it
     check = run(inputs, tmp_path / "out")
     assert "no system" in check["deployable"]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["check.json"]

@@ -18,7 +18,7 @@ from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import sha256_file
-from speech_emotion.systems.catalogue import load_system
+from speech_emotion.systems.catalogue import DEFINITION, load_system
 
 CHECK = "check.json"
 
@@ -31,7 +31,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
             than `export.tolerance`.
     """
     folder = outputs["exported"]
-    if not (inputs["selected"] / "model").is_dir():
+    if not (inputs["selected"] / "model" / DEFINITION).is_file():
         recorder.note("export: no system of the budget can go to the device: nothing to export")
         _write_json(folder / CHECK, {"deployable": "none: no system of the budget can go to the device"})
         return

@@ -1,0 +1,41 @@
+"""track: every run, curve, figure, prediction file and the selected model into MLflow, each once."""
+
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.tracking.connection import open_store
+from speech_emotion.tracking.contents import Folders as Results
+from speech_emotion.tracking.contents import read_entries
+from speech_emotion.tracking.mirror import mirror
+
+
+def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
+    """Brings the store that `track.uri` names up to date; it has no outputs.
+
+    Raises:
+        UserError: a result is missing, or the store cannot be reached or written.
+    """
+    entries = read_entries(Results(**inputs), params.budget.systems)
+    with open_store(params.track.uri, params.track.experiment) as store:
+        report = mirror(store, entries, recorder)
+    recorder.note(
+        f"track: {report.made} runs made, {report.updated} brought up to date, {report.found} were there, "
+        f"{report.removed} interrupted or doubled ones removed (experiment {params.track.experiment})"
+    )
+
+
+STEP = Step(
+    name="track",
+    run=run,
+    inputs={
+        "utterances": "artifacts/ingest",
+        "tuned": "artifacts/tune",
+        "trained": "artifacts/train",
+        "evaluation": "artifacts/evaluate",
+        "selected": "artifacts/select",
+        "exported": "artifacts/export",
+    },
+    outputs={},
+    sections=("corpus", "track", "budgets.{corpus}", "candidates"),
+    caches={"provenance": "artifacts/provenance"},
+    always=True,
+)

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+from speech_emotion.params import load_params
+from speech_emotion.steps.driver import NAMES, load_step
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_track_runs_always_and_last_and_leaves_nothing_behind():
+    step = load_step("track")
+    assert NAMES[-1] == "track"
+    assert step.always
+    assert not step.outputs
+
+
+def test_track_reads_what_the_steps_before_it_write():
+    written = {load_step(name).outputs[port] for name in NAMES[:-1] for port in load_step(name).outputs}
+    for folder in load_step("track").inputs.values():
+        assert any(output == folder or output == f"{folder}/{{system}}" for output in written), folder
+
+
+def test_default_store_is_a_database_that_git_ignores():
+    uri = load_params(ROOT / "params.yaml").track.uri
+    assert uri == "sqlite:///mlflow.db"
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert "/mlflow.db*" in ignored
+    assert "/mlartifacts/" in ignored

@@ -1,0 +1,119 @@
+"""Results of two systems on made-up utterances, and an empty tracking database, made once."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from made_up_results import LABELS, predictions, utterances, write_system, write_table
+from speech_emotion.tracking.connection import open_store
+from speech_emotion.tracking.contents import Folders
+
+SYSTEMS = ("k2", "t2")
+SPEAKERS = ("f1", "m2")
+SAMPLES = 16
+
+
+def write_results(root: Path) -> Folders:
+    """What ingest, tune, train, evaluate, select and export leave, in small; T2 has no epochs."""
+    names = ("utterances", "tuned", "trained", "evaluation", "selected", "exported", "provenance")
+    folders = Folders(**{name: root / name for name in names})
+    for name in names:
+        (root / name).mkdir(parents=True)
+    rows = utterances(speakers=SPEAKERS)
+    write_table(folders.utterances, rows)
+    metrics = {}
+    for system in SYSTEMS:
+        units = {
+            f"{speaker}-0": {"key": system + speaker, "best_epoch": 3, "epochs": 9, "ua": 50.0} for speaker in SPEAKERS
+        }
+        write_system(
+            folders.trained / system,
+            predictions(rows, system),
+            epochs=20 if system == "k2" else 0,
+            units=units,
+            hyperparameters={"learning_rate": 0.001, "layers": [32, 64]},
+            needs={"recipe": "plain", "features": ["mspec-40"]},
+        )
+        metrics[system] = {
+            "ua": 61.5,
+            "wa": 63.0,
+            "ece": 0.1,
+            "per_class": {label: {"recall": 60.0} for label in LABELS},
+        }
+        (folders.tuned / system).mkdir()
+        (folders.tuned / system / "best.json").write_text("{}")
+        for picture in (f"figures/confusion-{system}.png", f"confusion/{system}.csv"):
+            path = folders.evaluation / picture
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"made up " + picture.encode())
+    (folders.evaluation / "figures" / "comparison.png").write_bytes(b"made up")
+    (folders.evaluation / "metrics.json").write_text(json.dumps(metrics))
+    (folders.evaluation / "report.md").write_text("# Report\n")
+    summary = {
+        "corpus": "emodb",
+        "protocol": "emodb-loso",
+        "speaker_independent": True,
+        "synthetic": False,
+        "table_sha256": "ab" * 32,
+    }
+    (folders.evaluation / "summary.json").write_text(json.dumps(summary))
+    (folders.selected / "best.json").write_text('{"best": "t2", "best_deployable": "k2"}')
+    (folders.provenance / "train-k2.json").write_text('{"revision": "0123abc"}')
+    return folders
+
+
+def write_export(folder: Path) -> None:
+    """A graph that takes means of four samples for probabilities, with a bundle that fits it."""
+    weights = np.kron(np.eye(4), np.ones((4, 1))).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["waveform", "w"], ["z"]), helper.make_node("Softmax", ["z"], ["probabilities"])],
+        "classifier",
+        [helper.make_tensor_value_info("waveform", TensorProto.FLOAT, [1, SAMPLES])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(LABELS)])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    for name in ("fp32.onnx", "int8.onnx"):
+        onnx.save(model, folder / name)
+    bundle = {"system": "k2", "title": "K2", "labels": list(LABELS), "window_samples": SAMPLES, "licences": ["CC0-1.0"]}
+    (folder / "bundle.json").write_text(json.dumps(bundle))
+    check = {"deployable": "k2", "fp32": {"max_difference": 1e-7}, "int8": {"agreement": 0.98}}
+    (folder / "check.json").write_text(json.dumps(check))
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory) -> Path:
+    """Tables cost seconds to make: each test copies this file."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    with open_store(f"sqlite:///{path}", "template"):
+        pass
+    shutil.rmtree(path.parent / "mlartifacts", ignore_errors=True)
+    return path
+
+
+@pytest.fixture
+def folders(tmp_path) -> Folders:
+    return write_results(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def exported(folders) -> Folders:
+    """The same results with an exported model."""
+    write_export(folders.exported)
+    return folders
+
+
+@pytest.fixture
+def new_database(tmp_path, empty_database):
+    """Makes a database file without runs in the test's folder and gives its address."""
+
+    def make(name: str = "mlflow.db") -> str:
+        shutil.copy(empty_database, tmp_path / name)
+        return f"sqlite:///{tmp_path / name}"
+
+    return make

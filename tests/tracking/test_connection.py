@@ -1,0 +1,82 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from speech_emotion.errors import UserError
+from speech_emotion.tracking.connection import open_store
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_artifacts_lie_beside_the_database_and_nothing_else_is_written(new_database, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    new_database()
+    with open_store("sqlite:///mlflow.db", "mine") as store:
+        run = store.client.create_run(store.experiment)
+        store.client.log_text(run.info.run_id, "text", "note.txt")
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["mlartifacts", "mlflow.db"]
+    assert (tmp_path / "mlartifacts" / run.info.run_id / "artifacts" / "note.txt").is_file()
+
+
+def test_experiment_is_opened_again_and_brought_back_when_deleted(new_database):
+    uri = new_database()
+    with open_store(uri, "mine") as store:
+        store.client.delete_experiment(store.experiment)
+    with open_store(uri, "mine") as again:
+        assert again.experiment == store.experiment
+        assert again.client.get_experiment(again.experiment).lifecycle_stage == "active"
+
+
+def test_the_librarys_own_setting_is_as_before(new_database):
+    before = mlflow.get_tracking_uri()
+    with open_store(new_database(), "mine"):
+        assert mlflow.get_tracking_uri() != before
+    assert mlflow.get_tracking_uri() == before
+
+
+def test_unreachable_server_is_said_at_once_with_the_cure():
+    with pytest.raises(UserError, match=r"no answer.*start the server"), open_store("http://127.0.0.1:9", "mine"):
+        pass
+
+
+def test_missing_folder_is_named(tmp_path):
+    with (
+        pytest.raises(UserError, match=r"there is no folder .*absent"),
+        open_store(f"sqlite:///{tmp_path}/absent/mlflow.db", "mine"),
+    ):
+        pass
+
+
+def test_file_that_is_no_database_is_refused_and_kept(tmp_path):
+    path = tmp_path / "mlflow.db"
+    path.write_text("a letter, and no database")
+    with pytest.raises(UserError, match="is no SQLite database"), open_store(f"sqlite:///{path}", "mine"):
+        pass
+    assert path.read_text() == "a letter, and no database"
+
+
+def test_password_is_not_shown():
+    with pytest.raises(UserError) as error, open_store("postgresql://me:secret@127.0.0.1:9/mlflow", "mine"):
+        pass
+    assert "secret" not in str(error.value)
+    assert "me:***@127.0.0.1" in str(error.value)
+
+
+def test_failure_of_the_store_is_the_users_to_mend(new_database):
+    with (
+        pytest.raises(UserError, match=r"track\.uri = sqlite:.*mend the store"),
+        open_store(new_database(), "mine") as store,
+    ):
+        store.client.get_run("0" * 32)
+
+
+def test_import_mlflow_from_the_top_folder_is_the_library():
+    code = "import importlib.util as u; print(u.find_spec('mlflow').origin)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    origin = Path(found.stdout.strip())
+    assert origin == Path(mlflow.__file__)
+    assert ROOT / "mlflow" not in origin.parents
+    assert not list((ROOT / "mlflow").rglob("*.py"))
