@@ -3,6 +3,7 @@
 import librosa
 import numpy as np
 
+from speech_emotion.audio.levels import rms_dbfs, set_level
 from speech_emotion.params import Augment
 from speech_emotion.randomness import generator
 
@@ -28,6 +29,7 @@ def add_noise(samples: np.ndarray, snr_db: float, random: np.random.Generator) -
 def augment(samples: np.ndarray, rate: int, id: str, copy: int, params: Augment) -> np.ndarray:
     """Copy number `copy` of an utterance: stretched, shifted and noisy, each by a uniform draw from the params' range.
 
+    Stretching and shifting blur phases and so take a few dB; the waveform's own RMS is restored before noise is added.
     The draws are keyed by (seed, id, copy, operation): they do not depend on the other utterances or on their order.
 
     Args:
@@ -45,5 +47,6 @@ def augment(samples: np.ndarray, rate: int, id: str, copy: int, params: Augment)
 
     changed = stretch_time(samples, draw("stretch", params.stretch))
     changed = shift_pitch(changed, rate, draw("pitch", params.pitch_semitones))
+    changed = set_level(changed, "rms", rms_dbfs(samples)) if samples.any() else changed
     noise = generator(params.seed, id, copy, "noise")
     return add_noise(changed, draw("snr", params.snr_db), noise).astype(np.float32)

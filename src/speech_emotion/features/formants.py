@@ -6,7 +6,7 @@ import scipy.signal
 
 PREEMPHASIS = 0.97
 LOWEST_HZ = 90.0  # roots below are the spectral tilt, not a formant
-WIDEST_HZ = 800.0  # and so are roots of a larger bandwidth; a lower limit loses F1 and F2 of high and breathy voices
+WIDEST_HZ = 600.0  # and so are roots of a larger bandwidth; a lower limit loses F1 and F2 of high and breathy voices
 SILENT = 1e-10  # mean square of a frame below which nothing is looked for
 
 
