@@ -9,10 +9,6 @@ from speech_emotion.export.graph import INPUT, OUTPUT
 from speech_emotion.export.windows import frame_hop
 from speech_emotion.systems.network import NetworkSystem
 
-BUNDLE = "bundle.json"
-FP32 = "fp32.onnx"
-INT8 = "int8.onnx"
-
 
 def describe(
     system: NetworkSystem, level_dbfs: float, utterances: pd.DataFrame, sha256: Mapping[str, str]

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import random
+import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -124,5 +125,16 @@ def _write_provenance(folder: Path, name: str, started: float) -> None:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
+        "revision": revision(),
     }
     write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
+
+
+def revision() -> str | None:
+    """The commit at work, with -dirty where tracked files differ from it; None outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

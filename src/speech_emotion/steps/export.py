@@ -6,8 +6,9 @@ from typing import Any
 
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
-from speech_emotion.export.bundle import BUNDLE, FP32, INT8, describe
+from speech_emotion.export.bundle import describe
 from speech_emotion.export.check import compare, exported_probabilities, trained_probabilities
+from speech_emotion.export.files import BUNDLE, CHECK, FP32, INT8
 from speech_emotion.export.graph import export_graph, serialise
 from speech_emotion.export.operators import check_operators
 from speech_emotion.export.quantise import quantise, quantised_layers
@@ -19,8 +20,6 @@ from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion.systems.catalogue import DEFINITION, load_system
-
-CHECK = "check.json"
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:

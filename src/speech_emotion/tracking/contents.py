@@ -11,7 +11,7 @@ import pandas as pd
 
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
-from speech_emotion.export.bundle import BUNDLE, FP32, INT8
+from speech_emotion.export.files import BUNDLE, CHECK, FP32, INT8
 from speech_emotion.store.hashing import hash_json, sha256_file
 
 CURVES = ("loss", "valid_loss", "valid_ua")
@@ -108,7 +108,7 @@ def _system(
 ) -> Entry:
     folder = folders.trained / system
     units = _json(folder / "units.json")
-    reason = units.get("not_deployable", units.get("deployable"))
+    reason = units["not_deployable"]
     tags = {
         **shared,
         "system": system,
@@ -179,7 +179,7 @@ def _comparison(folders: Folders, tags: Mapping[str, str], metrics: Mapping[str,
     evaluation = folders.evaluation
     files = {path: "" for path in sorted(evaluation.glob("*")) if path.is_file()}
     files |= {evaluation / "figures" / name: "figures" for name in OF_ALL_SYSTEMS}
-    for path in (folders.selected / "best.json", folders.exported / "check.json"):
+    for path in (folders.selected / "best.json", folders.exported / CHECK):
         files[path] = "selected"
     for name in ("report.md", "quarantine.csv"):
         files[folders.utterances / name] = "ingest"
@@ -200,8 +200,8 @@ def _comparison(folders: Folders, tags: Mapping[str, str], metrics: Mapping[str,
 
 def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, Any], dataset: Dataset) -> Entry:
     bundle = _json(folders.exported / BUNDLE)
-    check = _json(folders.exported / "check.json")
-    files = {folders.exported / name: "export" for name in (FP32, INT8, BUNDLE, "check.json")}
+    check = _json(folders.exported / CHECK)
+    files = {folders.exported / name: "export" for name in (FP32, INT8, BUNDLE, CHECK)}
     files[folders.selected / "best.json"] = "selected"
     files = {path: folder for path, folder in files.items() if path.is_file()}
     system = bundle["system"]
