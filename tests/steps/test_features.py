@@ -1,0 +1,92 @@
+"""features: what systems ask for, of waveforms and of their copies."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speech_emotion.features.extraction import compute, statistic_names
+from speech_emotion.params import load_params
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.features import STEP, wanted_features
+from speech_emotion.steps.step import StepParams
+from speech_emotion.store.arrays import ArrayStore, ArrayWriter
+
+PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+RATE = PARAMS.preprocess.sample_rate
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Two waveforms, the second shorter than any network's window; two copies of each."""
+    folder, random = tmp_path_factory.mktemp("inputs"), np.random.default_rng(0)
+    with ArrayWriter(folder / "waveforms/plain") as writer, ArrayWriter(folder / "copies/plain") as copies:
+        for id, length in (("made/a", 50000), ("made/b#1", 3000)):
+            writer.add(id, random.normal(0, 0.1, length))
+            for number in (1, 2):
+                copies.add(f"{id}#{number}", random.normal(0, 0.1, length), source=id)
+    return {"waveforms": folder / "waveforms", "copies": folder / "copies"}
+
+
+def with_systems(*systems, workers=1, **copies):
+    needs = {
+        system: needs.model_copy(update={"copies": copies.get(system, needs.copies)})
+        for system, needs in PARAMS.needs.items()
+    }
+    return PARAMS.model_copy(update={"candidates": list(systems), "needs": needs, "workers": workers})
+
+
+def run(inputs, folder, params):
+    folder.mkdir()
+    STEP.run(inputs, StepParams(params, STEP.sections), {"features": folder}, Recorder(quiet=True))
+    return folder / "plain"
+
+
+def test_each_wanted_feature_has_its_folder_and_no_other(inputs, tmp_path):
+    folder = run(inputs, tmp_path / "out", with_systems("w1", "k2"))
+    assert sorted(path.name for path in folder.iterdir()) == ["mfcc-13-w1", "mspec-40-dd", "spectrogram-128"]
+    store = ArrayStore(folder / "mspec-40-dd")
+    waveform = ArrayStore(inputs["waveforms"] / "plain")["made/a"]
+    np.testing.assert_array_equal(store["made/a"], compute("mspec-40-dd", waveform, PARAMS.features, RATE))
+
+
+def test_short_waveforms_fill_one_window(inputs, tmp_path):
+    folder = run(inputs, tmp_path / "out", with_systems("w1", "t1"))
+    assert len(ArrayStore(folder / "spectrogram-128")["made/b#1"]) == PARAMS.systems["w1"]["window_frames"]
+    for id in ("made/b#1", "made/b#1#2"):
+        assert len(ArrayStore(folder / "mel-64")[id]) == PARAMS.systems["t1"]["window_frames"]
+
+
+def test_copies_are_there_for_those_who_want_them_alone(inputs, tmp_path):
+    folder = run(inputs, tmp_path / "out", with_systems("k2", "t1", t1=1))
+    with_copies = ArrayStore(folder / "energy")
+    assert with_copies.ids == ["made/a", "made/b#1", "made/a#1", "made/b#1#1"]
+    assert with_copies.copies("made/b#1") == ["made/b#1#1"]
+    assert ArrayStore(folder / "mspec-40-dd").ids == ["made/a", "made/b#1"]
+
+
+def test_statistics_bear_their_names(inputs, tmp_path):
+    folder = run(inputs, tmp_path / "out", with_systems("t2"))
+    names = json.loads((folder / "statistics/names.json").read_text())
+    assert names == statistic_names("statistics", PARAMS.features, RATE)
+    assert ArrayStore(folder / "statistics")["made/a"].shape == (len(names),)
+
+
+def test_bytes_do_not_depend_on_the_number_of_workers(inputs, tmp_path):
+    one = run(inputs, tmp_path / "one", with_systems("w1", "t1", "t2", workers=1))
+    two = run(inputs, tmp_path / "two", with_systems("w1", "t1", "t2", workers=2))
+    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert len(files) == 7
+    for file in files:
+        assert (one / file).read_bytes() == (two / file).read_bytes(), file
+
+
+def test_systems_that_share_a_feature_have_it_once_with_the_larger_count_of_copies():
+    needs = {
+        **PARAMS.needs,
+        "k2": PARAMS.needs["t1"].model_copy(update={"copies": 5, "features": ["mel-64"]}),
+    }
+    params = PARAMS.model_copy(update={"needs": needs, "candidates": ["t1", "k2"]})
+    wanted = wanted_features(StepParams(params, STEP.sections))
+    assert {one.feature: one.copies for one in wanted["plain"]} == {"mel-64": 5, "mfcc-20": 2, "energy": 2}
