@@ -22,6 +22,7 @@ class Server:
         self.cuts = []
         self.statuses = []
         self.ranges = True
+        self.shift = 0  # how far beside the range asked for the answer is
         self.asked = []
         outer = self
 
@@ -43,7 +44,7 @@ class Server:
             return
         first, match = 0, re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
         if match and self.ranges and request.headers.get("If-Range") == self.etag:
-            first = int(match[1])
+            first = int(match[1]) - self.shift
             if first >= len(self.content):
                 request.send_response(416)
                 request.send_header("Content-Range", f"bytes */{len(self.content)}")
@@ -119,6 +120,13 @@ def test_file_that_changed_meanwhile_starts_over(server, tmp_path):
 def test_server_without_ranges_starts_over(server, tmp_path):
     server.ranges, server.cuts = False, [2 * 2**20]
     fetch(server, tmp_path / "corpus.zip", attempts=1)
+    assert whole(server, tmp_path / "corpus.zip")
+
+
+def test_answer_with_another_range_than_asked_for_starts_over(server, tmp_path):
+    server.shift, server.cuts = 1000, [2 * 2**20]
+    fetch(server, tmp_path / "corpus.zip", attempts=2)
+    assert server.asked == [None, f"bytes={2 * 2**20}-", None]
     assert whole(server, tmp_path / "corpus.zip")
 
 

@@ -125,6 +125,11 @@ def test_bomb_is_refused_before_it_is_unpacked(tmp_path, name):
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_small_archive_may_pack_well(tmp_path):
+    archive = make(tmp_path / "a.zip", {"zeros.wav": bytes(2**20)})
+    assert unpack(archive, tmp_path / "out") == ["zeros.wav"]
+
+
 @pytest.mark.parametrize("name", ["a.zip", "a.tar"])
 def test_too_much_and_too_many_are_refused(tmp_path, name):
     archive = make(tmp_path / name, {f"{number}.wav": CONTENT for number in range(4)})
@@ -139,8 +144,7 @@ def test_cut_archive_is_damaged(tmp_path, name, kept):
     archive = make(tmp_path / name, {f"{number}.wav": os.urandom(20000) for number in range(3)})
     whole = archive.read_bytes()
     archive.write_bytes(whole[: int(len(whole) * kept)])
-    said = refusal(archive, tmp_path / "out")
-    assert "damaged" in said or "cut off" in said
+    assert "damaged" in refusal(archive, tmp_path / "out")
 
 
 def test_altered_byte_in_zip_is_damage(tmp_path):
