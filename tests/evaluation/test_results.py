@@ -76,6 +76,26 @@ def test_a_damaged_file_is_named(tmp_path, name):
         read_result(tmp_path / "a", "a")
 
 
+def test_curves_without_a_column_or_an_epoch_are_refused(tmp_path):
+    write_system(tmp_path / "a", predictions(ROWS, "a"))
+    path = tmp_path / "a" / "curves.csv"
+    whole = pd.read_csv(path)
+    whole.drop(columns="valid_ua").to_csv(path, index=False)
+    with pytest.raises(UserError, match=r"curves.csv: column valid_ua is missing"):
+        read_result(tmp_path / "a", "a")
+    whole.astype({"epoch": float}).replace({"epoch": {2.0: np.nan}}).to_csv(path, index=False)
+    with pytest.raises(UserError, match=r"curves.csv: epoch: is empty in row 1"):
+        read_result(tmp_path / "a", "a")
+
+
+def test_epochs_are_whole_numbers_however_they_are_written(tmp_path):
+    write_system(tmp_path / "a", predictions(ROWS, "a"))
+    path = tmp_path / "a" / "curves.csv"
+    pd.read_csv(path).astype({"epoch": float}).to_csv(path, index=False)
+    assert read_result(tmp_path / "a", "a").curves["epoch"].tolist()[:2] == [1, 2]
+    assert read_result(tmp_path / "a", "a").curves["epoch"].dtype == int
+
+
 def test_a_fact_that_units_json_lacks_is_named(tmp_path):
     table = predictions(ROWS, "a")
     write_system(tmp_path / "a", table)

@@ -130,9 +130,7 @@ def read_result(folder: Path, system: str) -> SystemResult:
     except ValueError as error:
         raise UserError(f"{folder / 'units.json'}: not JSON ({error}): {cure}") from None
     predictions = _read_table(pd.read_parquet, folder / "predictions.parquet", cure)
-    curves = _read_table(pd.read_csv, folder / "curves.csv", cure)
-    if missing := [column for column in CURVES if column not in curves.columns]:
-        raise UserError(f"{folder / 'curves.csv'}: column {missing[0]} is missing: {cure}")
+    curves = _read_curves(folder / "curves.csv", cure)
     _check_predictions(predictions, units, folder / "predictions.parquet", cure)
     ordered = predictions.sort_values(["seed", "fold", "id"], kind="stable", ignore_index=True)
     return SystemResult(system, units, ordered, curves)
@@ -147,6 +145,16 @@ def _read_table(reader: Any, path: Path, cure: str) -> pd.DataFrame:
         return reader(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({str(error).splitlines()[0]}): {cure}") from None
+
+
+def _read_curves(path: Path, cure: str) -> pd.DataFrame:
+    curves = _read_table(pd.read_csv, path, cure)
+    if missing := [column for column in CURVES if column not in curves.columns]:
+        raise UserError(f"{path}: column {missing[0]} is missing: {cure}")
+    for column in ("fold", "seed", "epoch"):
+        if curves[column].isna().any():
+            raise UserError(f"{path}: {column}: is empty in row {int(np.argmax(curves[column].isna()))}: {cure}")
+    return curves.astype({"epoch": int})
 
 
 def _check_predictions(table: pd.DataFrame, units: Units, path: Path, cure: str) -> None:
