@@ -22,7 +22,7 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.store.atomic import atomic_folders
 
 SEED = 1
-SPEAKERS = ("f01", "f02", "f03", "f04", "m01", "m02", "m03", "m04")  # female, male
+SPEAKERS = tuple(demo.SEXES)
 TEXTS = {  # made-up words; 'stressed syllables, | phrases
     "t1": "ba 'di mo le | na 'fu si",
     "t2": "'ta ne gu 'Sol vi | da 'me ko",
@@ -31,8 +31,8 @@ TEXTS = {  # made-up words; 'stressed syllables, | phrases
 }
 TAKES = (1,)
 
-PITCH = {"f": (170.0, 235.0), "m": (92.0, 140.0)}  # range of a speaker's own F0, Hz
-TRACT = {"f": (1.11, 1.22), "m": (0.95, 1.06)}  # range of the factor on formants
+PITCH = {"female": (170.0, 235.0), "male": (92.0, 140.0)}  # range of a speaker's own F0, Hz
+TRACT = {"female": (1.11, 1.22), "male": (0.95, 1.06)}  # range of the factor on formants
 LEVEL = -28.0  # dBFS of a neutral utterance
 ROOM_NOISE = (-67.0, -57.0)  # range of a room's tone, dBFS
 ROOM_COLOUR = (0.5, 0.95)  # range of the pole of its low-pass
@@ -44,7 +44,7 @@ NOTICE = """\
 SYNTHETIC SPEECH: no person speaks here.
 
 Made by the program speech_emotion.corpora.synthesis: pulses and noise shaped by the resonances of a vocal tract,
-with the prosody that the literature gives for each emotion. Made-up words, made-up speakers (f: female, m: male).
+with the prosody that the literature gives for each emotion. Made-up words, made-up speakers.
 It serves to run and test the project without a download; figures got on it say nothing about people.
 
 {speaker}/{speaker}_{text}_{emotion}_{take}.wav, 16 kHz, mono, 16 bit. Licence: Apache-2.0.
@@ -97,8 +97,9 @@ class Voice:
 @functools.cache
 def voice(speaker: str) -> Voice:
     """The voice of one of SPEAKERS; depends on SEED and the name alone."""
-    sex, random = speaker[0], generator(SEED, speaker, "voice")
-    place = (int(speaker[1:]) - 1 + random.random()) / len(SPEAKERS) * 2  # spreads the speakers of a sex over its range
+    sex, random = demo.SEXES[speaker], generator(SEED, speaker, "voice")
+    alike = [other for other in SPEAKERS if demo.SEXES[other] == sex]
+    place = (alike.index(speaker) + random.random()) / len(alike)  # spreads the speakers of a sex over its range
     low, high = PITCH[sex]
     return Voice(
         pitch=low * (high / low) ** place,

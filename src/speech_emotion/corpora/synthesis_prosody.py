@@ -30,33 +30,33 @@ EMOTIONS = ("anger", "boredom", "disgust", "fear", "happiness", "sadness", "neut
 # Each cue: its value in neutral speech, what each emotion adds in full expression, and the standard deviations between
 # speakers and between utterances of one speaker and emotion. log2 stands for octaves of the quantity.
 #
-# pitch: mean F0, semitones. span: size of F0 movements, log2. slope: F0 over an utterance, semitones. ending: F0 of the
-# last syllable, semitones. peak: where in its syllable an accent peaks, 0 to 1. rate: syllables a second, log2. pauses:
-# their length, log2. irregular: s.d. of a syllable's length, log2. energy: level, dB. emphasis: stressed over unstressed
-# syllables, dB. open_quotient: share of a period. tilt: loss at high frequencies, dB. breath: aspiration over voicing,
-# dB. jitter: relative. shimmer: dB. creak: 0 to 1. tremor: F0 at 5 to 7 Hz, semitones. lips: F1 and F2, log2, spread
-# above 0. precision: distance of vowels from a central one, log2.
+# pitch: mean F0, semitones. span: size of F0 movements, log2. slope: F0 over an utterance, semitones. ending: F0 of
+# the last syllable, semitones. peak: where in its syllable an accent peaks, 0 to 1. rate: syllables a second, log2.
+# pauses: their length, log2. irregular: s.d. of a syllable's length, log2. energy: level, dB. emphasis: stressed over
+# unstressed syllables, dB. open_quotient: share of a period. tilt: loss at high frequencies, dB. breath: aspiration
+# over voicing, dB. jitter: relative. shimmer: dB. creak: 0 to 1. tremor: F0 at 5 to 7 Hz, semitones. lips: F1 and F2,
+# log2, spread above 0. precision: distance of vowels from a central one, log2.
 CUES = {
     # cue             neutral  anger boredom disgust fear happiness sadness  speakers, utterances
-    "pitch":         (0.0,   ( 4.0,   -2.0,  -1.0,   8.0,   5.0,   -1.0),   0.0,   0.8),
-    "span":          (0.0,   ( 0.8,   -1.2,   0.4,  -0.2,   1.1,   -0.9),   0.15,  0.2),
-    "slope":         (-3.0,  (-1.5,    1.0,  -2.0,   2.0,   0.5,   -1.5),   0.4,   0.7),
-    "ending":        (-2.0,  (-2.5,    0.5,  -3.5,   2.5,   4.0,   -1.0),   0.4,   0.8),
-    "peak":          (0.45,  (-0.22,   0.0,   0.05,  0.0,   0.25,   0.05),  0.03,  0.05),
-    "rate":          (0.0,   ( 0.15,  -0.32, -0.42,  0.40,  0.12,  -0.45),  0.05,  0.07),
-    "pauses":        (0.0,   (-0.4,    0.4,   0.6,  -0.2,  -0.3,    0.9),   0.15,  0.25),
+    "pitch":         (0.0,   ( 4.0,   -2.0,  -1.0,   8.0,   5.0,   -1.0),   0.0,   0.7),
+    "span":          (0.0,   ( 0.8,   -1.2,   0.4,  -0.2,   1.1,   -0.9),   0.15,  0.17),
+    "slope":         (-3.0,  (-1.5,    1.0,  -2.0,   2.0,   0.5,   -1.5),   0.4,   0.6),
+    "ending":        (-2.0,  (-2.5,    0.5,  -3.5,   2.5,   4.0,   -1.0),   0.4,   0.7),
+    "peak":          (0.45,  (-0.22,   0.0,   0.05,  0.0,   0.25,   0.05),  0.03,  0.04),
+    "rate":          (0.0,   ( 0.15,  -0.32, -0.42,  0.40,  0.12,  -0.45),  0.05,  0.06),
+    "pauses":        (0.0,   (-0.4,    0.4,   0.6,  -0.2,  -0.3,    0.9),   0.15,  0.2),
     "irregular":     (0.10,  ( 0.0,   -0.03,  0.04,  0.12,  0.04,   0.02),  0.01,  0.02),
-    "energy":        (0.0,   ( 7.5,   -2.0,   0.5,  -0.5,   4.5,   -6.0),   1.2,   1.4),
-    "emphasis":      (2.5,   ( 2.5,   -1.5,   1.5,   0.0,   1.0,   -1.2),   0.3,   0.5),
-    "open_quotient": (0.60,  (-0.16,   0.03, -0.10,  0.06, -0.03,   0.16),  0.03,  0.025),
-    "tilt":          (8.0,   (-6.5,    3.0,  -1.0,  -1.0,  -3.0,    7.0),   1.2,   1.2),
-    "breath":        (-26.0, (-2.0,    0.0,   1.0,   8.5,   1.0,    8.0),   1.2,   1.2),
+    "energy":        (0.0,   ( 7.5,   -2.0,   0.5,  -0.5,   4.5,   -6.0),   1.2,   1.2),
+    "emphasis":      (2.5,   ( 2.5,   -1.5,   1.5,   0.0,   1.0,   -1.2),   0.3,   0.4),
+    "open_quotient": (0.60,  (-0.16,   0.03, -0.10,  0.06, -0.03,   0.16),  0.03,  0.02),
+    "tilt":          (8.0,   (-6.5,    3.0,  -1.0,  -1.0,  -3.0,    7.0),   1.2,   1.0),
+    "breath":        (-26.0, (-2.0,    0.0,   1.0,   8.5,   1.0,    8.0),   1.2,   1.0),
     "jitter":        (0.008, ( 0.008,  0.001, 0.010, 0.014, 0.0,    0.004), 0.001, 0.002),
-    "shimmer":       (0.40,  ( 0.50,   0.10,  0.60,  0.60,  0.0,    0.20),  0.05,  0.10),
-    "creak":         (0.05,  ( 0.0,    0.25,  0.60,  0.0,   0.0,    0.05),  0.04,  0.08),
-    "tremor":        (0.10,  ( 0.0,    0.0,   0.0,   0.50,  0.0,    0.25),  0.03,  0.08),
-    "lips":          (0.0,   ( 0.02,  -0.03, -0.05,  0.03,  0.14,  -0.07),  0.01,  0.015),
-    "precision":     (0.0,   ( 0.20,  -0.40,  0.0,   0.10,  0.05,  -0.45),  0.05,  0.07),
+    "shimmer":       (0.40,  ( 0.50,   0.10,  0.60,  0.60,  0.0,    0.20),  0.05,  0.08),
+    "creak":         (0.05,  ( 0.0,    0.25,  0.60,  0.0,   0.0,    0.05),  0.04,  0.07),
+    "tremor":        (0.10,  ( 0.0,    0.0,   0.0,   0.50,  0.0,    0.25),  0.03,  0.07),
+    "lips":          (0.0,   ( 0.02,  -0.03, -0.05,  0.03,  0.14,  -0.07),  0.01,  0.013),
+    "precision":     (0.0,   ( 0.20,  -0.40,  0.0,   0.10,  0.05,  -0.45),  0.05,  0.06),
 }  # fmt: skip
 LIMITS = {  # what a voice can do
     "open_quotient": (0.35, 0.9),
@@ -78,10 +78,10 @@ NEIGHBOURS = {  # what a portrayal leans to: the confusions that listeners repor
     "sadness": "boredom",
     "neutral": "boredom",
 }
-LEAN = (0.0, 0.2)  # range of the neighbour's share in a portrayal
-SKILL = (0.85, 1.15)  # range of how strongly a speaker expresses an emotion
-CUE_USE = 0.2  # s.d. of how much a speaker uses a cue for an emotion, around 1
-WEAK = 0.08  # share of portrayals that hardly show
+LEAN = (0.0, 0.15)  # range of the neighbour's share in a portrayal
+SKILL = (0.9, 1.15)  # range of how strongly a speaker expresses an emotion
+CUE_USE = 0.18  # s.d. of how much a speaker uses a cue for an emotion, around 1
+WEAK = 0.07  # share of portrayals that hardly show
 WEAK_STRENGTH = (0.3, 0.6)  # range of their strength
 STRENGTH = 0.12  # s.d. of the strength of the others
 
