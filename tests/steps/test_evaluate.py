@@ -54,8 +54,8 @@ def test_all_files_are_there_and_no_others(evaluation):
     files = {path.relative_to(evaluation).as_posix() for path in evaluation.rglob("*") if path.is_file()}
     pictures = ("comparison", "recall", "confusion-w1", "confusion-t2", "curves-w1")
     assert files == {
-        "metrics.json", "summary.json", "systems.csv", "comparison.csv", "curves.csv", "report.md", "confusion/w1.csv",
-        "confusion/t2.csv", *(f"figures/{picture}.png" for picture in pictures),
+        "metrics.json", "headline.json", "summary.json", "systems.csv", "comparison.csv", "curves.csv", "report.md",
+        "confusion/w1.csv", "confusion/t2.csv", *(f"figures/{picture}.png" for picture in pictures),
     }  # fmt: skip
 
 
@@ -67,6 +67,14 @@ def test_metrics_hold_numbers_within_objects_only(evaluation):
     assert list(metrics) == ["w1", "t2"]
     assert metrics["w1"]["ua"] > metrics["t2"]["ua"] > 25
     assert all(type(leaf) in (int, float) for leaf in leaves(metrics))
+
+
+def test_headline_is_an_excerpt_of_metrics(evaluation):
+    metrics = json.loads((evaluation / "metrics.json").read_text())
+    headline = json.loads((evaluation / "headline.json").read_text())
+    assert list(headline) == list(metrics)
+    for system, values in headline.items():
+        assert values == {key: metrics[system][key] for key in ("ua", "wa", "macro_f1", "ece")}
 
 
 def test_confusion_has_a_row_a_prediction(evaluation, inputs):

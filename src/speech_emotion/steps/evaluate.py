@@ -20,11 +20,12 @@ from speech_emotion.store.atomic import write_text
 from speech_emotion.store.hashing import sha256_file
 
 SIDE_BY_SIDE = ("ua", "wa", "macro_precision", "macro_f1")  # macro recall is UA
+HEADLINE = ("ua", "wa", "macro_f1", "ece")  # what dvc metrics show and dvc exp show can hold side by side
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes metrics.json, summary.json, systems.csv, comparison.csv, curves.csv, confusion/<system>.csv, figures/*.png
-    and report.md.
+    """Writes metrics.json, headline.json, summary.json, systems.csv, comparison.csv, curves.csv,
+    confusion/<system>.csv, figures/*.png and report.md.
 
     Raises:
         UserError: a system's results are missing, damaged, or do not fit the budget, the table or each other.
@@ -48,6 +49,9 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
 
     folder = outputs["evaluation"]
     _write_json(folder / "metrics.json", metrics)
+    _write_json(
+        folder / "headline.json", {system: {key: one[key] for key in HEADLINE} for system, one in metrics.items()}
+    )
     _write_json(folder / "summary.json", _summary(setting))
     rows = [(system, metric, one[metric]) for system, one in metrics.items() for metric in SIDE_BY_SIDE]
     write_text(folder / "systems.csv", _csv(pd.DataFrame(rows, columns=["system", "metric", "value"])))
