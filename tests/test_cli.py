@@ -166,6 +166,16 @@ def test_check_writes_the_same_bytes_each_time(project):
     assert set(contents[0]) == set(versions.CHECKS)
 
 
+def test_check_removes_what_is_no_candidate_any_more_and_nothing_else(project):
+    put(project / "data", "demo")
+    record_in_file(demo=1)
+    for folder in ("train/t2", "train/gone", "tune/gone", "units/gone", "evaluate/gone"):
+        (project / "artifacts" / folder).mkdir(parents=True)
+    assert cli.main(["check"]) == 0
+    left = {path.relative_to("artifacts").as_posix() for path in Path("artifacts").glob("*/*") if path.is_dir()}
+    assert left == {"train/t2", "units/gone", "evaluate/gone"}
+
+
 def test_check_names_file_key_and_value_of_a_bad_param(project, capsys):
     put(project / "data", "demo")
     text = (project / "params.yaml").read_text()

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from speech_emotion.store.atomic import write_text
 
 DATA = Path("data")
 EVALUATION = Path("artifacts/evaluate")
+PER_SYSTEM = (Path("artifacts/tune"), Path("artifacts/train"))
 SYNTHETIC = "demo"  # the corpus that the project makes itself, the same bytes each time
 COLUMNS = {  # metric of metrics.json -> heading and form
     "ua": ("UA %", "percent"),
@@ -73,6 +75,9 @@ def use(corpus: str, path: Path = PARAMS_FILE) -> None:
 def check(folder: Path) -> None:
     """The first stage of the graph: params are sound, and no recorded corpus is absent.
 
+    What earlier candidates left under artifacts/ is removed from there, since evaluate depends on the whole folder of
+    trained systems and a clone would not have it; DVC's cache keeps it.
+
     Raises:
         UserError: one line a fault.
     """
@@ -89,6 +94,10 @@ def check(folder: Path) -> None:
     versions.guard(DATA)
     if params.corpus not in versions.present(DATA):
         raise UserError(f"{DATA}/{params.corpus}: is not there: run make data CORPUS={params.corpus}")
+    for stage in PER_SYSTEM:
+        for left in stage.iterdir() if stage.is_dir() else ():
+            if left.is_dir() and left.name not in params.candidates:
+                shutil.rmtree(left)
     versions.write_checked(folder)
 
 
@@ -127,7 +136,7 @@ def table(folder: Path = EVALUATION) -> str:
             f"  {folder}/report.md    what was measured, how, and how sure it is",
             "  make ui                      every run, curve and figure in MLflow",
             "  dvc plots show               learning curves, confusion, systems side by side",
-            "  dvc exp run -S KEY=VALUE     another setting; dvc exp show compares",
+            "  dvc exp run -S KEY=VALUE     another setting; dvc exp show --only-changed compares",
         ]
     )
 
