@@ -13,8 +13,8 @@ from speech_emotion.systems.base import System
 from speech_emotion.systems.catalogue import create_system, load_system, save_system, system_class
 from speech_emotion.systems.estimator import EstimatorSystem
 from speech_emotion.systems.network import NetworkSystem
+from speech_emotion.training.fitting import Experiment, fit_system, predict
 from speech_emotion.training.loop import unweighted_recall
-from speech_emotion.training.run import Experiment, fit_system, predict
 
 TOP = Path(__file__).parents[2]
 PARAMS = load_params(TOP / "params.yaml")

@@ -13,8 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from speech_emotion.randomness import generator
 from speech_emotion.systems.catalogue import system_class
+from speech_emotion.training.fitting import fit_system, predict, training_seed
 from speech_emotion.training.loop import unweighted_recall
-from speech_emotion.training.run import Job, fit_system, predict, training_seed
+from speech_emotion.training.run import Job
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 

@@ -11,7 +11,7 @@ from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.train import experiment_of
 from speech_emotion.store.atomic import write_text
 from speech_emotion.systems.catalogue import save_system
-from speech_emotion.training.run import refit, training_seed
+from speech_emotion.training.fitting import refit, training_seed
 from speech_emotion.training.units import Unit, UnitStore
 
 

@@ -18,9 +18,10 @@ from speech_emotion.store.atomic import write_text
 from speech_emotion.store.hashing import hash_json
 from speech_emotion.systems import catalogue, estimator, network
 from speech_emotion.systems.catalogue import system_class
-from speech_emotion.training import loop, run, windows
+from speech_emotion.training import fitting, loop, windows
+from speech_emotion.training.fitting import Experiment
 from speech_emotion.training.loop import unweighted_recall
-from speech_emotion.training.run import Experiment, Job, train_unit
+from speech_emotion.training.run import Job, train_unit
 from speech_emotion.training.units import Unit, UnitStore, fingerprint, unit_key
 
 CURVE_COLUMNS = ("system", "fold", "seed", "epoch", "loss", "valid_loss", "valid_ua")
@@ -99,7 +100,7 @@ def code_of(system: str) -> list[Path]:
     """The files that decide how a unit of the system is trained, its features given."""
     module = system_class(system).__module__
     own = Path(catalogue.__file__).with_name(module.rpartition(".")[2] + ".py")
-    return [own, *(Path(part.__file__) for part in (network, estimator, loop, run, windows))]
+    return [own, *(Path(part.__file__) for part in (network, estimator, loop, fitting, windows))]
 
 
 def _summary(unit: Unit, experiment: Experiment) -> str:

@@ -70,10 +70,15 @@ class NetworkSystem(System):
     `params` has at least epochs, batch_size, learning_rate, window_frames, hop_frames.
 
     Class attributes:
-        TRAINING_WINDOWS: "all" windows of an utterance in each epoch, or "one" at random.
+        TRAINING_WINDOWS: "all" windows of an utterance and of each of its copies in each epoch, or "one" at random.
+        AVERAGE: decay of the moving average of the weights that is validated and kept (Polyak and Juditsky 1992), a step
+            each; 0 keeps the weights themselves.
+        BALANCED: whether every class counts alike in the loss, however many utterances it has.
     """
 
     TRAINING_WINDOWS: ClassVar[Literal["all", "one"]]
+    AVERAGE: ClassVar[float] = 0.0
+    BALANCED: ClassVar[bool] = False
 
     def __init__(self, definition: Definition):
         super().__init__(definition)

@@ -32,18 +32,17 @@ class CnnLstmAttention(Network):
         self.image, *self.contours = dims
         self.normalise = nn.ModuleDict({name: Affine(size) for name, size in dims.items()})
         self.spectral = nn.Sequential(
-            *_block(1, channels, (2, 2)),
-            *_block(channels, 2 * channels, (2, 2)),
-            *_block(2 * channels, 3 * channels, (1, 4)),
+            *_block(1, channels, 5, (2, 2)),
+            *_block(channels, 2 * channels, 3, (2, 2)),
+            *_block(2 * channels, 3 * channels, 3, (1, 2)),
         )
-        steps = 3 * channels * (dims[self.image] // 16)
+        steps = 3 * channels * (dims[self.image] // 8)
         self.project = nn.Sequential(nn.Linear(steps, 2 * units), nn.ReLU(), nn.Dropout(dropout))
         sizes = sum(dims[name] for name in self.contours)
         self.prosodic = nn.Sequential(
-            nn.Conv2d(sizes, 2 * channels, (5, 1), padding=(2, 0)),
+            nn.Conv2d(sizes, 2 * channels, (2 * POOLED - 1, 1), stride=(POOLED, 1), padding=(POOLED - 1, 0)),
             nn.BatchNorm2d(2 * channels),
             nn.ReLU(),
-            nn.MaxPool2d((POOLED, 1)),
             nn.Dropout(dropout),
         )
         self.lstm = nn.LSTM(2 * units + 2 * channels, units, batch_first=True, bidirectional=True)
@@ -59,7 +58,7 @@ class CnnLstmAttention(Network):
     def encode(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Outputs of the LSTM (B, L/4, 2 units) and their attention (B, L/4), which sums to 1 over time."""
         image = self.normalise[self.image](features[self.image]).unsqueeze(1)  # (B, 1, L, M)
-        spectral = self.spectral(image)  # (B, C, L/4, M/16)
+        spectral = self.spectral(image)  # (B, C, L/4, M/8)
         spectral = self.project(spectral.transpose(1, 2).flatten(2))  # (B, L/4, 2 units)
         contours = torch.cat([self.normalise[name](features[name]) for name in self.contours], dim=2)  # (B, L, sizes)
         prosodic = self.prosodic(contours.transpose(1, 2).unsqueeze(3)).squeeze(3)  # (B, 2 channels, L/4)
@@ -71,14 +70,17 @@ class CnnLstmAttention(Network):
         return self.dense((attention.unsqueeze(1) @ outputs).squeeze(1))
 
 
-def _block(inputs: int, outputs: int, pool: tuple[int, int]) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(pool)]
+def _block(inputs: int, outputs: int, size: int, stride: tuple[int, int]) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False)
+    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
 class Recogniser(NetworkSystem):
     TITLE = "T1 CNN-LSTM + attention"
     PAPER = "cnn-lstm-attention"
     TRAINING_WINDOWS = "one"
+    AVERAGE = 0.98
+    BALANCED = True
 
     class Params(Section):
         epochs: Positive

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from sklearn.metrics import recall_score
-from torch import nn
+from torch import Tensor, nn
 
 from speech_emotion.errors import UserError
-from speech_emotion.systems.network import NetworkSystem
+from speech_emotion.systems.network import Network, NetworkSystem
 from speech_emotion.training.windows import Windows, utterance_means
 
 PREDICTION_BATCH = 256
@@ -50,7 +50,8 @@ def fit_network(
     system.network = network = system.build()
     network.fit_normalisation(train.statistics())
     optimiser = system.optimiser()
-    criterion = nn.CrossEntropyLoss()
+    criterion = nn.CrossEntropyLoss(weight=_class_weights(system, train))
+    average = _Average(network, system.AVERAGE)
     fit, best, weights = Fit(best_epoch=0), (-math.inf, -math.inf), None
     for epoch in range(1, max_epochs + 1):
         network.train()
@@ -62,6 +63,7 @@ def fit_network(
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
+            average.update()
             losses.append(loss.item())
         row = {"epoch": epoch, "loss": float(np.mean(losses))}
         if not math.isfinite(row["loss"]):
@@ -69,29 +71,61 @@ def fit_network(
         if valid is None:
             fit.best_epoch = epoch
         else:
-            probabilities = predict_network(system, valid)
+            probabilities = predict_windows(average.network, valid)
             row["valid_loss"] = cross_entropy(probabilities, valid.targets)
             row["valid_ua"] = unweighted_recall(probabilities, valid.targets)
             if (row["valid_ua"], -row["valid_loss"]) > best:
                 best = (row["valid_ua"], -row["valid_loss"])
-                fit.best_epoch, weights = epoch, copy.deepcopy(network.state_dict())
+                fit.best_epoch, weights = epoch, copy.deepcopy(average.network.state_dict())
         fit.curves.append(row)
         on_epoch(epoch, row)
         if valid is not None and epoch - fit.best_epoch >= patience:
             break
-    if weights is not None:
-        network.load_state_dict(weights)
+    network.load_state_dict(weights if weights is not None else average.network.state_dict())
     network.eval()
     return fit
 
 
+class _Average:
+    """The network itself, or, with a decay above 0, the moving average of its weights and buffers."""
+
+    def __init__(self, network: Network, decay: float):
+        self._source = network
+        self._model = None
+        if decay > 0:
+            average = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+            self._model = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+
+    @property
+    def network(self) -> Network:
+        return self._source if self._model is None else self._model.module
+
+    def update(self) -> None:
+        if self._model is not None:
+            self._model.update_parameters(self._source)
+
+
+def _class_weights(system: NetworkSystem, train: Windows) -> Tensor | None:
+    """Weights that make every class count alike, mean 1 over the utterances; None for none."""
+    if not system.BALANCED:
+        return None
+    counts = np.bincount(train.targets, minlength=len(system.definition.labels))
+    present = np.maximum(counts, 1)
+    return torch.tensor(len(train.targets) / ((counts > 0).sum() * present), dtype=torch.float32)
+
+
 def predict_network(system: NetworkSystem, windows: Windows) -> np.ndarray:
     """Probabilities (N, classes) of the utterances: the mean over their windows."""
-    system.network.eval()
+    return predict_windows(system.network, windows)
+
+
+def predict_windows(network: Network, windows: Windows) -> np.ndarray:
+    """Probabilities (N, classes) of the utterances by a network, which is put into evaluation mode."""
+    network.eval()
     values, owners = [], []
     with torch.inference_mode():
         for features, numbers in windows.prediction_batches(PREDICTION_BATCH):
-            values.append(torch.softmax(system.network(features), dim=1).numpy().astype(np.float64))
+            values.append(torch.softmax(network(features), dim=1).numpy().astype(np.float64))
             owners.append(numbers)
     return utterance_means(np.concatenate(values), np.concatenate(owners), len(windows))
 

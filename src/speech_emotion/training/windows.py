@@ -101,7 +101,7 @@ class Windows:
     def training_batches(
         self, size: int, one: bool, seed: int, epoch: int
     ) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-        """Shuffled batches of one epoch: all windows of each utterance, or one at random of a random version of it.
+        """Shuffled batches of one epoch: all windows of each utterance and copy, or one at random of each.
 
         A last batch that is a single window is left out: batch normalisation cannot take it.
         """
@@ -109,11 +109,15 @@ class Windows:
         if one:
             places = []
             for n, versions in enumerate(self.versions):
-                version = int(draw.integers(len(versions)))
-                frames = self._frames(versions[version])
-                places.append((n, version, int(draw.integers(frames - self.length + 1))))
+                for v, version in enumerate(versions):
+                    places.append((n, v, int(draw.integers(self._frames(version) - self.length + 1))))
         else:
-            places = [(n, 0, start) for n, start in self.index]
+            places = [
+                (n, v, start)
+                for n, versions in enumerate(self.versions)
+                for v, version in enumerate(versions)
+                for start in window_starts(self._frames(version), self.length, self.hop)
+            ]
         order = draw.permutation(len(places))
         for first in range(0, len(places), size):
             batch = [places[k] for k in order[first : first + size]]
