@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def corpora() -> Path:
-    """The folder with real speech, emodb/wav/*.wav and ravdess/Actor_*/*.wav below it; skips where CORPORA is not set."""
+    """The folder with real speech, emodb/wav/*.wav and ravdess/Actor_*/*.wav; skips where CORPORA is not set."""
     folder = os.environ.get("CORPORA")
     if not folder:
         pytest.skip("needs real speech: set CORPORA=folder")

@@ -25,8 +25,8 @@ def ordered_map(
 ) -> Iterator[Result]:
     """Yields function(item) for each item, in order, computed by `workers` processes of one thread each.
 
-    `function` and the items must be picklable (module-level functions, functools.partial). An exception in a worker is raised
-    here.
+    `function` and the items must be picklable (module-level functions, functools.partial). An exception in a worker is
+    raised here.
     """
     total = len(items) if isinstance(items, Sized) else None
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="4*n_jobs", batch_size=1)

@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from speech_emotion.corpora import versions
+from speech_emotion.corpora.verification import published_sums
 from speech_emotion.errors import UserError
 
+TOP = Path(__file__).parents[2]
 GRAPH = """\
 stages:
   check:
@@ -90,6 +92,10 @@ def project(prepared: Path, tmp_path: Path) -> Path:
 def test_recorded_names_corpora_with_their_numbers_of_files(project):
     assert versions.recorded(project / "data") == {"demo": 2, "emodb": 2}
     assert yaml.safe_load((project / "data.dvc").read_text())["outs"][0]["nfiles"] == 4
+
+
+def test_the_project_itself_records_the_demo_alone_as_published():
+    assert versions.recorded(TOP / "data") == {"demo": len(published_sums("demo"))}
 
 
 def test_recorded_is_empty_without_data_dvc(tmp_path):
