@@ -61,6 +61,15 @@ def test_what_python_loads_for_a_step_is_within_its_closure(name):
     assert loaded <= set(graph.import_closure(f"speech_emotion.steps.{name}"))
 
 
+def test_another_python_is_told_which_one_to_take(tmp_path):
+    (tmp_path / "python").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "python").chmod(0o755)
+    command = yaml.safe_load((TOP / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["check"]["cmd"][0]
+    finished = subprocess.run(["/bin/sh", "-c", command], env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("error: python is not the one of this project: run make env")
+
+
 def test_rewriting_a_true_graph_changes_no_byte():
     text = (TOP / "dvc.yaml").read_text(encoding="utf-8")
     assert graph.rewritten(text, [load_step(name) for name in NAMES]) == text
