@@ -207,3 +207,38 @@ def test_verify_refuses_a_corpus_without_published_sums(project, capsys):
 def test_ui_before_the_first_run_is_refused(project):
     with pytest.raises(UserError, match=r"mlflow\.db: is not there: run make run first"):
         cli.ui(5000)
+
+
+def unit_of(key: str, system: str):
+    from speech_emotion.training.units import Unit
+
+    return Unit(
+        key, "emodb", "emodb-loso", system, "03", 0, ("anger", "fear"), {}, 1, 0, 1.0, [], {"emodb/a": [0.25, 0.75]}
+    )
+
+
+def test_publish_copies_finished_units_below_their_paper(project, capsys):
+    from speech_emotion.training.units import Unit, UnitStore
+
+    cli.use("emodb")
+    model = project / "model"
+    model.mkdir()
+    UnitStore(Path("artifacts/units")).save(unit_of("k1", "w1"), model)
+    folder = Path("artifacts/train/w1")
+    folder.mkdir(parents=True)
+    (folder / "units.json").write_text(json.dumps({"paper": "wang-cl-jetson", "units": {"03-0": {"key": "k1"}}}))
+    assert cli.main(["publish"]) == 0
+    assert "1 finished units of 1 systems" in capsys.readouterr().out
+    path = Path("papers/wang-cl-jetson/units/emodb-emodb-loso/w1-03-0.json")
+    assert Unit.from_file(path) == unit_of("k1", "w1")
+
+
+def test_publish_refuses_the_synthetic_corpus(project, capsys):
+    assert cli.main(["publish"]) == 1
+    assert "corpus = demo: is synthetic and stands in no results" in capsys.readouterr().err
+
+
+def test_publish_without_a_run_names_the_cure(project, capsys):
+    cli.use("emodb")
+    assert cli.main(["publish"]) == 1
+    assert "holds no trained system: run make run first" in capsys.readouterr().err

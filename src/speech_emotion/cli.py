@@ -160,6 +160,32 @@ def _cells(values: Mapping[str, Any]) -> list[str]:
     return cells
 
 
+def publish(artifacts: Path = Path("artifacts"), papers: Path = Path("papers")) -> str:
+    """Copies the finished units of the last run, in small form, to where git keeps them for everybody.
+
+    Raises:
+        UserError: the synthetic corpus is at work, or nothing has been trained.
+    """
+    from speech_emotion.training.units import UnitStore
+    from speech_emotion.training.units import publish as publish_unit
+
+    if load_params().corpus == SYNTHETIC:
+        raise UserError(
+            f"corpus = {SYNTHETIC}: is synthetic and stands in no results: choose a real corpus (speech-emotion use)"
+        )
+    store, count = UnitStore(artifacts / "units", papers), 0
+    records = sorted((artifacts / "train").glob("*/units.json"))
+    if not records:
+        raise UserError(f"{artifacts}/train: holds no trained system: run make run first")
+    for path in records:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for unit in (store.find(summary["key"]) for summary in record["units"].values()):
+            if unit is not None:
+                publish_unit(unit, papers, record["paper"])
+                count += 1
+    return f"{papers}: {count} finished units of {len(records)} systems; commit them"
+
+
 def verify(corpus: str) -> str:
     """Compares data/<corpus> with its publisher's sums.
 
@@ -243,6 +269,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("ui", help="serve MLflow's pages on this machine")
     command.add_argument("--port", type=int, default=5000)
     command.set_defaults(act=lambda options: ui(options.port))
+
+    command = commands.add_parser("publish", help="put the finished units of the last run under papers/, for git")
+    command.set_defaults(act=lambda options: publish())
 
     command = commands.add_parser("table", help="print the table of systems")
     command.set_defaults(act=lambda options: table())
