@@ -205,14 +205,9 @@ class Track(Section):
 
 
 class Budget(Section):
-    """What one run of the graph does with a corpus.
-
-    Attributes:
-        systems: for runners that give each corpus its own; None means the candidates, and dvc.yaml knows these alone.
-    """
+    """What one run of the graph does with a corpus."""
 
     protocol: Name
-    systems: Annotated[list[Name], Field(min_length=1)] | None = None
     seeds: Annotated[list[Seed], Field(min_length=1)]
     max_epochs: Positive
 
@@ -237,29 +232,22 @@ class Params(Section):
 
     @property
     def budget(self) -> Budget:
-        """The budget of the corpus at work; its systems are the candidates unless it names its own."""
-        budget = self.budgets[self.corpus]
-        return budget.model_copy(update={"systems": self._systems(budget)})
-
-    def _systems(self, budget: Budget) -> list[str]:
-        return budget.systems or self.candidates
+        """The budget of the corpus at work."""
+        return self.budgets[self.corpus]
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
         _known("corpus", self.corpus, self.budgets, "budgets")
-        lists = {f"budgets.{corpus}.systems": budget.systems or () for corpus, budget in self.budgets.items()}
-        for key, systems in {"candidates": self.candidates, **lists}.items():
-            for system in systems:
-                _known(key, system, self.systems, "systems")
-                _known(key, system, self.needs, "needs")
-            if len(set(systems)) < len(systems):
-                raise ValueError(f"{key} = {list(systems)}: must name each system once")
+        for system in self.candidates:
+            _known("candidates", system, self.systems, "systems")
+            _known("candidates", system, self.needs, "needs")
+        if len(set(self.candidates)) < len(self.candidates):
+            raise ValueError(f"candidates = {list(self.candidates)}: must name each system once")
         for system, needs in self.needs.items():
             _known(f"needs.{system}.recipe", needs.recipe, self.preprocess.recipes, "preprocess.recipes")
             for feature in needs.features:
                 _known(f"needs.{system}.features", feature, self.features, "features")
-        for corpus, budget in self.budgets.items():
-            self._one_length(corpus, budget)
+        self._one_length()
         for name, feature in self.features.items():
             for part in feature.of or ():
                 _known(f"features.{name}.of", part, self.features, "features")
@@ -267,10 +255,10 @@ class Params(Section):
                     raise ValueError(f"features.{name}.of = {part}: must not be statistics itself")
         return self
 
-    def _one_length(self, corpus: str, budget: Budget) -> None:
+    def _one_length(self) -> None:
         """Features are kept once for a recipe: systems that share them must ask for one min_seconds."""
         askers: dict[tuple[str, str], str] = {}
-        for system in self._systems(budget):
+        for system in self.candidates:
             needs = self.needs[system]
             for feature in needs.features:
                 other = askers.setdefault((needs.recipe, feature), system)
@@ -278,7 +266,7 @@ class Params(Section):
                 if theirs != needs.min_seconds and self.features[feature].kind != "statistics":
                     raise ValueError(
                         f"needs.{system}.min_seconds = {needs.min_seconds}: needs.{other} asks for {theirs} of "
-                        f"the same feature {feature} in budgets.{corpus}: give both one value, or define it twice"
+                        f"the same feature {feature}: give both one value, or define it twice"
                     )
 
 

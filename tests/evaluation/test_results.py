@@ -15,8 +15,9 @@ ROWS = utterances()
 TABLE = pd.DataFrame([{"id": row.id, "speaker": row.speaker} for row in ROWS])
 
 
-def budget(systems=("a", "b"), protocol="emodb-loso", seeds=(0,)) -> Budget:
-    return Budget(protocol=protocol, systems=list(systems), seeds=list(seeds), max_epochs=3)
+def asked(systems=("a", "b"), protocol="emodb-loso", seeds=(0,)) -> tuple[tuple[str, ...], Budget]:
+    """Systems and budget that results are read for."""
+    return systems, Budget(protocol=protocol, seeds=list(seeds), max_epochs=3)
 
 
 def refused(tmp_path, table, match, **changed):
@@ -26,11 +27,11 @@ def refused(tmp_path, table, match, **changed):
     assert "dvc repro" in str(caught.value)
 
 
-def test_results_come_in_the_order_of_the_budget_sorted_by_seed_fold_and_id(tmp_path):
+def test_results_come_in_the_order_asked_for_sorted_by_seed_fold_and_id(tmp_path):
     for system in ("a", "b"):
         table = predictions(ROWS, system, seeds=(0, 1))
         write_system(tmp_path / system, table.sample(frac=1, random_state=3))
-    results = read_results(tmp_path, "emodb", budget(("b", "a"), seeds=(1, 0)), TABLE)
+    results = read_results(tmp_path, "emodb", *asked(("b", "a"), seeds=(1, 0)), TABLE)
     assert [one.system for one in results] == ["b", "a"]
     keys = results[0].predictions[["seed", "fold", "id"]]
     assert keys.equals(keys.sort_values(["seed", "fold", "id"]))
@@ -41,23 +42,23 @@ def test_results_come_in_the_order_of_the_budget_sorted_by_seed_fold_and_id(tmp_
     assert [LABELS[code] for code in results[0].truth] == results[0].predictions["emotion"].tolist()
 
 
-def test_systems_outside_the_budget_are_ignored(tmp_path):
+def test_systems_not_asked_for_are_ignored(tmp_path):
     write_system(tmp_path / "a", predictions(ROWS, "a"))
     (tmp_path / "stray").mkdir()
-    assert [one.system for one in read_results(tmp_path, "emodb", budget(("a",)), TABLE)] == ["a"]
+    assert [one.system for one in read_results(tmp_path, "emodb", *asked(("a",)), TABLE)] == ["a"]
 
 
 def test_systems_that_disagree_on_independence_are_refused(tmp_path):
     write_system(tmp_path / "a", predictions(ROWS, "a"))
     write_system(tmp_path / "b", predictions(ROWS, "b"), speaker_independent=False)
     with pytest.raises(UserError, match="b: speaker_independent = False: a has True"):
-        read_results(tmp_path, "emodb", budget(), TABLE)
+        read_results(tmp_path, "emodb", *asked(), TABLE)
 
 
 def test_a_missing_folder_is_named(tmp_path):
     write_system(tmp_path / "a", predictions(ROWS, "a"))
     with pytest.raises(UserError, match=r"b: no results of system b: run the train step for b \(dvc repro\)"):
-        read_results(tmp_path, "emodb", budget(), TABLE)
+        read_results(tmp_path, "emodb", *asked(), TABLE)
 
 
 @pytest.mark.parametrize("name", ["predictions.parquet", "curves.csv", "units.json"])
@@ -188,39 +189,39 @@ def test_seeds_that_test_different_utterances_are_refused(tmp_path):
 def test_results_of_another_budget_are_refused(tmp_path, wanted, match):
     write_system(tmp_path / "a", predictions(ROWS, "a"))
     with pytest.raises(UserError, match=match):
-        read_results(tmp_path, "emodb", budget(("a",), **wanted), TABLE)
+        read_results(tmp_path, "emodb", *asked(("a",), **wanted), TABLE)
 
 
 def test_results_of_another_corpus_are_refused(tmp_path):
     write_system(tmp_path / "a", predictions(ROWS, "a"))
     with pytest.raises(UserError, match="corpus = emodb: the budget of casia asks for casia"):
-        read_results(tmp_path, "casia", budget(("a",)), TABLE)
+        read_results(tmp_path, "casia", *asked(("a",)), TABLE)
 
 
 def test_results_of_another_system_are_refused(tmp_path):
     write_system(tmp_path / "a", predictions(ROWS, "b"))
     with pytest.raises(UserError, match="a: system = b"):
-        read_results(tmp_path, "emodb", budget(("a",)), TABLE)
+        read_results(tmp_path, "emodb", *asked(("a",)), TABLE)
 
 
 def test_a_missing_fold_is_refused(tmp_path):
     table = predictions(ROWS, "a")
     write_system(tmp_path / "a", table[table["fold"] != "m3"], folds=6)
     with pytest.raises(UserError, match="predictions of 5 folds, where the protocol has 6"):
-        read_results(tmp_path, "emodb", budget(("a",)), TABLE)
+        read_results(tmp_path, "emodb", *asked(("a",)), TABLE)
 
 
 def test_labels_that_differ_between_systems_are_refused(tmp_path):
     write_system(tmp_path / "a", predictions(ROWS, "a"))
     write_system(tmp_path / "b", predictions(ROWS, "b", labels=(*LABELS, "fear")))
     with pytest.raises(UserError, match=r"b: labels = .*fear: a has anger, happiness, neutral, sadness"):
-        read_results(tmp_path, "emodb", budget(), TABLE)
+        read_results(tmp_path, "emodb", *asked(), TABLE)
 
 
 def test_an_utterance_that_the_table_lacks_is_refused(tmp_path):
     write_system(tmp_path / "a", predictions(ROWS, "a"))
     with pytest.raises(UserError, match=f"utterance {ROWS[0].id}: is not in the table of utterances"):
-        read_results(tmp_path, "emodb", budget(("a",)), TABLE.iloc[1:])
+        read_results(tmp_path, "emodb", *asked(("a",)), TABLE.iloc[1:])
 
 
 def test_another_speaker_than_the_table_says_is_refused(tmp_path):
@@ -228,4 +229,4 @@ def test_another_speaker_than_the_table_says_is_refused(tmp_path):
     table.loc[table["id"] == ROWS[3].id, "speaker"] = "m1"
     write_system(tmp_path / "a", table)
     with pytest.raises(UserError, match=f"utterance {ROWS[3].id}: has another speaker"):
-        read_results(tmp_path, "emodb", budget(("a",)), TABLE)
+        read_results(tmp_path, "emodb", *asked(("a",)), TABLE)

@@ -20,9 +20,9 @@ SYSTEMS = {"w1": 0.8, "t2": 0.5}
 
 def params(corpus: str = "emodb", systems=tuple(SYSTEMS), seeds=(0,)) -> Params:
     loaded = load_params(TOP / "params.yaml")
-    changed = {"protocol": "emodb-loso", "systems": list(systems), "seeds": list(seeds)}
-    budget = loaded.budgets[corpus].model_copy(update=changed)
-    return loaded.model_copy(update={"corpus": corpus, "budgets": {**loaded.budgets, corpus: budget}})
+    budget = loaded.budgets[corpus].model_copy(update={"protocol": "emodb-loso", "seeds": list(seeds)})
+    budgets = {**loaded.budgets, corpus: budget}
+    return loaded.model_copy(update={"corpus": corpus, "candidates": list(systems), "budgets": budgets})
 
 
 def make(folder: Path, corpus: str = "emodb", seeds=(0,), licence: str = "CC0-1.0", **changed) -> dict[str, Path]:

@@ -80,12 +80,16 @@ class SystemResult:
         return self.probabilities[np.arange(len(self.predicted)), self.predicted]
 
 
-def read_results(folder: Path, corpus: str, budget: Budget, utterances: pd.DataFrame) -> list[SystemResult]:
-    """Reads what training left of each system of the budget, in the budget's order.
+def read_results(
+    folder: Path, corpus: str, systems: Sequence[str], budget: Budget, utterances: pd.DataFrame
+) -> list[SystemResult]:
+    """Reads what training left of each of the systems, in their order.
 
     Args:
         folder: holds one folder a system.
         corpus: the corpus at work.
+        systems: ids.
+        budget: the corpus' own.
         utterances: the table of utterances that the predictions must fit.
 
     Raises:
@@ -93,7 +97,7 @@ def read_results(folder: Path, corpus: str, budget: Budget, utterances: pd.DataF
             or seeds than the budget asks for; predictions are doubled, incomplete, not normalised, or speak
             of utterances that the table lacks.
     """
-    results = [read_result(folder / system, system) for system in budget.systems]
+    results = [read_result(folder / system, system) for system in systems]
     for result in results:
         _fits_budget(result, corpus, budget)
         _fits_table(result, utterances)

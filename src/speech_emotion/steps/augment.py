@@ -20,7 +20,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     A recipe has as many copies as the system that wants most of it; one that nobody wants copies of has no folder.
     """
     counts: dict[str, int] = {}
-    for system in params.budget.systems:
+    for system in params.candidates:
         needs = params.needs[system]
         counts[needs.recipe] = max(needs.copies, counts.get(needs.recipe, 0))
     for recipe, count in sorted(counts.items()):

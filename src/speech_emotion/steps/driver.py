@@ -87,7 +87,7 @@ def _check_systems(params: Params) -> None:
     """Every system of the budget checks its own hyper-parameters before anything runs."""
     from speech_emotion.systems.catalogue import check_system_params
 
-    for system in params.budget.systems:
+    for system in params.candidates:
         check_system_params(params, system)
 
 

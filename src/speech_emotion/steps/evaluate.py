@@ -32,7 +32,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     """
     table = inputs["utterances"] / "utterances.parquet"
     utterances = read_utterances(table)
-    results = read_results(inputs["trained"], params.corpus, params.budget, utterances)
+    results = read_results(inputs["trained"], params.corpus, params.candidates, params.budget, utterances)
     for label in absent_labels(results[0]):
         recorder.note(f"evaluate: no tested utterance is labelled {label}: UA leaves it out")
     setting = _setting(results, utterances, sha256_file(table))

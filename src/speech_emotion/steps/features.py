@@ -50,7 +50,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
 def wanted_features(params: StepParams) -> dict[str, list[Wanted]]:
     """Recipe -> what the systems of the budget want of it, in the order of names."""
     found: dict[str, dict[str, Wanted]] = {}
-    for system in params.budget.systems:
+    for system in params.candidates:
         needs = params.needs[system]
         samples = round(needs.min_seconds * params.preprocess.sample_rate)
         for name in needs.features:

@@ -24,7 +24,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     """
     table = read_utterances(inputs["utterances"] / "utterances.parquet")
     rows = list(zip(table["path"], table["start"], table["end"], strict=True))
-    recipes = sorted({params.needs[system].recipe for system in params.budget.systems})
+    recipes = sorted({params.needs[system].recipe for system in params.candidates})
     work = partial(_waveforms, inputs["data"], recipes, params.preprocess)
     writers = {recipe: ArrayWriter(outputs["waveforms"] / recipe) for recipe in recipes}
     try:

@@ -1,9 +1,11 @@
 """Step select: the best system and the best that can go to the device; the latter is fitted again on every speaker."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from speech_emotion.errors import UserError
 from speech_emotion.recorder import Recorder
@@ -12,13 +14,12 @@ from speech_emotion.steps.train import experiment_of
 from speech_emotion.store.atomic import write_text
 from speech_emotion.systems.catalogue import save_system
 from speech_emotion.training.fitting import refit, training_seed
-from speech_emotion.training.units import Unit, UnitStore
 
 
 def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
     metrics = json.loads((inputs["evaluation"] / "metrics.json").read_text())
     records = {
-        system: json.loads((inputs["trained"] / system / "units.json").read_text()) for system in params.budget.systems
+        system: json.loads((inputs["trained"] / system / "units.json").read_text()) for system in params.candidates
     }
     ranking = rank(metrics, list(records), params.select.metric)
     deployable = [system for system in ranking if not records[system]["not_deployable"]]
@@ -59,27 +60,24 @@ def _refit(inputs: Folders, params: StepParams, record: Mapping[str, Any], folde
     """Fits the system on all speakers with the median of the folds' best epochs; returns how many these are."""
     system_params = params.of_system(record["system"])
     experiment, _, _ = experiment_of(system_params, inputs["utterances"], inputs["features"])
-    store = UnitStore(inputs["units"], inputs["papers"] if params.train.published_units else None)
-    units = [unit for summary in record["units"].values() if (unit := store.find(summary["key"])) is not None]
-    if len(units) < len(record["units"]):
-        raise UserError(
-            f"{inputs['units']}: has lost units of {record['system']}: run dvc repro -f -s train@{record['system']}"
-        )
+    units = list(record["units"].values())
     hyperparameters = common_hyperparameters(units, record["hyperparameters"])
     stores = experiment.stores()
     system = experiment.create(hyperparameters, stores)
     recorder.note(f"fitting {record['system']} again on all {len(experiment.targets)} utterances")
     seed = training_seed(min(params.budget.seeds), experiment.protocol, record["system"], "refit")
-    fit = refit(system, experiment, stores, units, seed)
+    epochs = int(np.median([unit["best_epoch"] for unit in units]))
+    temperature = float(np.median([unit["temperature"] for unit in units]))
+    fit = refit(system, experiment, stores, seed, epochs, temperature)
     save_system(system, folder)
     return fit.best_epoch
 
 
-def common_hyperparameters(units: list[Unit], default: Mapping[str, Any]) -> dict[str, Any]:
+def common_hyperparameters(units: Sequence[Mapping[str, Any]], default: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the folds if they agree; where a search chose by fold, what most folds chose, else the default."""
     counts: dict[str, int] = {}
     for unit in units:
-        text = json.dumps(dict(unit.hyperparameters), sort_keys=True)
+        text = json.dumps(unit["hyperparameters"], sort_keys=True)
         counts[text] = counts.get(text, 0) + 1
     best = max(counts, key=lambda text: (counts[text], text))
     return json.loads(best) if counts[best] > 1 or len(units) == 1 else dict(default)
@@ -106,5 +104,4 @@ STEP = Step(
         "select",
         "candidates",
     ),
-    caches={"units": "artifacts/units", "papers": "papers"},
 )

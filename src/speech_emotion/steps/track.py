@@ -14,7 +14,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     Raises:
         UserError: a result is missing, or the store cannot be reached or written.
     """
-    entries = read_entries(Results(**inputs), params.budget.systems)
+    entries = read_entries(Results(**inputs), params.candidates)
     with open_store(params.track.uri, params.track.experiment) as store:
         report = mirror(store, entries, recorder)
     recorder.note(

@@ -16,7 +16,6 @@ from speech_emotion.systems.catalogue import create_system
 from speech_emotion.systems.estimator import EstimatorSystem
 from speech_emotion.systems.network import NetworkSystem
 from speech_emotion.training.loop import Fit, fit_network, predict_network
-from speech_emotion.training.units import Unit
 from speech_emotion.training.windows import Windows
 
 
@@ -101,16 +100,20 @@ def fit_system(
 
 
 def refit(
-    system: System, experiment: Experiment, stores: Mapping[str, ArrayStore], units: Sequence[Unit], seed: int
+    system: System,
+    experiment: Experiment,
+    stores: Mapping[str, ArrayStore],
+    seed: int,
+    epochs: int,
+    temperature: float,
 ) -> Fit:
-    """Fits on every utterance for shipping: epochs and temperature are the medians of the folds' units."""
+    """Fits on every utterance for shipping, with the epochs (network) or temperature (estimator) that the folds found."""
     ids = sorted(experiment.targets)
     if isinstance(system, NetworkSystem):
-        epochs = int(np.median([unit.best_epoch for unit in units]))
         windows = _windows(system, experiment, stores, ids, copies=experiment.needs.copies > 0)
         return fit_network(system, windows, None, seed, max(epochs, 1), experiment.patience)
     system.estimator = system.build(seed).fit(vectors(stores, ids), experiment.classes(ids))
-    system.temperature = float(np.median([unit.temperature for unit in units]))
+    system.temperature = temperature
     return Fit(best_epoch=0)
 
 

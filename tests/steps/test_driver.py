@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from speech_emotion.errors import UserError
+from speech_emotion.params import load_params
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps import __main__ as command
+from speech_emotion.steps.driver import NAMES, execute, load_step, parse_params
+from speech_emotion.steps.step import Step, StepParams
+
+TOP = Path(__file__).parents[2]
+PARAMS = load_params(TOP / "params.yaml")
+QUIET = Recorder(quiet=True)
+
+
+def _step(run, **more):
+    defaults = {"inputs": {"source": "in"}, "outputs": {"result": "out/{corpus}"}, "sections": ("train",)}
+    return Step(name="copy", run=run, **{**defaults, **more})
+
+
+def _copy(inputs, params, outputs, recorder):
+    (outputs["result"] / "text").write_text((inputs["source"] / "text").read_text() + str(params.train.patience))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "text").write_text("speech ")
+    return tmp_path
+
+
+def test_a_step_reads_its_inputs_and_its_output_takes_its_place(folder):
+    execute(_step(_copy), PARAMS, recorder=QUIET)
+    assert (folder / "out/demo/text").read_text() == f"speech {PARAMS.train.patience}"
+
+
+def test_time_and_host_lie_beside_the_output(folder):
+    execute(_step(_copy), PARAMS, recorder=QUIET)
+    record = json.loads((folder / "artifacts/provenance/copy.json").read_text())
+    assert record["step"] == "copy" and {"finished", "host", "revision"} <= set(record)
+    assert [path.name for path in (folder / "out/demo").iterdir()] == ["text"]
+
+
+def test_ports_can_be_given_other_folders(folder):
+    execute(
+        _step(_copy), PARAMS, inputs={"source": folder / "in"}, outputs={"result": folder / "there"}, recorder=QUIET
+    )
+    assert (folder / "there/text").is_file()
+
+
+def test_an_unknown_port_names_the_known_ones(folder):
+    with pytest.raises(UserError, match="port sauce: must be one of result, source"):
+        execute(_step(_copy), PARAMS, inputs={"sauce": folder}, recorder=QUIET)
+
+
+def test_a_section_that_was_not_declared_cannot_be_read():
+    view = StepParams(PARAMS, ("train",))
+    assert view.train.patience and view.workers
+    with pytest.raises(AttributeError, match="section ingest is not among"):
+        _ = view.ingest
+
+
+def test_a_step_that_fails_leaves_no_output(folder):
+    def fail(inputs, params, outputs, recorder):
+        (outputs["result"] / "half").touch()
+        raise UserError("no")
+
+    with pytest.raises(UserError):
+        execute(_step(fail), PARAMS, recorder=QUIET)
+    assert not (folder / "out/demo").exists()
+    assert not list((folder / "out").iterdir())
+
+
+def test_a_step_for_each_system_wants_one_that_exists(folder):
+    with pytest.raises(UserError, match="system = nobody: must be one of"):
+        execute(_step(_copy, per_system=True), PARAMS, system="nobody", recorder=QUIET)
+    with pytest.raises(UserError, match="takes no system"):
+        execute(_step(_copy), PARAMS, system="w1", recorder=QUIET)
+
+
+def test_every_systems_hyperparameters_are_checked_before_anything_runs(folder):
+    systems = {**PARAMS.systems, "w1": {**PARAMS.systems["w1"], "batch_size": 0}}
+    bad = PARAMS.model_copy(update={"systems": systems})
+    with pytest.raises(UserError, match=r"systems\.w1\.batch_size = 0"):
+        execute(_step(_copy), bad, recorder=QUIET)
+
+
+def test_params_come_as_json_too():
+    text = json.dumps(yaml.safe_load((TOP / "params.yaml").read_text()))
+    assert parse_params(text) == PARAMS
+    with pytest.raises(UserError, match="params: not JSON"):
+        parse_params("{")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_step_declares_itself_under_its_name(name):
+    assert load_step(name).name == name
+
+
+def test_a_users_mistake_ends_in_lines_without_traceback(folder, capsys):
+    raw = yaml.safe_load((TOP / "params.yaml").read_text())
+    raw["train"]["patience"] = 0
+    raw["workers"] = 0
+    (folder / "params.yaml").write_text(yaml.safe_dump(raw))
+    assert command.main(["ingest"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "error: params.yaml: workers = 0: must be at least 1",
+        "error: params.yaml: train.patience = 0: must be at least 1",
+    ]
