@@ -14,7 +14,7 @@ from speech_emotion.evaluation.scoring import score
 from speech_emotion.params import Budget, Evaluate
 
 PARAMS = Evaluate(calibration_bins=15, bootstrap_draws=200, confidence=0.95, permutation_draws=200, seed=0)
-BUDGET = Budget(protocol="emodb-loso", systems=["a", "b"], seeds=[0], max_epochs=77)
+BUDGET = Budget(protocol="emodb-loso", seeds=[0], max_epochs=77)
 ROWS = utterances()
 SEXES = pd.Series({row.id: row.sex for row in ROWS})
 SETTING = Setting(

@@ -71,8 +71,8 @@ class NetworkSystem(System):
 
     Class attributes:
         TRAINING_WINDOWS: "all" windows of an utterance and of each of its copies in each epoch, or "one" at random.
-        AVERAGE: decay of the moving average of the weights that is validated and kept (Polyak and Juditsky 1992), a step
-            each; 0 keeps the weights themselves.
+        AVERAGE: decay of the moving average of the weights that is validated and kept (Polyak and Juditsky 1992), at
+            each step; 0 keeps the weights themselves.
         BALANCED: whether every class counts alike in the loss, however many utterances it has.
     """
 

@@ -107,7 +107,7 @@ def refit(
     epochs: int,
     temperature: float,
 ) -> Fit:
-    """Fits on every utterance for shipping, with the epochs (network) or temperature (estimator) that the folds found."""
+    """Fits on every utterance for shipping, with the epochs (or the temperature) that the folds found."""
     ids = sorted(experiment.targets)
     if isinstance(system, NetworkSystem):
         windows = _windows(system, experiment, stores, ids, copies=experiment.needs.copies > 0)
