@@ -73,12 +73,10 @@ class NetworkSystem(System):
         TRAINING_WINDOWS: "all" windows of an utterance and of each of its copies in each epoch, or "one" at random.
         AVERAGE: decay of the moving average of the weights that is validated and kept (Polyak and Juditsky 1992), at
             each step; 0 keeps the weights themselves.
-        BALANCED: whether every class counts alike in the loss, however many utterances it has.
     """
 
     TRAINING_WINDOWS: ClassVar[Literal["all", "one"]]
     AVERAGE: ClassVar[float] = 0.0
-    BALANCED: ClassVar[bool] = False
 
     def __init__(self, definition: Definition):
         super().__init__(definition)

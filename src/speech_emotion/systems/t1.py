@@ -80,7 +80,6 @@ class Recogniser(NetworkSystem):
     PAPER = "cnn-lstm-attention"
     TRAINING_WINDOWS = "one"
     AVERAGE = 0.98
-    BALANCED = True
 
     class Params(Section):
         epochs: Positive

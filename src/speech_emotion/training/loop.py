@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from sklearn.metrics import recall_score
-from torch import Tensor, nn
+from torch import nn
 
 from speech_emotion.errors import UserError
 from speech_emotion.systems.network import Network, NetworkSystem
@@ -50,7 +50,7 @@ def fit_network(
     system.network = network = system.build()
     network.fit_normalisation(train.statistics())
     optimiser = system.optimiser()
-    criterion = nn.CrossEntropyLoss(weight=_class_weights(system, train))
+    criterion = nn.CrossEntropyLoss()
     average = _Average(network, system.AVERAGE)
     fit, best, weights = Fit(best_epoch=0), (-math.inf, -math.inf), None
     for epoch in range(1, max_epochs + 1):
@@ -103,15 +103,6 @@ class _Average:
     def update(self) -> None:
         if self._model is not None:
             self._model.update_parameters(self._source)
-
-
-def _class_weights(system: NetworkSystem, train: Windows) -> Tensor | None:
-    """Weights that make every class count alike, mean 1 over the utterances; None for none."""
-    if not system.BALANCED:
-        return None
-    counts = np.bincount(train.targets, minlength=len(system.definition.labels))
-    present = np.maximum(counts, 1)
-    return torch.tensor(len(train.targets) / ((counts > 0).sum() * present), dtype=torch.float32)
 
 
 def predict_network(system: NetworkSystem, windows: Windows) -> np.ndarray:
