@@ -22,8 +22,16 @@ SYSTEMS = sorted(PARAMS.systems)
 LABELS = ("anger", "neutral", "sadness")
 SMALL = {"w1": {"window_frames": 16, "hop_frames": 8, "batch_size": 8, "learning_rate": 1e-3}}
 SMALL["k2"] = {"units": 16, "batch_size": 32}
-SMALL["t1"] = {"channels": 4, "units": 8, "window_frames": 32, "hop_frames": 16, "batch_size": 8, "learning_rate": 3e-3}
-EPOCHS = {"w1": 16, "k2": 4, "t1": 12}
+SMALL["t1"] = {
+    "average": 0.5,
+    "channels": 4,
+    "units": 8,
+    "window_frames": 32,
+    "hop_frames": 16,
+    "batch_size": 8,
+    "learning_rate": 3e-3,
+}
+EPOCHS = {"w1": 16, "k2": 4, "t1": 30}
 
 
 def _dims(name):

@@ -71,12 +71,9 @@ class NetworkSystem(System):
 
     Class attributes:
         TRAINING_WINDOWS: "all" windows of an utterance and of each of its copies in each epoch, or "one" at random.
-        AVERAGE: decay of the moving average of the weights that is validated and kept (Polyak and Juditsky 1992), at
-            each step; 0 keeps the weights themselves.
     """
 
     TRAINING_WINDOWS: ClassVar[Literal["all", "one"]]
-    AVERAGE: ClassVar[float] = 0.0
 
     def __init__(self, definition: Definition):
         super().__init__(definition)
@@ -88,6 +85,14 @@ class NetworkSystem(System):
 
     def optimiser(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.network.parameters(), lr=self.params.learning_rate)
+
+    @property
+    def average(self) -> float:
+        """Decay a step of the moving average of the weights that is validated and kept; 0 keeps the weights.
+
+        Source: Polyak and Juditsky 1992.
+        """
+        return 0.0
 
     @property
     def window_samples(self) -> int:

@@ -79,17 +79,21 @@ class Recogniser(NetworkSystem):
     TITLE = "T1 CNN-LSTM + attention"
     PAPER = "cnn-lstm-attention"
     TRAINING_WINDOWS = "one"
-    AVERAGE = 0.995
 
     class Params(Section):
         epochs: Positive
         batch_size: Positive
         learning_rate: Annotated[float, Field(gt=0, le=1)]
         dropout: Annotated[float, Field(ge=0, lt=1)]
+        average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average
         channels: Annotated[int, Field(ge=4, le=256)]
         units: Annotated[int, Field(ge=4, le=1024)]
         window_frames: Annotated[int, Field(ge=POOLED, multiple_of=POOLED)]
         hop_frames: Positive
+
+    @property
+    def average(self) -> float:
+        return self.params.average
 
     def build(self) -> CnnLstmAttention:
         p = self.params

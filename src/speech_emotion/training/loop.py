@@ -51,7 +51,7 @@ def fit_network(
     network.fit_normalisation(train.statistics())
     optimiser = system.optimiser()
     criterion = nn.CrossEntropyLoss()
-    average = _Average(network, system.AVERAGE)
+    average = _Average(network, system.average)
     fit, best, weights = Fit(best_epoch=0), (-math.inf, -math.inf), None
     for epoch in range(1, max_epochs + 1):
         network.train()
