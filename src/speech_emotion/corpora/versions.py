@@ -93,8 +93,10 @@ def record(data: Path, corpus: str) -> None:
     document = _read(path)
     content = CONTENT.encode()
     dep = {"md5": hashlib.md5(content, usedforsecurity=False).hexdigest(), "size": len(content), "hash": "md5"}
-    document["meta"] = {**(document.pop("meta", None) or {}), "corpora": present(data)}
+    meta = {**(document.pop("meta", None) or {}), "corpora": present(data)}
+    document.pop("deps", None)
     document["deps"] = [{"path": (CHECKED / check).as_posix(), **dep} for check in CHECKS]
+    document["meta"] = meta  # last, as DVC writes it itself, so that git sees no change
     stream = StringIO()
     _yaml().dump(document, stream)
     write_text(path, stream.getvalue())
