@@ -67,7 +67,8 @@ class Network(nn.Module):
 class NetworkSystem(System):
     """A network trained on windows; an utterance's probabilities are the mean over its windows.
 
-    `params` has at least epochs, batch_size, learning_rate, window_frames, hop_frames.
+    `params` has at least epochs, batch_size, learning_rate, window_frames, hop_frames; and, if wanted, average: the
+    decay a step of the moving average of the weights that is validated and kept (Polyak and Juditsky 1992).
 
     Class attributes:
         TRAINING_WINDOWS: "all" windows of an utterance and of each of its copies in each epoch, or "one" at random.
@@ -88,11 +89,8 @@ class NetworkSystem(System):
 
     @property
     def average(self) -> float:
-        """Decay a step of the moving average of the weights that is validated and kept; 0 keeps the weights.
-
-        Source: Polyak and Juditsky 1992.
-        """
-        return 0.0
+        """That decay; 0 keeps the weights themselves."""
+        return getattr(self.params, "average", 0.0)
 
     @property
     def window_samples(self) -> int:

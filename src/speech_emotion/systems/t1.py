@@ -91,10 +91,6 @@ class Recogniser(NetworkSystem):
         window_frames: Annotated[int, Field(ge=POOLED, multiple_of=POOLED)]
         hop_frames: Positive
 
-    @property
-    def average(self) -> float:
-        return self.params.average
-
     def build(self) -> CnnLstmAttention:
         p = self.params
         return CnnLstmAttention(self.definition.dims, p.channels, p.units, len(self.definition.labels), p.dropout)

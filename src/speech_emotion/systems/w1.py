@@ -75,6 +75,7 @@ class Recogniser(NetworkSystem):
         batch_size: Positive
         learning_rate: Annotated[float, Field(gt=0, le=1)]
         dropout: Annotated[float, Field(ge=0, lt=1)]
+        average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average
         lstm_output: Literal[
             "last", "sequence"
         ]  # the paper flattens; its whole sequence or its last state is not stated

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,13 +88,22 @@ def fit_network(
 
 
 class _Average:
-    """The network itself, or, with a decay above 0, the moving average of its weights and buffers."""
+    """The network itself, or, with a decay above 0, the moving average of its weights and buffers.
+
+    The decay of step n is at most (1 + n) / (10 + n), so that the first weights are soon forgotten.
+    """
 
     def __init__(self, network: Network, decay: float):
         self._source = network
         self._model = None
         if decay > 0:
-            average = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+
+            def average(averaged: Any, current: Any, count: Any) -> None:
+                step = int(count)
+                torch.optim.swa_utils.get_ema_multi_avg_fn(min(decay, (1 + step) / (10 + step)))(
+                    averaged, current, count
+                )
+
             self._model = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=average, use_buffers=True)
 
     @property
