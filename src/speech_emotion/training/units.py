@@ -78,7 +78,8 @@ class Unit:
 
 
 def rounded(value: float) -> float:
-    return round(float(value), DIGITS)
+    """The value as units keep it; whole numbers stay whole."""
+    return value if isinstance(value, int) else round(float(value), DIGITS)
 
 
 def fingerprint(stores: Mapping[str, ArrayStore], ids: Iterable[str]) -> str:
