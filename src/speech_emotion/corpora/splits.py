@@ -25,8 +25,7 @@ def make_folds(rows: pd.DataFrame, protocol: Protocol) -> list[Fold]:
 
     Raises:
         UserError: too few groups, an empty part, speakers that the corpus lacks or the protocol forgets, or a
-            speaker on
-            two sides of a protocol that calls itself speaker-independent.
+            speaker on two sides of a protocol that calls itself speaker-independent.
     """
     rule = protocol.folds
     if rule.random is not None:

@@ -1,8 +1,7 @@
 """The front-end: spectrogram, MSPEC, MFCC and energy as one torch module, for the features step and for the graph.
 
 Everything linear about a frame (pre-emphasis, window, Fourier transform) is one bank of filters, so that the graph
-needs a
-strided convolution only. Frame t is samples [t * hop, t * hop + frame): never centred, never padded.
+needs a strided convolution only. Frame t is samples [t * hop, t * hop + frame): never centred, never padded.
 
 Notation for shapes: B batch, N samples, T frames, K = n_fft / 2 + 1 bins, D dimensions.
 """
@@ -35,15 +34,13 @@ class FrontEnd(nn.Module):
 
     Kinds, with P the power spectrum |FFT(w * preemphasised frame)|^2 of full-scale 1:
         spectrogram: P in `n_bands` bands, each the mean of (n_fft / 2) / n_bands neighbouring bins from DC up (the
-            Nyquist
-            bin is left out), its natural logarithm if `log`; D = n_bands.
+            Nyquist bin is left out), its natural logarithm if `log`; D = n_bands.
         mspec: natural logarithm of the energies of `n_mels` triangular filters on P (librosa.filters.mel: Slaney's
             scale and area norm); D = n_mels.
         mfcc: the first `n_mfcc` coefficients of the orthonormal DCT-II of MSPEC; D = n_mfcc.
         energy: natural logarithm of the mean square of the windowed frame; D = 1.
     Logarithms have the floor LOG_FLOOR. Pre-emphasis y[n] = x[n] - a x[n-1] within the frame, y[0] = (1 - a) x[0],
-    as in HTK.
-    Windows are symmetric: Hamming 0.54 - 0.46 cos(2 pi n / (N - 1)).
+    as in HTK. Windows are symmetric: Hamming 0.54 - 0.46 cos(2 pi n / (N - 1)).
 
     Args:
         feature: the definition; its `deltas` are not applied here.

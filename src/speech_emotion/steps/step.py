@@ -43,8 +43,7 @@ class Step:
     """One step of the graph.
 
     `run(inputs, params, outputs, recorder)` reads the input folders, writes into the empty output folders, and
-    knows nothing of
-    DVC, MLflow, Kubeflow, git or the environment. Folder templates may hold {corpus} and {system}.
+    knows nothing of DVC, MLflow, Kubeflow, git or the environment. Folder templates may hold {corpus} and {system}.
 
     Attributes:
         name: as in dvc.yaml and on the command line.

@@ -1,7 +1,6 @@
 """T1: CNN -> LSTM -> attention over time (cnn-lstm-attention, section 3.3); the paper states no sizes.
 
-Its deployable form takes mel-spectrogram, MFCC and energy. The paper's full prosody (pitch, speech rate) is had by
-adding `f0` and `voicing`
+Its deployable form takes mel-spectrogram, MFCC and energy. The paper's full prosody is had by adding `f0` and `voicing`
 to needs.t1.features; the system then says that it cannot go to the device.
 """
 
@@ -19,12 +18,10 @@ POOLED = 4  # frames that become one step of the LSTM
 
 
 class CnnLstmAttention(Network):
-    """The first feature, an image, goes through 2-D convolutions, the others, joined, through 1-D ones; both make
-    L / 4 steps.
+    """The first feature is an image for 2-D convolutions, the others go through 1-D ones; both make L / 4 steps.
 
-    Attention is additive over the LSTM's outputs h_t: a = softmax_t(v . tanh(W h_t)), utterance vector sum_t a_t
-    h_t (Bahdanau et al.
-    2015, eq. 6, without a query).
+    Attention is additive over the LSTM's outputs h_t: a = softmax_t(v . tanh(W h_t)), the utterance's vector is
+    sum_t a_t h_t (Bahdanau et al. 2015, eq. 6, without a query).
     """
 
     def __init__(self, dims: Mapping[str, int], channels: int, units: int, classes: int, dropout: float):

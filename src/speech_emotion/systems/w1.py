@@ -14,10 +14,8 @@ from speech_emotion.systems.network import Affine, Network, NetworkSystem, Stati
 class CL(Network):
     """Spectrogram (B, 128, 128) -> three convolutions; MFCC (B, 128, 13) -> two LSTM layers; fused by dense layers.
 
-    Each branch's output is normalised to zero mean and unit variance before it is concatenated. The spectrogram is
-    scaled to [0, 1] by the
-    least and largest value of its window, MFCC by each coefficient's training range (Min-Max normalisation,
-    section 3.3).
+    Spectrogram and MFCC are scaled to [0, 1] by each dimension's range over the training frames (Min-Max normalisation,
+    section 3.3). Each branch's output is normalised to zero mean and unit variance before it is concatenated.
     """
 
     def __init__(
@@ -32,6 +30,7 @@ class CL(Network):
     ):
         super().__init__()
         self.spectrogram, self.mfcc, self.last = spectrogram, mfcc, last
+        self.spectrogram_range = Affine(dims[spectrogram])
         self.mfcc_range = Affine(dims[mfcc])
         layers: list[nn.Module] = []
         for inputs, outputs in ((1, 32), (32, 64), (64, 64)):
@@ -52,13 +51,11 @@ class CL(Network):
         )
 
     def fit_normalisation(self, statistics: Mapping[str, Statistics]) -> None:
+        self.spectrogram_range.min_max(statistics[self.spectrogram])
         self.mfcc_range.min_max(statistics[self.mfcc])
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        image = features[self.spectrogram].unsqueeze(1)  # (B, 1, L, 128)
-        low = image.amin(dim=(2, 3), keepdim=True)
-        high = image.amax(dim=(2, 3), keepdim=True)
-        image = (image - low) / (high - low + 1e-6)
+        image = self.spectrogram_range(features[self.spectrogram]).unsqueeze(1)  # (B, 1, L, 128)
         spatial = self.convolutions(image).flatten(1)  # (B, 64 * L/8 * 16)
         sequence, _ = self.lstm(self.mfcc_range(features[self.mfcc]))  # (B, L, 128)
         temporal = sequence[:, -1] if self.last else sequence.flatten(1)

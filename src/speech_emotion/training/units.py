@@ -1,9 +1,7 @@
-"""Finished units (corpus, protocol, system, fold, seed), kept under a key of data, params and code: none is
-trained twice.
+"""Finished units (corpus, protocol, system, fold, seed), kept under a key of data, params and code.
 
 A unit lives in two forms: in full below a local folder, <key>/unit.json beside its model, and in small, unit.json
-alone, below
-papers/<paper>/units/, where git keeps it for everybody.
+alone, below papers/<paper>/units/, where git keeps it for everybody. None is trained twice.
 """
 
 import hashlib
