@@ -1,3 +1,5 @@
+import os
+
 import joblib
 import numpy as np
 import pytest
@@ -48,3 +50,14 @@ def _threads(_):
 
     assert np.ones((8, 8)).sum() == 64 and joblib
     return torch.get_num_threads()
+
+
+def test_workers_stand_where_the_caller_stands_now(tmp_path, monkeypatch):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert list(ordered_map(_folder, [0, 1], 2, Recorder(quiet=True), "t")) == [name, name]
+
+
+def _folder(_):
+    return os.path.basename(os.getcwd())

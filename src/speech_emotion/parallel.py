@@ -1,5 +1,6 @@
 """The same work over many items on a few processes, results in the items' order."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
@@ -12,9 +13,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def _single_threaded(function: Callable[[Item], Result], item: Item) -> Result:
+def _single_threaded(function: Callable[[Item], Result], item: Item, folder: str) -> Result:
     import torch
 
+    os.chdir(folder)  # a worker that served an earlier call may stand elsewhere, and paths may be relative
     torch.set_num_threads(1)  # one thread a process: sums do not depend on the number of cores
     with threadpoolctl.threadpool_limits(1):
         return function(item)
@@ -29,6 +31,7 @@ def ordered_map(
     raised here.
     """
     total = len(items) if isinstance(items, Sized) else None
+    folder = os.getcwd()
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="4*n_jobs", batch_size=1)
-    results = pool(joblib.delayed(_single_threaded)(function, item) for item in items)
+    results = pool(joblib.delayed(_single_threaded)(function, item, folder) for item in items)
     yield from recorder.progress(results, title, total)
