@@ -133,20 +133,37 @@ class Feature(Section):
             "speech-rate": frames,
             "statistics": ("of",),
         }[self.kind]
+        optional = ("fmax",) if self.kind in ("spectrogram", "mspec", "mfcc") else ()
         given = {name for name, value in self if value is not None and name not in ("kind", "deltas")}
         if missing := [name for name in wanted if name not in given]:
             raise ValueError(f"a {self.kind} feature needs {', '.join(missing)}")
-        if surplus := sorted(given - set(wanted)):
+        if surplus := sorted(given - {*wanted, *optional}):
             raise ValueError(f"a {self.kind} feature takes no {', '.join(surplus)}")
         if self.n_fft is not None and self.n_fft < self.frame:
             raise ValueError(f"n_fft = {self.n_fft}: must be at least the frame, {self.frame}")
         if self.n_mfcc is not None and self.n_mfcc > self.n_mels:
             raise ValueError(f"n_mfcc = {self.n_mfcc}: must be at most n_mels, {self.n_mels}")
-        if self.n_bands is not None and (self.n_fft // 2) % self.n_bands:
-            raise ValueError(f"n_bands = {self.n_bands}: must divide n_fft / 2 = {self.n_fft // 2}")
         if self.fmin is not None and self.fmin >= self.fmax:
             raise ValueError(f"fmin = {self.fmin}: must be below fmax, {self.fmax}")
         return self
+
+    def top(self, sample_rate: int) -> float:
+        """Hz up to which a spectrum is taken: fmax, by default half the sample rate."""
+        return self.fmax or sample_rate / 2
+
+    def check_bands(self, name: str, sample_rate: int) -> None:
+        """Raises ValueError where a spectrum's bands do not fit the sample rate."""
+        if self.fmax is not None and self.fmax > sample_rate / 2:
+            raise ValueError(
+                f"features.{name}.fmax = {self.fmax}: must be at most half the sample rate, {sample_rate / 2}"
+            )
+        if self.n_bands is not None:
+            bins = self.top(sample_rate) * self.n_fft / sample_rate
+            if bins % self.n_bands:
+                raise ValueError(
+                    f"features.{name}.n_bands = {self.n_bands}: must divide the {bins:g} bins up to "
+                    f"{self.top(sample_rate):g} Hz"
+                )
 
     @property
     def not_deployable(self) -> str:
@@ -249,6 +266,7 @@ class Params(Section):
                 _known(f"needs.{system}.features", feature, self.features, "features")
         self._one_length()
         for name, feature in self.features.items():
+            feature.check_bands(name, self.preprocess.sample_rate)
             for part in feature.of or ():
                 _known(f"features.{name}.of", part, self.features, "features")
                 if self.features[part].kind == "statistics":

@@ -16,8 +16,10 @@ SPECTRUM = {"frame": 400, "hop": 160, "n_fft": 512, "window": "hann", "preemphas
 DEFINITIONS = {
     "spectrogram": Feature(kind="spectrogram", **SPECTRUM, n_bands=256, log=True),
     "spectrogram-128": Feature(kind="spectrogram", **SPECTRUM, n_bands=128, log=True),
+    "spectrogram-4k": Feature(kind="spectrogram", **SPECTRUM, n_bands=128, log=True, fmax=4000.0),
     "linear": Feature(kind="spectrogram", **SPECTRUM, n_bands=256, log=False),
     "mspec": Feature(kind="mspec", **SPECTRUM, n_mels=40),
+    "mspec-4k": Feature(kind="mspec", **SPECTRUM, n_mels=40, fmax=4000.0),
     "mfcc": Feature(kind="mfcc", **SPECTRUM, n_mels=40, n_mfcc=13),
     "energy": Feature(kind="energy", frame=400, hop=160, window="boxcar"),
 }
@@ -44,9 +46,11 @@ def librosa_feature(name: str, samples: np.ndarray) -> np.ndarray:
         return np.log(np.maximum(power[:256].T, LOG_FLOOR))
     if name == "spectrogram-128":
         return np.log(np.maximum(power[:256].T.reshape(-1, 128, 2).mean(axis=2), LOG_FLOOR))
-    mel = librosa.feature.melspectrogram(S=power, sr=RATE, n_mels=40)
+    if name == "spectrogram-4k":
+        return np.log(np.maximum(power[:128].T, LOG_FLOOR))
+    mel = librosa.feature.melspectrogram(S=power, sr=RATE, n_mels=40, fmax=4000 if name == "mspec-4k" else None)
     logarithm = np.log(np.maximum(mel, LOG_FLOOR))
-    if name == "mspec":
+    if name.startswith("mspec"):
         return logarithm.T
     return librosa.feature.mfcc(S=logarithm, n_mfcc=13).T
 

@@ -33,10 +33,10 @@ class FrontEnd(nn.Module):
     """Maps samples (B, N) to features (B, T, D) in `dtype`.
 
     Kinds, with P the power spectrum |FFT(w * preemphasised frame)|^2 of full-scale 1:
-        spectrogram: P in `n_bands` bands, each the mean of (n_fft / 2) / n_bands neighbouring bins from DC up (the
-            Nyquist bin is left out), its natural logarithm if `log`; D = n_bands.
+        spectrogram: P in `n_bands` bands of equally many neighbouring bins, each their mean, from DC up to but not
+            with the bin at `fmax` (by default the Nyquist frequency); its natural logarithm if `log`; D = n_bands.
         mspec: natural logarithm of the energies of `n_mels` triangular filters on P (librosa.filters.mel: Slaney's
-            scale and area norm); D = n_mels.
+            scale and area norm) up to `fmax`; D = n_mels.
         mfcc: the first `n_mfcc` coefficients of the orthonormal DCT-II of MSPEC; D = n_mfcc.
         energy: natural logarithm of the mean square of the windowed frame; D = 1.
     Logarithms have the floor LOG_FLOOR. Pre-emphasis y[n] = x[n] - a x[n-1] within the frame, y[0] = (1 - a) x[0],
@@ -106,12 +106,16 @@ def _bands(feature: Feature, sample_rate: int) -> np.ndarray:
     """The matrix (K, D) that gathers bins into bands."""
     bins = feature.n_fft // 2 + 1
     if feature.kind == "spectrogram":
-        width = (bins - 1) // feature.n_bands
+        width = round(feature.top(sample_rate) * feature.n_fft / sample_rate) // feature.n_bands
         bands = np.zeros((bins, feature.n_bands))
         for band in range(feature.n_bands):
             bands[band * width : (band + 1) * width, band] = 1.0 / width
         return bands
-    return librosa.filters.mel(sr=sample_rate, n_fft=feature.n_fft, n_mels=feature.n_mels, dtype=np.float64).T
+    top = feature.top(sample_rate)
+    filters = librosa.filters.mel(
+        sr=sample_rate, n_fft=feature.n_fft, n_mels=feature.n_mels, fmax=top, dtype=np.float64
+    )
+    return filters.T
 
 
 def deltas(features: Tensor, reach: int) -> Tensor:

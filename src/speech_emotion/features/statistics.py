@@ -184,9 +184,9 @@ def _balance(values: np.ndarray, feature: Feature, sample_rate: int) -> dict[str
 def _bands(feature: Feature, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Centres and widths of a front-end's bands, kHz."""
     if feature.kind == "spectrogram":
-        width = sample_rate / 2000 / feature.n_bands
+        width = feature.top(sample_rate) / 1000 / feature.n_bands
         return (np.arange(feature.n_bands) + 0.5) * width, np.full(feature.n_bands, width)
-    edges = librosa.mel_frequencies(feature.n_mels + 2, fmin=0.0, fmax=sample_rate / 2) / 1000
+    edges = librosa.mel_frequencies(feature.n_mels + 2, fmin=0.0, fmax=feature.top(sample_rate)) / 1000
     return edges[1:-1], (edges[2:] - edges[:-2]) / 2
 
 
