@@ -22,8 +22,9 @@ REACHES = (1, 2)  # of the first and the second derivative
 class CnnLstmAttention(Network):
     """The first feature is an image for 2-D convolutions, the others go through 1-D ones; both make L / 4 steps.
 
-    The image has three channels: the feature and its two derivatives within the window. The others are contours: each
-    has its mean over the window taken off, so that they carry movement and neither level nor the recording's colour.
+    Every feature has its mean over the window taken off (cepstral mean normalisation): what is left is movement, and
+    neither level nor the colour of voice and microphone. The image has three channels, the feature and its two
+    derivatives within the window; the others are contours.
     Attention is additive over the LSTM's outputs h_t: a = softmax_t(v . tanh(W h_t)), the utterance's vector is
     sum_t a_t h_t (Bahdanau et al. 2015, eq. 6, without a query).
     """
@@ -59,13 +60,13 @@ class CnnLstmAttention(Network):
 
     def encode(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Outputs of the LSTM (B, L/4, 2 units) and their attention (B, L/4), which sums to 1 over time."""
-        image = [self.normalise[self.image](features[self.image])]
+        features = {name: _about_mean(normalise(features[name])) for name, normalise in self.normalise.items()}
+        image = [features[self.image]]
         for reach in REACHES:
             image.append(deltas(image[-1], reach))
         spectral = self.spectral(torch.stack(image, dim=1))  # (B, C, L/4, M/8)
         spectral = self.project(spectral.transpose(1, 2).flatten(2))  # (B, L/4, 2 units)
-        contours = torch.cat([self.normalise[name](features[name]) for name in self.contours], dim=2)  # (B, L, sizes)
-        contours = contours - contours.mean(dim=1, keepdim=True)
+        contours = torch.cat([features[name] for name in self.contours], dim=2)  # (B, L, sizes)
         prosodic = self.prosodic(contours.transpose(1, 2).unsqueeze(3)).squeeze(3)  # (B, 2 channels, L/4)
         outputs, _ = self.lstm(torch.cat([spectral, prosodic.transpose(1, 2)], dim=2))
         return outputs, torch.softmax(self.score(outputs).squeeze(2), dim=1)
@@ -73,6 +74,11 @@ class CnnLstmAttention(Network):
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         outputs, attention = self.encode(features)
         return self.dense((attention.unsqueeze(1) @ outputs).squeeze(1))
+
+
+def _about_mean(feature: Tensor) -> Tensor:
+    """(B, L, D) less its mean over L."""
+    return feature - feature.mean(dim=1, keepdim=True)
 
 
 def _block(inputs: int, outputs: int, size: int, stride: tuple[int, int]) -> list[nn.Module]:
