@@ -214,6 +214,7 @@ class Export(Section):
     opset: Annotated[int, Field(ge=13, le=17)]
     calibration_windows: Positive
     tolerance: Annotated[float, Field(gt=0, le=0.1)]
+    unlike_share: Annotated[float, Field(gt=0, lt=0.5)]
 
 
 class Track(Section):
