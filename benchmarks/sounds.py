@@ -222,6 +222,102 @@ def _dither(random: np.random.Generator, length: int) -> np.ndarray:
     return np.round(random.standard_normal(length)) / 32768
 
 
+def _choir(random: np.random.Generator, length: int) -> np.ndarray:
+    """Held chords through the formants of a vowel, with vibrato: as near to voices as music without singers gets."""
+    chord = _chords_of(random, length, "strings")
+    for centre in random.choice([[700, 1200, 2600], [400, 2000, 2800], [450, 800, 2500]]):
+        b, a = scipy.signal.iirpeak(centre, 6, RATE)
+        chord = chord + 4 * scipy.signal.lfilter(b, a, chord)
+    return chord
+
+
+def _chords_of(random: np.random.Generator, length: int, timbre: str) -> np.ndarray:
+    root = random.integers(45, 60)
+    return sum(_note(440 * 2 ** ((root + step - 69) / 12), length, timbre, random) for step in (0, 4, 7))
+
+
+def _guitar(random: np.random.Generator, length: int) -> np.ndarray:
+    """A melody through an overdriven amplifier."""
+    tune = _line(random, length, 35, 60, "plucked", random.uniform(0.2, 0.5))
+    return np.tanh(random.uniform(3, 20) * tune)
+
+
+def _bells(random: np.random.Generator, length: int) -> np.ndarray:
+    out, at = np.zeros(length), 0
+    while at < length:
+        t, base = _time(length - at), random.uniform(200, 900)
+        for ratio in (0.56, 0.92, 1.19, 1.71, 2.0, 2.74, 3.0, 3.76):
+            out[at:] += np.sin(2 * np.pi * base * ratio * t) * np.exp(-t * ratio * 1.5) / ratio
+        at += int(random.uniform(0.3, 1.2) * RATE)
+    return out
+
+
+def _whistling(random: np.random.Generator, length: int) -> np.ndarray:
+    """A whistled tune that glides from note to note, with breath."""
+    knots = np.linspace(0, length, max(3, int(length / RATE * random.uniform(2, 5))))
+    pitch = np.interp(np.arange(length), knots, random.uniform(800, 2200, len(knots)))
+    breath = 0.05 * random.standard_normal(length)
+    return np.sin(2 * np.pi * np.cumsum(pitch) / RATE) * (0.6 + 0.4 * np.sin(8 * _time(length))) + breath
+
+
+def _birds(random: np.random.Generator, length: int) -> np.ndarray:
+    out, at = 0.01 * _coloured(random, length, 1), 0
+    while at < length:
+        hold = min(int(random.uniform(0.05, 0.2) * RATE), length - at)
+        t = _time(hold)
+        first, last = random.uniform(2500, 6500, 2)
+        out[at : at + hold] += np.sin(2 * np.pi * (first * t + (last - first) * t**2 / 0.3)) * np.hanning(hold)
+        at += int(random.uniform(0.08, 0.6) * RATE)
+    return out
+
+
+def _applause(random: np.random.Generator, length: int) -> np.ndarray:
+    claps = np.zeros(length)
+    at = random.integers(0, length, int(length / RATE * random.uniform(20, 200)))
+    claps[at] += random.standard_normal(len(at))
+    burst = random.standard_normal(400) * np.exp(-np.arange(400) / 60)
+    return np.convolve(claps, burst)[:length] + 0.02 * random.standard_normal(length)
+
+
+def _typing(random: np.random.Generator, length: int) -> np.ndarray:
+    keys, at = np.zeros(length), 0
+    while at < length:
+        hold = min(500, length - at)
+        keys[at : at + hold] += random.uniform(0.3, 1) * random.standard_normal(hold) * np.exp(-np.arange(hold) / 50)
+        at += int(random.uniform(0.06, 0.4) * RATE)
+    return keys + 0.01 * _coloured(random, length, 1)
+
+
+def _wind(random: np.random.Generator, length: int) -> np.ndarray:
+    """Noise through a resonance that wanders, in gusts."""
+    knots = np.linspace(0, length, max(4, int(3 * length / RATE)))
+    gusts = np.interp(np.arange(length), knots, random.uniform(0.1, 1, len(knots)))
+    b, a = scipy.signal.iirpeak(random.uniform(200, 900), random.uniform(1, 4), RATE)
+    return scipy.signal.lfilter(b, a, _coloured(random, length, 1)) * gusts
+
+
+def _engine(random: np.random.Generator, length: int) -> np.ndarray:
+    """An engine that speeds up and slows down: many harmonics of 20 to 120 Hz, and its noise."""
+    knots = np.linspace(0, length, 4)
+    speed = np.interp(np.arange(length), knots, random.uniform(20, 120, 4))
+    phase = 2 * np.pi * np.cumsum(speed) / RATE
+    return sum(np.sin(k * phase + k * k) / k**0.7 for k in range(1, 25)) + 20 * _coloured(random, length, 1)
+
+
+def _phone(random: np.random.Generator, length: int) -> np.ndarray:
+    """Ringing: two tones that warble, on and off."""
+    t = _time(length)
+    warble = np.where(scipy.signal.square(2 * np.pi * random.uniform(10, 25) * t) > 0, 1.0, 1.25)
+    on = (t % random.uniform(1.5, 3)) < 1
+    return np.sin(2 * np.pi * np.cumsum(random.uniform(500, 1500) * warble) / RATE) * on
+
+
+def _modem(random: np.random.Generator, length: int) -> np.ndarray:
+    """Frequency-shift keying at 300 baud (Bell 103)."""
+    bits = np.repeat(random.integers(0, 2, length // 53 + 1), 53)[:length]
+    return np.sin(2 * np.pi * np.cumsum(np.where(bits, 1270.0, 1070.0)) / RATE)
+
+
 KINDS: dict[str, tuple[str, Make]] = {
     "melody": ("music", _melody),
     "chords": ("music", _chords),
@@ -246,5 +342,17 @@ KINDS: dict[str, tuple[str, Make]] = {
     "sweep": ("tones", _sweep),
     "siren": ("tones", _siren),
     "dialling": ("tones", _dialling),
+    # these were made after measures and threshold had been settled on the ones above
+    "choir": ("music", _choir),
+    "guitar": ("music", _guitar),
+    "bells": ("music", _bells),
+    "whistling": ("music", _whistling),
+    "birds": ("noise", _birds),
+    "applause": ("noise", _applause),
+    "typing": ("noise", _typing),
+    "wind": ("noise", _wind),
+    "engine": ("noise", _engine),
+    "phone": ("tones", _phone),
+    "modem": ("tones", _modem),
 }
 GROUPS = ("music", "noise", "silence", "tones")

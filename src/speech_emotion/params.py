@@ -215,6 +215,7 @@ class Export(Section):
     calibration_windows: Positive
     tolerance: Annotated[float, Field(gt=0, le=0.1)]
     unlike_share: Annotated[float, Field(gt=0, lt=0.5)]
+    unlike_margin: Annotated[float, Field(ge=1, le=10)]
 
 
 class Track(Section):

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from made_up_export import HOP, LABELS, RATE, WINDOW, answer
 
+from made_up_export import HOP, LABELS, RATE, WINDOW, answer
 from speech_emotion.audio.reading import AudioFault, resample
 from speech_emotion.errors import UserError
 from speech_emotion.inference import Recogniser, recogniser

@@ -12,13 +12,14 @@ from speech_emotion.inference.likeness import Likeness
 MOST_FOLDS = 10
 
 
-def fit_likeness(rows: Mapping[str, np.ndarray], speakers: Mapping[str, str], share: float) -> Likeness:
+def fit_likeness(rows: Mapping[str, np.ndarray], speakers: Mapping[str, str], share: float, margin: float) -> Likeness:
     """Describes the training speech.
 
     Args:
         rows: id -> measures (stretches, D) of an utterance; silent ones have none and are left out.
         speakers: id -> speaker.
-        share: of the utterances of unheard speakers that may lie beyond the threshold, 0..1.
+        share: of the utterances of speakers left out in turn that lie beyond the mark, 0..1.
+        margin: the threshold is this many times the mark, for speakers that differ more than those at hand.
 
     Raises:
         UserError: no utterance can be measured.
@@ -27,7 +28,7 @@ def fit_likeness(rows: Mapping[str, np.ndarray], speakers: Mapping[str, str], sh
     if not ids:
         raise UserError("training utterances = all silent: nothing to compare other sounds with")
     distances = left_out_distances(rows, speakers)
-    threshold = float(np.quantile(list(distances.values()), 1 - share))
+    threshold = margin * float(np.quantile(list(distances.values()), 1 - share))
     return _spread([rows[id] for id in ids], threshold)
 
 

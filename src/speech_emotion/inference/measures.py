@@ -6,6 +6,7 @@ discriminator", ICASSP 1997, use modulation energy near 4 Hz, spectral flux and 
 """
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -135,6 +136,5 @@ def _modulation(loudness: np.ndarray) -> np.ndarray:
     centred = (loudness - loudness.mean()) * np.hanning(len(loudness))
     power = np.abs(np.fft.rfft(centred)) ** 2
     rates = np.fft.rfftfreq(len(loudness), STEP_SECONDS)
-    edges = np.array(MODULATION_HZ)
-    shares = np.array([power[(rates >= a) & (rates < b)].sum() for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    shares = np.array([power[(rates >= a) & (rates < b)].sum() for a, b in pairwise(MODULATION_HZ)])
     return np.log(shares / max(TINY, shares.sum()) + 1e-3)

@@ -30,7 +30,9 @@ from speech_emotion.systems.catalogue import DEFINITION, load_system
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes fp32.onnx, int8.onnx, likeness.json, check.json and bundle.json; check.json alone where no system can be deployed.
+    """Writes fp32.onnx, int8.onnx, likeness.json, check.json and bundle.json.
+
+    Where no system can be deployed, check.json says so and is alone.
 
     Raises:
         UserError: the graph has what the device does not read, or FP32 differs from the trained model by more
@@ -96,7 +98,9 @@ def _likeness(
     measure = partial(stretches, rate=rate)
     found = ordered_map(measure, [waveforms[id] for id in ids], params.workers, recorder, "measure training speech")
     speakers = dict(zip(utterances["id"], utterances["speaker"], strict=True))
-    return fit_likeness(dict(zip(ids, found, strict=True)), speakers, params.export.unlike_share)
+    return fit_likeness(
+        dict(zip(ids, found, strict=True)), speakers, params.export.unlike_share, params.export.unlike_margin
+    )
 
 
 def _write_json(path: Path, value: Any) -> None:
