@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import sounds
 
+import sounds
 from speech_emotion.audio.reading import read_audio, resample
 from speech_emotion.inference.likeness import stretches
 from speech_emotion.inference.likeness_fitting import fit_likeness

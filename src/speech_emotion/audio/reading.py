@@ -118,10 +118,9 @@ def stream_audio(path: Path | str, block_seconds: float) -> Iterator[Audio]:
     with _opened(path) as (file, _):
         rate, channels, frames = file.samplerate, file.channels, file.frames
         _bounds(path, rate, frames, 0.0, None)
-        done = 0
-        for block in file.blocks(max(1, round(block_seconds * rate)), dtype="float32", always_2d=True):
-            if len(block):
-                yield Audio(_mono(path, block), rate, channels, done / rate, (done + len(block)) / rate)
+        length, done = max(1, round(block_seconds * rate)), 0
+        while len(block := file.read(min(length, frames - done), dtype="float32", always_2d=True)):
+            yield Audio(_mono(path, block), rate, channels, done / rate, (done + len(block)) / rate)
             done += len(block)
     _check_count(path, done, frames)
 
@@ -135,13 +134,20 @@ def _opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str]]:
     elif container == "Ogg":
         _check_ogg_whole(path)
     try:
-        with soundfile.SoundFile(path) as file:
+        with (_Forwards if container == "MP3" else soundfile.SoundFile)(path) as file:
             yield file, container
     except soundfile.LibsndfileError as error:
         # WAV and Ogg are known to be whole here; in FLAC and MP3 nothing but decoding shows what is missing
         reason = "truncated" if container in ("FLAC", "MP3") else "not-audio"
         said = error.error_string.strip().rstrip(".")
         raise AudioFault(path, reason, f"cannot be decoded ({said})") from None
+
+
+class _Forwards(soundfile.SoundFile):
+    """A file that is read on from where it stands: soundfile seeks after each read, which is not exact in MP3."""
+
+    def seekable(self) -> bool:
+        return False
 
 
 def _check_count(path: Path, decoded: int, promised: int) -> None:

@@ -63,21 +63,22 @@ def rank(metrics: Mapping[str, Mapping[str, float]], systems: list[str], metric:
 def calibration(trained: Path, labels: Sequence[str], bins: int) -> dict[str, Any]:
     """The temperature of the shipped model, from what the folds' models said of speakers that they never heard.
 
+    It stays 1 where cross-fitting, each speaker at the temperature that the others ask for, does not lower the expected
+    calibration error.
+
     Returns:
-        temperature; calibration: expected calibration error of these predictions as they are, and of each speaker's at
-        the temperature that the others ask for.
+        temperature, and calibration: ece_before and ece_after of these predictions, the latter cross-fitted.
     """
     table = pd.read_parquet(trained / "predictions.parquet")
     probabilities = table[[f"p_{label}" for label in labels]].to_numpy()
     targets = np.array([labels.index(emotion) for emotion in table["emotion"]])
     fitted = cross_fitted(probabilities, targets, table["speaker"].to_numpy())
     right = probabilities.argmax(axis=1) == targets
+    before, after = (calibration_error(p.max(axis=1), right, bins) for p in (probabilities, fitted))
+    better = after < before
     return {
-        "temperature": round(best_temperature(probabilities, targets), 4),
-        "calibration": {
-            "ece_before": round(calibration_error(probabilities.max(axis=1), right, bins), 4),
-            "ece_after": round(calibration_error(fitted.max(axis=1), right, bins), 4),
-        },
+        "temperature": round(best_temperature(probabilities, targets), 4) if better else 1.0,
+        "calibration": {"ece_before": round(before, 4), "ece_after": round(after if better else before, 4)},
     }
 
 
