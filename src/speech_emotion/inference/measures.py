@@ -21,10 +21,10 @@ TINY = 1e-12
 
 
 def measures(samples: np.ndarray, rate: int) -> np.ndarray:
-    """The measures of a stretch of a second or more.
+    """The measures of a stretch; a second or more says something of the pace of syllables.
 
     Args:
-        samples: (n,) at `rate` Hz; shorter than 0.1 s is refused.
+        samples: (n,) at `rate` Hz, two frames at least.
 
     Returns:
         (D,) float64, finite; NAMES says what they are. A change of level by a factor changes nothing.
