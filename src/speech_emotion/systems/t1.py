@@ -11,15 +11,19 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from speech_emotion.features.frontend import deltas
 from speech_emotion.params import Positive, Section
 from speech_emotion.systems.network import Affine, Network, NetworkSystem, Statistics
 
 POOLED = 4  # frames that become one step of the LSTM
+REACHES = (1, 2)  # of the first and the second derivative
 
 
 class CnnLstmAttention(Network):
     """The first feature is an image for 2-D convolutions, the others go through 1-D ones; both make L / 4 steps.
 
+    The image has three channels: the feature and its two derivatives within the window. The others are contours: each
+    has its mean over the window taken off, so that they carry movement and neither level nor the recording's colour.
     Attention is additive over the LSTM's outputs h_t: a = softmax_t(v . tanh(W h_t)), the utterance's vector is
     sum_t a_t h_t (Bahdanau et al. 2015, eq. 6, without a query).
     """
@@ -29,7 +33,8 @@ class CnnLstmAttention(Network):
         self.image, *self.contours = dims
         self.normalise = nn.ModuleDict({name: Affine(size) for name, size in dims.items()})
         self.spectral = nn.Sequential(
-            *_block(1, channels, 5, (2, 2)),
+            nn.BatchNorm2d(1 + len(REACHES)),  # derivatives are smaller than what they are taken of
+            *_block(1 + len(REACHES), channels, 5, (2, 2)),
             *_block(channels, 2 * channels, 3, (2, 2)),
             *_block(2 * channels, 3 * channels, 3, (1, 2)),
         )
@@ -54,10 +59,13 @@ class CnnLstmAttention(Network):
 
     def encode(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Outputs of the LSTM (B, L/4, 2 units) and their attention (B, L/4), which sums to 1 over time."""
-        image = self.normalise[self.image](features[self.image]).unsqueeze(1)  # (B, 1, L, M)
-        spectral = self.spectral(image)  # (B, C, L/4, M/8)
+        image = [self.normalise[self.image](features[self.image])]
+        for reach in REACHES:
+            image.append(deltas(image[-1], reach))
+        spectral = self.spectral(torch.stack(image, dim=1))  # (B, C, L/4, M/8)
         spectral = self.project(spectral.transpose(1, 2).flatten(2))  # (B, L/4, 2 units)
         contours = torch.cat([self.normalise[name](features[name]) for name in self.contours], dim=2)  # (B, L, sizes)
+        contours = contours - contours.mean(dim=1, keepdim=True)
         prosodic = self.prosodic(contours.transpose(1, 2).unsqueeze(3)).squeeze(3)  # (B, 2 channels, L/4)
         outputs, _ = self.lstm(torch.cat([spectral, prosodic.transpose(1, 2)], dim=2))
         return outputs, torch.softmax(self.score(outputs).squeeze(2), dim=1)
@@ -75,7 +83,7 @@ def _block(inputs: int, outputs: int, size: int, stride: tuple[int, int]) -> lis
 class Recogniser(NetworkSystem):
     TITLE = "T1 CNN-LSTM + attention"
     PAPER = "cnn-lstm-attention"
-    TRAINING_WINDOWS = "one"
+    TRAINING_WINDOWS = "all"
 
     class Params(Section):
         epochs: Positive
