@@ -3,12 +3,16 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 import torch
 
+from made_up_results import predictions, write_system
 from speech_emotion.corpora.table import Utterance, write_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.calibration import tempered
+from speech_emotion.evaluation.results import read_result
+from speech_emotion.evaluation.scoring import score
 from speech_emotion.export.graph import export_graph
 from speech_emotion.features.extraction import compute
 from speech_emotion.inference import Recogniser
@@ -68,9 +72,15 @@ def inputs(tmp_path):
                 )
             )
     write_utterances(tmp_path / "ingest" / "utterances.parquet", utterances)
+    trained = predictions(utterances, "k2", protocol="demo-speakers", labels=LABELS)
+    write_system(tmp_path / "train" / "k2", trained)
+    sexes = pd.Series({utterance.id: utterance.sex for utterance in utterances})
+    figures = score(read_result(tmp_path / "train" / "k2", "k2"), sexes, PARAMS.evaluate)
     (tmp_path / "select").mkdir()
-    (tmp_path / "select" / "best.json").write_text(json.dumps({"temperature": 1.25}))
-    return {"selected": tmp_path / "select", "waveforms": tmp_path / "preprocess", "utterances": tmp_path / "ingest"}
+    chosen = {"figures": figures, "temperature": 1.25, "calibration": {"ece_after": 0.05}}
+    (tmp_path / "select" / "best.json").write_text(json.dumps(chosen))
+    folders = {"selected": "select", "waveforms": "preprocess", "utterances": "ingest", "trained": "train"}
+    return {port: tmp_path / name for port, name in folders.items()}
 
 
 def run(inputs, folder, params=PARAMS):
@@ -119,7 +129,7 @@ def test_two_runs_write_the_same_bytes(inputs, tmp_path):
     run(inputs, tmp_path / "one")
     run(inputs, tmp_path / "two")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == ["bundle.json", "check.json", "fp32.onnx", "int8.onnx", "likeness.json"]
+    assert names == ["MODEL_CARD.md", "bundle.json", "check.json", "fp32.onnx", "int8.onnx", "likeness.json"]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 

@@ -10,9 +10,11 @@ import pandas as pd
 
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.results import read_result
 from speech_emotion.export.bundle import describe
+from speech_emotion.export.card import Facts, model_card
 from speech_emotion.export.check import compare, exported_probabilities, trained_probabilities
-from speech_emotion.export.files import BUNDLE, CHECK, FP32, INT8, LIKENESS
+from speech_emotion.export.files import BUNDLE, CARD, CHECK, FP32, INT8, LIKENESS
 from speech_emotion.export.graph import export_graph, serialise
 from speech_emotion.export.operators import check_operators
 from speech_emotion.export.quantise import quantise, quantised_layers
@@ -30,7 +32,7 @@ from speech_emotion.systems.catalogue import DEFINITION, load_system
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes fp32.onnx, int8.onnx, likeness.json, check.json and bundle.json.
+    """Writes fp32.onnx, int8.onnx, likeness.json, check.json, bundle.json and MODEL_CARD.md.
 
     Where no system can be deployed, check.json says so and is alone.
 
@@ -74,12 +76,23 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
             f"{FP32}: a probability differs from the trained model by {worst:.2e}, export.tolerance = "
             f"{params.export.tolerance}: a layer of {system.definition.id} is exported wrongly: mend the layer"
         )
-    temperature = json.loads((inputs["selected"] / "best.json").read_text(encoding="utf-8"))["temperature"]
+    chosen = json.loads((inputs["selected"] / "best.json").read_text(encoding="utf-8"))
     likeness = _likeness(utterances, ids, waveforms, system.definition.sample_rate, params, recorder)
     _write_json(folder / LIKENESS, likeness.to_json())
     sha256 = {name: sha256_file(folder / name) for name in (*models, LIKENESS)}
     _write_json(folder / CHECK, check)
-    _write_json(folder / BUNDLE, describe(system, params.preprocess.level_dbfs, temperature, utterances, sha256))
+    bundle = describe(system, params.preprocess.level_dbfs, chosen["temperature"], utterances, sha256)
+    _write_json(folder / BUNDLE, bundle)
+    facts = Facts(
+        result=read_result(inputs["trained"] / system.definition.id, system.definition.id),
+        figures=chosen["figures"],
+        utterances=utterances,
+        bundle=bundle,
+        check=check,
+        table_sha256=sha256_file(inputs["utterances"] / "utterances.parquet"),
+        calibrated_ece=chosen["calibration"]["ece_after"],
+    )
+    write_text(folder / CARD, model_card(facts))
     recorder.note(
         f"export: {system.TITLE}: FP32 within {worst:.1e} of the trained model; INT8 names the same emotion in "
         f"{100 * check['int8']['agreement']:.1f} % of {len(heard)} windows"
@@ -114,6 +127,7 @@ STEP = Step(
         "selected": "artifacts/select",
         "waveforms": "artifacts/preprocess",
         "utterances": "artifacts/ingest",
+        "trained": "artifacts/train",
     },
     outputs={"exported": "artifacts/export"},
     sections=("export", "needs", "preprocess.level_dbfs"),
