@@ -205,6 +205,13 @@ def test_ui_before_the_first_run_is_refused(project):
         cli.ui(5000)
 
 
+@pytest.mark.parametrize("arguments", [["registry"], ["promote", "1", "--reason", "quieter"], ["rollback"]])
+def test_the_registry_before_the_first_run_is_refused_and_no_store_is_made(project, capsys, arguments):
+    assert cli.main(arguments) == 1
+    assert capsys.readouterr().err.endswith("mlflow.db: is not there: run make run first\n")
+    assert not (project / "mlflow.db").exists()
+
+
 def unit_of(key: str, system: str):
     from speech_emotion.training.units import Unit
 

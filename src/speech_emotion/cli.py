@@ -7,14 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speech_emotion.corpora import versions
 from speech_emotion.errors import UserError
 from speech_emotion.export.files import BUNDLE
-from speech_emotion.params import PARAMS_FILE, load_params
+from speech_emotion.params import PARAMS_FILE, Params, load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.store.atomic import atomic_file, write_text
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 DATA = Path("data")
 EXPORTED = Path("artifacts/export")
-CHAMPION = "models:/speech-emotion@champion"
 EVALUATION = Path("artifacts/evaluate")
 PER_SYSTEM = (Path("artifacts/tune"), Path("artifacts/train"))
 SYNTHETIC = "demo"  # the corpus that the project makes itself, the same bytes each time
@@ -230,7 +229,7 @@ def predict(
         if not found:
             raise UserError(f"{path}: holds no audio file: name one with WAV, FLAC, Ogg or MP3 files")
         files += found
-    model = model or (str(EXPORTED) if (EXPORTED / BUNDLE).is_file() else CHAMPION)
+    model = model or (str(EXPORTED) if (EXPORTED / BUNDLE).is_file() else _champion())
     with ExitStack() as stack:
         if model.startswith(("models:/", "runs:/")):
             from speech_emotion.tracking.download import downloaded_model
@@ -248,6 +247,12 @@ def predict(
             raise UserError(f"output = {output or 'standard output'}: {error.strerror}: name another file") from None
     if failed:
         raise UserError(f"{failed} of {len(files)} files: got no answer: their rows say why")
+
+
+def _champion() -> str:
+    from speech_emotion.tracking.gate import CHAMPION
+
+    return f"models:/{load_params().registry.name}@{CHAMPION}"
 
 
 def _answer(files: Sequence[Path], recogniser: "Recogniser", form: str, windows: bool, output: Path | None) -> int:
@@ -282,14 +287,66 @@ def ui(port: int) -> str | None:
     uri = load_params().track.uri
     if uri.startswith("http"):
         return f"MLflow runs at {uri}"
-    store = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:") and not store.is_file():
-        raise UserError(f"{store}: is not there: run make run first")
+    _is_there(uri)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1"]
     status = subprocess.run([*command, "--port", str(port)], check=False).returncode
     if status:
         raise UserError(f"mlflow server: ended with {status}: is port {port} taken? make ui PORT={port + 1}")
     return None
+
+
+def registry() -> str:
+    """The versions of the registered model, who is champion, and how it came to be.
+
+    Raises:
+        UserError: the store cannot be reached.
+    """
+    from speech_emotion.tracking.listing import describe
+    from speech_emotion.tracking.registry import read_state
+
+    params = load_params()
+    with _store(params) as store:
+        return describe(params.registry.name, read_state(store, params.registry.name))
+
+
+def promote(version: int, reason: str) -> str:
+    """Makes a version of the registered model the champion.
+
+    Raises:
+        UserError: there is no such version, or the store cannot be reached.
+    """
+    from speech_emotion.tracking import registry as models
+
+    params = load_params()
+    with _store(params) as store:
+        return models.promote(store, params.registry, version, reason, Recorder())
+
+
+def rollback(reason: str) -> str:
+    """Makes the champion before this one champion again.
+
+    Raises:
+        UserError: there was none, or the store cannot be reached.
+    """
+    from speech_emotion.tracking import registry as models
+
+    params = load_params()
+    with _store(params) as store:
+        return models.rollback(store, params.registry, reason, Recorder())
+
+
+def _store(params: Params) -> AbstractContextManager[Any]:
+    """The tracking store, which must exist: a command that looks makes no database."""
+    _is_there(params.track.uri)
+    from speech_emotion.tracking.connection import open_store
+
+    return open_store(params.track.uri, params.track.experiment)
+
+
+def _is_there(uri: str) -> None:
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:") and not path.is_file():
+        raise UserError(f"{path}: is not there: run make run first")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -354,6 +411,20 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("ui", help="serve MLflow's pages on this machine")
     command.add_argument("--port", type=int, default=5000)
     command.set_defaults(act=lambda options: ui(options.port))
+
+    command = commands.add_parser(
+        "registry", help="list the versions of the registered model, and why each is what it is"
+    )
+    command.set_defaults(act=lambda options: registry())
+
+    command = commands.add_parser("promote", help="make a version of the registered model the champion")
+    command.add_argument("version", type=int)
+    command.add_argument("--reason", default="", help="kept with the version and in the history")
+    command.set_defaults(act=lambda options: promote(options.version, options.reason))
+
+    command = commands.add_parser("rollback", help="make the champion before this one champion again")
+    command.add_argument("--reason", default="", help="kept with the version and in the history")
+    command.set_defaults(act=lambda options: rollback(options.reason))
 
     command = commands.add_parser("publish", help="put the finished units of the last run under papers/, for git")
     command.set_defaults(act=lambda options: publish())

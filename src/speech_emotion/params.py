@@ -223,6 +223,13 @@ class Track(Section):
     experiment: Annotated[str, Field(min_length=1)]
 
 
+class Registry(Section):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]*$")]
+    min_gain_points: Annotated[float, Field(ge=0, le=100)]
+    alpha: Annotated[float, Field(ge=0, lt=1)]
+    lease_seconds: Annotated[float, Field(ge=5, le=3600)]
+
+
 class Budget(Section):
     """What one run of the graph does with a corpus."""
 
@@ -247,6 +254,7 @@ class Params(Section):
     select: Select
     export: Export
     track: Track
+    registry: Registry
     budgets: dict[Name, Budget]
 
     @property
