@@ -2,20 +2,27 @@
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from speech_emotion.corpora import versions
 from speech_emotion.errors import UserError
-from speech_emotion.params import PARAMS_FILE, load_params
+from speech_emotion.export.files import BUNDLE
+from speech_emotion.params import PARAMS_FILE, Params, load_params
 from speech_emotion.recorder import Recorder
-from speech_emotion.store.atomic import write_text
+from speech_emotion.store.atomic import atomic_file, write_text
+
+if TYPE_CHECKING:
+    from speech_emotion.inference.recogniser import Recogniser
 
 DATA = Path("data")
+EXPORTED = Path("artifacts/export")
 EVALUATION = Path("artifacts/evaluate")
 PER_SYSTEM = (Path("artifacts/tune"), Path("artifacts/train"))
 SYNTHETIC = "demo"  # the corpus that the project makes itself, the same bytes each time
@@ -195,6 +202,82 @@ def verify(corpus: str) -> str:
     return result.describe()
 
 
+def predict(
+    paths: Sequence[Path],
+    model: str | None = None,
+    form: str = "table",
+    windows: bool = False,
+    output: Path | None = None,
+) -> None:
+    """Writes what a model says of audio files, a row a file or a window.
+
+    Args:
+        paths: files, and folders of which every audio file counts, subfolders too, in the order of their names.
+        model: folder of the export step, or models:/name@alias; None is artifacts/export, else the champion.
+        form: table, csv or jsonl.
+        output: file, written whole or not at all; None is standard output.
+
+    Raises:
+        UserError: no model, no audio file, or files that got no answer: each is a row with its reason.
+    """
+    from speech_emotion.corpora.walking import files_below, is_audio
+    from speech_emotion.inference.recogniser import Recogniser
+
+    files: list[Path] = []
+    for path in paths:
+        found = [path / name for name in files_below(path) if is_audio(name)] if path.is_dir() else [path]
+        if not found:
+            raise UserError(f"{path}: holds no audio file: name one with WAV, FLAC, Ogg or MP3 files")
+        files += found
+    model = model or (str(EXPORTED) if (EXPORTED / BUNDLE).is_file() else _champion())
+    with ExitStack() as stack:
+        if model.startswith(("models:/", "runs:/")):
+            from speech_emotion.tracking.download import downloaded_model
+
+            track = load_params().track
+            folder = stack.enter_context(downloaded_model(model, track.uri, track.experiment))
+        else:
+            folder = Path(model)
+        try:
+            failed = _answer(files, Recogniser.load(folder), form, windows, output)
+        except BrokenPipeError:  # a reader such as `head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+        except OSError as error:
+            raise UserError(f"output = {output or 'standard output'}: {error.strerror}: name another file") from None
+    if failed:
+        raise UserError(f"{failed} of {len(files)} files: got no answer: their rows say why")
+
+
+def _champion() -> str:
+    from speech_emotion.tracking.gate import CHAMPION
+
+    return f"models:/{load_params().registry.name}@{CHAMPION}"
+
+
+def _answer(files: Sequence[Path], recogniser: "Recogniser", form: str, windows: bool, output: Path | None) -> int:
+    """Writes the rows; returns how many files got no answer."""
+    from speech_emotion.inference.report import Report
+
+    failed = 0
+    with ExitStack() as stack:
+        stream = sys.stdout
+        if output is not None:
+            stream = stack.enter_context(stack.enter_context(atomic_file(output)).open("w", encoding="utf-8"))
+        report = Report(stream, form, recogniser.labels, windows, files)
+        quiet = len(files) == 1 or (output is None and sys.stdout.isatty())  # rows on the screen are progress enough
+        for path in Recorder(quiet).progress(files, "predict", len(files)):
+            try:
+                prediction = recogniser.predict_file(path)
+            except UserError as error:
+                report.fail(path, error)
+                failed += 1
+            else:
+                report.add(path, prediction)
+        stream.flush()
+    return failed
+
+
 def ui(port: int) -> str | None:
     """Serves MLflow's pages on 127.0.0.1 until interrupted; where params name a server, says its address instead.
 
@@ -204,14 +287,66 @@ def ui(port: int) -> str | None:
     uri = load_params().track.uri
     if uri.startswith("http"):
         return f"MLflow runs at {uri}"
-    store = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:") and not store.is_file():
-        raise UserError(f"{store}: is not there: run make run first")
+    _is_there(uri)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1"]
     status = subprocess.run([*command, "--port", str(port)], check=False).returncode
     if status:
         raise UserError(f"mlflow server: ended with {status}: is port {port} taken? make ui PORT={port + 1}")
     return None
+
+
+def registry() -> str:
+    """The versions of the registered model, who is champion, and how it came to be.
+
+    Raises:
+        UserError: the store cannot be reached.
+    """
+    from speech_emotion.tracking.listing import describe
+    from speech_emotion.tracking.registry import read_state
+
+    params = load_params()
+    with _store(params) as store:
+        return describe(params.registry.name, read_state(store, params.registry.name))
+
+
+def promote(version: int, reason: str) -> str:
+    """Makes a version of the registered model the champion.
+
+    Raises:
+        UserError: there is no such version, or the store cannot be reached.
+    """
+    from speech_emotion.tracking import registry as models
+
+    params = load_params()
+    with _store(params) as store:
+        return models.promote(store, params.registry, version, reason, Recorder())
+
+
+def rollback(reason: str) -> str:
+    """Makes the champion before this one champion again.
+
+    Raises:
+        UserError: there was none, or the store cannot be reached.
+    """
+    from speech_emotion.tracking import registry as models
+
+    params = load_params()
+    with _store(params) as store:
+        return models.rollback(store, params.registry, reason, Recorder())
+
+
+def _store(params: Params) -> AbstractContextManager[Any]:
+    """The tracking store, which must exist: a command that looks makes no database."""
+    _is_there(params.track.uri)
+    from speech_emotion.tracking.connection import open_store
+
+    return open_store(params.track.uri, params.track.experiment)
+
+
+def _is_there(uri: str) -> None:
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:") and not path.is_file():
+        raise UserError(f"{path}: is not there: run make run first")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -261,9 +396,35 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=versions.CHECKED)
     command.set_defaults(act=lambda options: check(options.out))
 
+    command = commands.add_parser("predict", help="name the emotion of audio files")
+    command.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER")
+    command.add_argument(
+        "--model", help="folder of an export, or models:/NAME@ALIAS (default: artifacts/export, else the champion)"
+    )
+    command.add_argument("--format", choices=("table", "csv", "jsonl"), default="table")
+    command.add_argument("--windows", action="store_true", help="a row for each window of a file, with its times")
+    command.add_argument("--output", type=Path, help="file for the rows, written whole or not at all")
+    command.set_defaults(
+        act=lambda options: predict(options.paths, options.model, options.format, options.windows, options.output)
+    )
+
     command = commands.add_parser("ui", help="serve MLflow's pages on this machine")
     command.add_argument("--port", type=int, default=5000)
     command.set_defaults(act=lambda options: ui(options.port))
+
+    command = commands.add_parser(
+        "registry", help="list the versions of the registered model, and why each is what it is"
+    )
+    command.set_defaults(act=lambda options: registry())
+
+    command = commands.add_parser("promote", help="make a version of the registered model the champion")
+    command.add_argument("version", type=int)
+    command.add_argument("--reason", default="", help="kept with the version and in the history")
+    command.set_defaults(act=lambda options: promote(options.version, options.reason))
+
+    command = commands.add_parser("rollback", help="make the champion before this one champion again")
+    command.add_argument("--reason", default="", help="kept with the version and in the history")
+    command.set_defaults(act=lambda options: rollback(options.reason))
 
     command = commands.add_parser("publish", help="put the finished units of the last run under papers/, for git")
     command.set_defaults(act=lambda options: publish())

@@ -214,11 +214,20 @@ class Export(Section):
     opset: Annotated[int, Field(ge=13, le=17)]
     calibration_windows: Positive
     tolerance: Annotated[float, Field(gt=0, le=0.1)]
+    unlike_share: Annotated[float, Field(gt=0, lt=0.5)]
+    unlike_margin: Annotated[float, Field(ge=1, le=10)]
 
 
 class Track(Section):
     uri: Annotated[str, Field(pattern=r"^(sqlite|postgresql(\+\w+)?|mysql(\+\w+)?|https?)://")]
     experiment: Annotated[str, Field(min_length=1)]
+
+
+class Registry(Section):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]*$")]
+    min_gain_points: Annotated[float, Field(ge=0, le=100)]
+    alpha: Annotated[float, Field(ge=0, lt=1)]
+    lease_seconds: Annotated[float, Field(ge=5, le=3600)]
 
 
 class Budget(Section):
@@ -245,6 +254,7 @@ class Params(Section):
     select: Select
     export: Export
     track: Track
+    registry: Registry
     budgets: dict[Name, Budget]
 
     @property

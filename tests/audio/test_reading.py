@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speech_emotion.audio.reading import AudioFault, check_audio, content_type, read_audio, resample
+from speech_emotion.audio.reading import AudioFault, check_audio, content_type, read_audio, resample, stream_audio
 
 RATE = 16000
 
@@ -250,3 +250,27 @@ def test_real_stereo_recordings_of_ravdess_are_read(corpora):
     audio = read_audio(corpora / "ravdess/Actor_20/03-01-06-01-01-02-20.wav")
     assert (audio.rate, audio.channels) == (48000, 2)
     assert 2.9 < audio.seconds < 5.3
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+@pytest.mark.parametrize("seconds", [0.037, 1.0, 9.0])
+def test_blocks_together_are_the_whole_file(tmp_path, tone, name, seconds):
+    path = write(tmp_path / name, np.stack([tone, -tone / 2], axis=1))
+    whole, blocks = read_audio(path), list(stream_audio(path, seconds))
+    np.testing.assert_array_equal(np.concatenate([block.samples for block in blocks]), whole.samples)
+    assert [block.start for block in blocks] == [0.0, *(block.end for block in blocks[:-1])]
+    assert (blocks[-1].end, blocks[0].rate, blocks[0].channels) == (whole.seconds, RATE, 2)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
+def test_blocks_of_a_file_that_was_cut_off_end_with_the_reason(tmp_path, tone, name):
+    path = write(tmp_path / name, tone)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(AudioFault) as fault:
+        list(stream_audio(path, 0.1))
+    assert fault.value.reason == "truncated"
+
+
+def test_blocks_of_no_file_are_refused(tmp_path):
+    with pytest.raises(AudioFault, match="missing"):
+        next(stream_audio(tmp_path / "a.wav", 1.0))

@@ -3,20 +3,28 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 import torch
 
+from made_up_results import predictions, write_system
 from speech_emotion.corpora.table import Utterance, write_utterances
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.calibration import tempered
+from speech_emotion.evaluation.results import read_result
+from speech_emotion.evaluation.scoring import score
 from speech_emotion.export.graph import export_graph
+from speech_emotion.features.extraction import compute
+from speech_emotion.inference import Recogniser
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps import export
 from speech_emotion.steps.step import StepParams
-from speech_emotion.store.arrays import ArrayWriter
+from speech_emotion.store.arrays import ArrayStore, ArrayWriter
 from speech_emotion.store.hashing import sha256_file
-from speech_emotion.systems.catalogue import create_system, front_end_dims, save_system
+from speech_emotion.systems.catalogue import create_system, front_end_dims, load_system, save_system
 from speech_emotion.systems.network import Statistics
+from speech_emotion.training.windows import window_starts
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 LABELS = ("anger", "neutral", "sadness")
@@ -64,8 +72,15 @@ def inputs(tmp_path):
                 )
             )
     write_utterances(tmp_path / "ingest" / "utterances.parquet", utterances)
+    trained = predictions(utterances, "k2", protocol="demo-speakers", labels=LABELS)
+    write_system(tmp_path / "train" / "k2", trained)
+    sexes = pd.Series({utterance.id: utterance.sex for utterance in utterances})
+    figures = score(read_result(tmp_path / "train" / "k2", "k2"), sexes, PARAMS.evaluate)
     (tmp_path / "select").mkdir()
-    return {"selected": tmp_path / "select", "waveforms": tmp_path / "preprocess", "utterances": tmp_path / "ingest"}
+    chosen = {"figures": figures, "temperature": 1.25, "calibration": {"ece_after": 0.05}}
+    (tmp_path / "select" / "best.json").write_text(json.dumps(chosen))
+    folders = {"selected": "select", "waveforms": "preprocess", "utterances": "ingest", "trained": "train"}
+    return {port: tmp_path / name for port, name in folders.items()}
 
 
 def run(inputs, folder, params=PARAMS):
@@ -83,6 +98,8 @@ def test_chosen_system_becomes_two_checked_models_and_a_bundle(inputs, tmp_path)
     assert check["int8"]["layers_in_int8"] == 1
     assert bundle["labels"] == list(LABELS)
     assert (bundle["sample_rate"], bundle["licences"], bundle["level"]) == (16000, ["CC0-1.0"], {"kind": "none"})
+    assert bundle["temperature"] == 1.25
+    assert bundle["sha256"].pop("likeness.json") == sha256_file(tmp_path / "out" / "likeness.json")
     for name, digest in bundle["sha256"].items():
         model = onnx.load(tmp_path / "out" / name)
         assert sha256_file(tmp_path / "out" / name) == digest
@@ -90,12 +107,29 @@ def test_chosen_system_becomes_two_checked_models_and_a_bundle(inputs, tmp_path)
         assert check[name.split(".")[0]]["bytes"] == (tmp_path / "out" / name).stat().st_size
 
 
+def test_the_recogniser_says_of_an_utterance_what_the_trained_system_says(inputs, tmp_path):
+    save_small_system(inputs["selected"] / "model")
+    run(inputs, tmp_path / "out")
+    system = load_system(inputs["selected"] / "model")
+    recogniser = Recogniser.load(tmp_path / "out")
+    for id, waveform in ArrayStore(inputs["waveforms"] / "plain"):
+        features = compute("mspec-40", waveform, PARAMS.features, 16000, system.window_samples)
+        length, hop = system.params.window_frames, system.params.hop_frames
+        starts = window_starts(len(features), length, hop)
+        batch = torch.from_numpy(np.stack([features[start : start + length] for start in starts]))
+        with torch.no_grad():
+            mean = torch.softmax(system.network({"mspec-40": batch}), 1).mean(0).numpy()
+        found = recogniser.predict(waveform, 16000)
+        np.testing.assert_allclose(list(found.probabilities.values()), tempered(mean, 1.25), atol=1e-3, err_msg=id)
+        assert len(found.windows) == len(starts)
+
+
 def test_two_runs_write_the_same_bytes(inputs, tmp_path):
     save_small_system(inputs["selected"] / "model")
     run(inputs, tmp_path / "one")
     run(inputs, tmp_path / "two")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == ["bundle.json", "check.json", "fp32.onnx", "int8.onnx"]
+    assert names == ["MODEL_CARD.md", "bundle.json", "check.json", "fp32.onnx", "int8.onnx", "likeness.json"]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 

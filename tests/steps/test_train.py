@@ -224,6 +224,8 @@ def test_select_refits_on_every_speaker_with_the_median_epoch(workplace):
     record = json.loads(Path("artifacts/train/k2/units.json").read_text())
     epochs = int(np.median([unit["best_epoch"] for unit in record["units"].values()]))
     assert best["refit_epochs"] == epochs
+    assert 0.25 <= best["temperature"] <= 4
+    assert best["calibration"]["ece_after"] <= best["calibration"]["ece_before"]
     assert {path.name for path in Path("artifacts/select/model").iterdir()} == {"system.json", "model.safetensors"}
 
 

@@ -10,6 +10,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from made_up_results import LABELS, predictions, utterances, write_system, write_table
+from speech_emotion.inference.likeness import Likeness
+from speech_emotion.inference.measures import measures
+from speech_emotion.store.hashing import sha256_file
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.contents import Folders
 
@@ -67,9 +70,13 @@ def write_results(root: Path) -> Folders:
     return folders
 
 
-def write_export(folder: Path) -> None:
-    """A graph that takes means of four samples for probabilities, with a bundle that fits it."""
-    weights = np.kron(np.eye(4), np.ones((4, 1))).astype(np.float32)
+def write_export(folder: Path, seed: int = 0) -> None:
+    """A graph that takes means of four samples for probabilities, and all that goes with one.
+
+    Args:
+        seed: another one makes another model.
+    """
+    weights = np.kron(np.eye(4), np.ones((4, 1))).astype(np.float32) * (1 + seed)
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["waveform", "w"], ["z"]), helper.make_node("Softmax", ["z"], ["probabilities"])],
         "classifier",
@@ -80,10 +87,28 @@ def write_export(folder: Path) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     for name in ("fp32.onnx", "int8.onnx"):
         onnx.save(model, folder / name)
-    bundle = {"system": "k2", "title": "K2", "labels": list(LABELS), "window_samples": SAMPLES, "licences": ["CC0-1.0"]}
+    dims = len(measures(np.sin(np.arange(32000, dtype=np.float32)), 16000))
+    likeness = Likeness(np.zeros(dims), np.eye(dims), 1.0)
+    (folder / "likeness.json").write_text(json.dumps(likeness.to_json()))
+    bundle = {
+        "system": "k2",
+        "title": "K2",
+        "labels": list(LABELS),
+        "input": "waveform",
+        "output": "probabilities",
+        "sample_rate": 16000,
+        "level": {"kind": "none"},
+        "window_samples": SAMPLES,
+        "hop_samples": SAMPLES // 2,
+        "frame_hop_samples": SAMPLES // 4,
+        "temperature": 1.0,
+        "licences": ["CC0-1.0"],
+        "sha256": {name: sha256_file(folder / name) for name in ("fp32.onnx", "int8.onnx", "likeness.json")},
+    }
     (folder / "bundle.json").write_text(json.dumps(bundle))
     check = {"deployable": "k2", "fp32": {"max_difference": 1e-7}, "int8": {"agreement": 0.98}}
     (folder / "check.json").write_text(json.dumps(check))
+    (folder / "MODEL_CARD.md").write_text("# K2, made up\n\nLicence of the data: CC0-1.0.\n\n## Data\n\nMade up.\n")
 
 
 @pytest.fixture(scope="session")
@@ -117,3 +142,9 @@ def new_database(tmp_path, empty_database):
         return f"sqlite:///{tmp_path / name}"
 
     return make
+
+
+@pytest.fixture
+def write_model():
+    """Writes another model into a folder of the export step: (folder, seed)."""
+    return write_export

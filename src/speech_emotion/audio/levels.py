@@ -5,12 +5,12 @@ import numpy as np
 
 def rms_dbfs(samples: np.ndarray) -> float:
     """20 log10 of the root mean square of samples (n,) of full scale 1; -inf for silence."""
-    return _decibels(float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))))
+    return decibels(float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))))
 
 
 def peak_dbfs(samples: np.ndarray) -> float:
     """20 log10 of the largest magnitude of samples (n,) of full scale 1; -inf for silence."""
-    return _decibels(float(np.max(np.abs(samples))))
+    return decibels(float(np.max(np.abs(samples))))
 
 
 def set_level(samples: np.ndarray, level: str, dbfs: float) -> np.ndarray:
@@ -32,5 +32,6 @@ def set_level(samples: np.ndarray, level: str, dbfs: float) -> np.ndarray:
     return samples * samples.dtype.type(10 ** ((dbfs - present) / 20))
 
 
-def _decibels(amplitude: float) -> float:
+def decibels(amplitude: float) -> float:
+    """20 log10 of an amplitude; -inf for 0."""
     return 20 * float(np.log10(amplitude)) if amplitude > 0 else -np.inf

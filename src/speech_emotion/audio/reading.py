@@ -5,6 +5,8 @@ WAV (8, 16, 24, 32 bit, float), FLAC, Ogg (Vorbis, Opus) and MP3 at 8 to 96 kHz,
 
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,36 +89,79 @@ def read_audio(
             interval where [start, end] does not lie within the file.
     """
     path = Path(path)
+    with _opened(path) as (file, container):
+        rate, channels, frames = file.samplerate, file.channels, file.frames
+        first, last = _bounds(path, rate, frames, start, end)
+        if max_seconds is not None and last - first > max_seconds * rate:
+            raise AudioFault(path, "too-long", f"{(last - first) / rate:.2f} s exceed {max_seconds:g} s")
+        if container == "MP3":  # seeking in MP3 is not exact to the sample
+            block = file.read(last, dtype="float32", always_2d=True)[first:]
+        else:
+            file.seek(first)
+            block = file.read(last - first, dtype="float32", always_2d=True)
+    _check_count(path, len(block), last - first)
+    return Audio(_mono(path, block), rate, channels, first / rate, last / rate)
+
+
+def stream_audio(path: Path | str, block_seconds: float) -> Iterator[Audio]:
+    """Reads a file of any length block by block; memory does not grow with its length.
+
+    The blocks follow each other without gap or overlap, and together are what `read_audio` gives of the whole file.
+
+    Args:
+        block_seconds: length of a block, above 0; the last one may be shorter.
+
+    Raises:
+        AudioFault: as read_audio, while the blocks are drawn: what comes late in a file is found late.
+    """
+    path = Path(path)
+    with _opened(path) as (file, _):
+        rate, channels, frames = file.samplerate, file.channels, file.frames
+        _bounds(path, rate, frames, 0.0, None)
+        length, done = max(1, round(block_seconds * rate)), 0
+        while len(block := file.read(min(length, frames - done), dtype="float32", always_2d=True)):
+            yield Audio(_mono(path, block), rate, channels, done / rate, (done + len(block)) / rate)
+            done += len(block)
+    _check_count(path, done, frames)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str]]:
+    """The file, known to be whole as far as its container tells, and the container."""
     container = _check_container(path)
     if container == "WAV":
         _check_wav_whole(path)
     elif container == "Ogg":
         _check_ogg_whole(path)
     try:
-        with soundfile.SoundFile(path) as file:
-            rate, channels, frames = file.samplerate, file.channels, file.frames
-            first, last = _bounds(path, rate, frames, start, end)
-            if max_seconds is not None and last - first > max_seconds * rate:
-                raise AudioFault(path, "too-long", f"{(last - first) / rate:.2f} s exceed {max_seconds:g} s")
-            if container == "MP3":  # seeking in MP3 is not exact to the sample
-                block = file.read(last, dtype="float32", always_2d=True)[first:]
-            else:
-                file.seek(first)
-                block = file.read(last - first, dtype="float32", always_2d=True)
+        with (_Forwards if container == "MP3" else soundfile.SoundFile)(path) as file:
+            yield file, container
     except soundfile.LibsndfileError as error:
         # WAV and Ogg are known to be whole here; in FLAC and MP3 nothing but decoding shows what is missing
         reason = "truncated" if container in ("FLAC", "MP3") else "not-audio"
         said = error.error_string.strip().rstrip(".")
         raise AudioFault(path, reason, f"cannot be decoded ({said})") from None
-    if len(block) < last - first:
-        raise AudioFault(
-            path, "truncated", f"the header promises {last - first} samples, {len(block)} could be decoded"
-        )
-    samples = block[:, 0] if channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+class _Forwards(soundfile.SoundFile):
+    """A file that is read on from where it stands: soundfile seeks after each read, which is not exact in MP3."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _check_count(path: Path, decoded: int, promised: int) -> None:
+    if decoded < promised:
+        raise AudioFault(path, "truncated", f"the header promises {promised} samples, {decoded} could be decoded")
+
+
+def _mono(path: Path, block: np.ndarray) -> np.ndarray:
+    """The mean of the channels of (n, channels): (n,) float32, contiguous and finite."""
+    samples = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
     if not np.isfinite(samples).all():
         count = int(np.count_nonzero(~np.isfinite(samples)))
         raise AudioFault(path, "not-finite", f"{count} of {len(samples)} samples are NaN or infinite")
-    return Audio(np.ascontiguousarray(samples), rate, channels, first / rate, last / rate)
+    return np.ascontiguousarray(samples)
 
 
 def check_audio(path: Path | str, audio: Audio, min_seconds: float, silence_dbfs: float) -> None:

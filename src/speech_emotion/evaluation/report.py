@@ -8,6 +8,7 @@ import pandas as pd
 
 from speech_emotion.evaluation.claims import Claim
 from speech_emotion.evaluation.comparison import enumerated, smallest_p
+from speech_emotion.evaluation.markdown import count, table
 from speech_emotion.evaluation.results import SystemResult
 from speech_emotion.evaluation.scoring import absent_labels, not_most_probable
 from speech_emotion.params import Budget, Evaluate
@@ -48,7 +49,7 @@ class Setting:
     def line(self) -> str:
         """One line for titles: what must not be read past."""
         corpus = f"{self.corpus} (synthetic speech)" if self.synthetic else self.corpus
-        folds, seeds = _count(self.folds, "fold"), _count(len(self.seeds), "seed")
+        folds, seeds = count(self.folds, "fold"), count(len(self.seeds), "seed")
         return f"{corpus} · {self.protocol} ({self.kind}) · {folds} · {seeds}"
 
 
@@ -127,7 +128,7 @@ def _systems(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], params
                 f"no: {result.units.not_deployable}" if result.units.not_deployable else "yes",
             ]
         )
-    return _table(header, rows, numbers=range(1, 11))
+    return table(header, rows, numbers=range(1, 11))
 
 
 def _notes(results: Sequence[SystemResult]) -> Iterable[str]:
@@ -142,14 +143,14 @@ def _notes(results: Sequence[SystemResult]) -> Iterable[str]:
 
 
 def _provenance(setting: Setting, params: Evaluate, budget: Budget) -> str:
-    counted = f"{setting.tested} utterances of {_count(setting.speakers, 'speaker')} tested"
+    counted = f"{setting.tested} utterances of {count(setting.speakers, 'speaker')} tested"
     if setting.tested != setting.utterances:
         counted += f" (the table holds {setting.utterances})"
     lines = [
         f"Corpus: {setting.corpus}{' (synthetic)' if setting.synthetic else ''}; {counted}; emotions: "
         f"{', '.join(setting.labels)}.",
         f"Table of utterances: sha256 `{setting.table_sha256}`.",
-        f"Protocol: {setting.protocol}, {setting.kind}, {_count(setting.folds, 'fold')}; "
+        f"Protocol: {setting.protocol}, {setting.kind}, {count(setting.folds, 'fold')}; "
         f"seeds: {', '.join(map(str, setting.seeds))}; at most {budget.max_epochs} epochs.",
         "UA: unweighted average recall (macro recall) over the pooled predictions of all folds, mean over "
         "seeds. ± folds: standard deviation of the folds' own UA, each over the emotions present in it. ± "
@@ -178,7 +179,7 @@ def _claims(
     if rows:
         yield "## What the papers claim"
         yield f"Beside what was measured here: {setting.line}."
-        yield _table(["system", "figure", "claimed", "measured", "claimed under"], rows, numbers=(2, 3))
+        yield table(["system", "figure", "claimed", "measured", "claimed under"], rows, numbers=(2, 3))
 
 
 def _tests(
@@ -193,11 +194,11 @@ def _tests(
     yield (
         f"Paired tests on the same {setting.tested} utterances. Permutation: {draws} exchanges of the two "
         "systems' predictions, speaker by speaker, of the difference in UA; with "
-        f"{_count(setting.speakers, 'speaker')} no p-value is below "
+        f"{count(setting.speakers, 'speaker')} no p-value is below "
         f"{least:.2g}. "
         "McNemar: exact, on the utterances that only one of the two recognises; it takes utterances as "
         "independent and is therefore too sure. p-values are corrected over the "
-        f"{_count(len(comparison), 'pair')} (Holm)."
+        f"{count(len(comparison), 'pair')} (Holm)."
     )
     names = {result.system: result.units.title for result in results}
     header = ["A", "B", "UA of A", "UA of B", "difference", "p (permutation)", "only A right", "only B right"]
@@ -207,7 +208,7 @@ def _tests(
         discordant = [str(row.only_a_right), str(row.only_b_right)]
         names_ab = [names[row.system_a], names[row.system_b]]
         rows.append([*names_ab, *uas, _p(row.permutation_holm), *discordant, _p(row.mcnemar_holm)])
-    yield _table([*header, "p (McNemar)"], rows, numbers=range(2, 9))
+    yield table([*header, "p (McNemar)"], rows, numbers=range(2, 9))
 
 
 def _per_class(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], setting: Setting) -> str:
@@ -216,7 +217,7 @@ def _per_class(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], sett
         for label, one in metrics[result.system]["per_class"].items():
             figures = [f"{one[key]:.1f}" for key in ("precision", "recall", "f1")]
             rows.append([result.units.title, label, *figures, str(one["support"])])
-    return _table(["system", "emotion", "precision", "recall", "F1", "utterances"], rows, numbers=range(2, 6))
+    return table(["system", "emotion", "precision", "recall", "F1", "utterances"], rows, numbers=range(2, 6))
 
 
 def _per_sex(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], sexes: pd.Series) -> Iterable[str]:
@@ -239,13 +240,7 @@ def _per_sex(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], sexes:
                 ]
             )
     yield "## Each sex"
-    yield _table(["system", "sex", "UA", "WA", "speakers", "utterances"], rows, numbers=range(2, 6))
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int]) -> str:
-    right = set(numbers)
-    lines = [header, ["--:" if column in right else "---" for column in range(len(header))], *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    yield table(["system", "sex", "UA", "WA", "speakers", "utterances"], rows, numbers=range(2, 6))
 
 
 def _optional(value: float | None) -> str:
@@ -254,10 +249,6 @@ def _optional(value: float | None) -> str:
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _caption(picture: str) -> str:

@@ -11,18 +11,19 @@ from speech_emotion.systems.network import NetworkSystem
 
 
 def describe(
-    system: NetworkSystem, level_dbfs: float, utterances: pd.DataFrame, sha256: Mapping[str, str]
+    system: NetworkSystem, level_dbfs: float, temperature: float, utterances: pd.DataFrame, sha256: Mapping[str, str]
 ) -> dict[str, Any]:
     """The bundle of an exported system.
 
     Args:
-        level_dbfs: RMS that the recipe levels waveforms to, in dB of full scale.
+        level_dbfs: what the recipe brings peak or RMS of a waveform to, in dB of full scale.
+        temperature: of an utterance's probabilities, as the select step fitted it on unheard speakers.
         utterances: the table that the system was trained on.
-        sha256: file name -> hex sha256 of each model.
+        sha256: file name -> hex sha256 of each file that an application reads beside the bundle.
     """
     definition = system.definition
     level = {"kind": definition.recipe.level}
-    if definition.recipe.level == "rms":
+    if definition.recipe.level != "none":
         level["dbfs"] = level_dbfs
     return {
         "system": definition.id,
@@ -38,6 +39,8 @@ def describe(
         "hop_samples": system.hop_samples,
         "frame_hop_samples": frame_hop(system),
         "aggregation": "mean of window probabilities",
+        "temperature": temperature,
+        "calibration": "softmax(log(mean of window probabilities) / temperature)",
         "last_window": "one more window ends with the last whole frame",
         "short_input": "repeat until it fills one window",
         "parameters": system.parameter_count(),

@@ -4,3 +4,6 @@ FP32 = "fp32.onnx"
 INT8 = "int8.onnx"
 CHECK = "check.json"
 BUNDLE = "bundle.json"
+CARD = "MODEL_CARD.md"
+LIKENESS = "likeness.json"
+TO_PREDICT = (FP32, BUNDLE, LIKENESS)  # what inference reads, of one export

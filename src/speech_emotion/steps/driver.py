@@ -16,7 +16,9 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Step, StepParams
 from speech_emotion.store.atomic import atomic_folders, write_text
 
-NAMES = ("ingest", "preprocess", "augment", "features", "tune", "train", "evaluate", "select", "export", "track")
+NAMES = (
+    "ingest", "preprocess", "augment", "features", "tune", "train", "evaluate", "select", "export", "track", "register",
+)  # fmt: skip
 PROVENANCE = Path("artifacts/provenance")
 
 

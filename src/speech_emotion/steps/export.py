@@ -1,19 +1,28 @@
 """export: the chosen deployable system -> ONNX for the device in FP32 and INT8, checked against the trained model."""
 
 import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.results import read_result
 from speech_emotion.export.bundle import describe
+from speech_emotion.export.card import Facts, model_card
 from speech_emotion.export.check import compare, exported_probabilities, trained_probabilities
-from speech_emotion.export.files import BUNDLE, CHECK, FP32, INT8
+from speech_emotion.export.files import BUNDLE, CARD, CHECK, FP32, INT8, LIKENESS
 from speech_emotion.export.graph import export_graph, serialise
 from speech_emotion.export.operators import check_operators
 from speech_emotion.export.quantise import quantise, quantised_layers
 from speech_emotion.export.windows import speech_windows
 from speech_emotion.features.frontend import FrontEnd
+from speech_emotion.inference.likeness import Likeness, stretches
+from speech_emotion.inference.likeness_fitting import fit_likeness
+from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.store.arrays import ArrayStore
@@ -23,7 +32,9 @@ from speech_emotion.systems.catalogue import DEFINITION, load_system
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes fp32.onnx, int8.onnx, check.json and bundle.json; check.json alone where no system can be deployed.
+    """Writes fp32.onnx, int8.onnx, likeness.json, check.json, bundle.json and MODEL_CARD.md.
+
+    Where no system can be deployed, check.json says so and is alone.
 
     Raises:
         UserError: the graph has what the device does not read, or FP32 differs from the trained model by more
@@ -65,12 +76,43 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
             f"{FP32}: a probability differs from the trained model by {worst:.2e}, export.tolerance = "
             f"{params.export.tolerance}: a layer of {system.definition.id} is exported wrongly: mend the layer"
         )
-    sha256 = {name: sha256_file(folder / name) for name in models}
+    chosen = json.loads((inputs["selected"] / "best.json").read_text(encoding="utf-8"))
+    likeness = _likeness(utterances, ids, waveforms, system.definition.sample_rate, params, recorder)
+    _write_json(folder / LIKENESS, likeness.to_json())
+    sha256 = {name: sha256_file(folder / name) for name in (*models, LIKENESS)}
     _write_json(folder / CHECK, check)
-    _write_json(folder / BUNDLE, describe(system, params.preprocess.level_dbfs, utterances, sha256))
+    bundle = describe(system, params.preprocess.level_dbfs, chosen["temperature"], utterances, sha256)
+    _write_json(folder / BUNDLE, bundle)
+    facts = Facts(
+        result=read_result(inputs["trained"] / system.definition.id, system.definition.id),
+        figures=chosen["figures"],
+        utterances=utterances,
+        bundle=bundle,
+        check=check,
+        table_sha256=sha256_file(inputs["utterances"] / "utterances.parquet"),
+        calibrated_ece=chosen["calibration"]["ece_after"],
+    )
+    write_text(folder / CARD, model_card(facts))
     recorder.note(
         f"export: {system.TITLE}: FP32 within {worst:.1e} of the trained model; INT8 names the same emotion in "
         f"{100 * check['int8']['agreement']:.1f} % of {len(heard)} windows"
+    )
+
+
+def _likeness(
+    utterances: pd.DataFrame,
+    ids: Sequence[str],
+    waveforms: ArrayStore,
+    rate: int,
+    params: StepParams,
+    recorder: Recorder,
+) -> Likeness:
+    """The training speech, so that the recogniser can tell what is unlike it."""
+    measure = partial(stretches, rate=rate)
+    found = ordered_map(measure, [waveforms[id] for id in ids], params.workers, recorder, "measure training speech")
+    speakers = dict(zip(utterances["id"], utterances["speaker"], strict=True))
+    return fit_likeness(
+        dict(zip(ids, found, strict=True)), speakers, params.export.unlike_share, params.export.unlike_margin
     )
 
 
@@ -85,6 +127,7 @@ STEP = Step(
         "selected": "artifacts/select",
         "waveforms": "artifacts/preprocess",
         "utterances": "artifacts/ingest",
+        "trained": "artifacts/train",
     },
     outputs={"exported": "artifacts/export"},
     sections=("export", "needs", "preprocess.level_dbfs"),

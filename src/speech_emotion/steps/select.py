@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.calibration import best_temperature, cross_fitted
+from speech_emotion.evaluation.metrics import calibration_error
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.train import experiment_of
@@ -41,6 +44,7 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
             "protocol": record["protocol"],
             "speaker_independent": record["speaker_independent"],
             "refit_epochs": epochs,
+            **calibration(inputs["trained"] / deployable[0], record["labels"], params.evaluate.calibration_bins),
         }
     write_text(outputs["selected"] / "best.json", json.dumps(chosen, indent=1, sort_keys=True) + "\n")
 
@@ -54,6 +58,28 @@ def rank(metrics: Mapping[str, Mapping[str, float]], systems: list[str], metric:
     if absent := [system for system in systems if system not in metrics]:
         raise UserError(f"metrics.json: has no figures of {absent[0]}: run the evaluate step again")
     return sorted(systems, key=lambda system: -metrics[system][metric])
+
+
+def calibration(trained: Path, labels: Sequence[str], bins: int) -> dict[str, Any]:
+    """The temperature of the shipped model, from what the folds' models said of speakers that they never heard.
+
+    It stays 1 where cross-fitting, each speaker at the temperature that the others ask for, does not lower the expected
+    calibration error.
+
+    Returns:
+        temperature, and calibration: ece_before and ece_after of these predictions, the latter cross-fitted.
+    """
+    table = pd.read_parquet(trained / "predictions.parquet")
+    probabilities = table[[f"p_{label}" for label in labels]].to_numpy()
+    targets = np.array([labels.index(emotion) for emotion in table["emotion"]])
+    fitted = cross_fitted(probabilities, targets, table["speaker"].to_numpy())
+    right = probabilities.argmax(axis=1) == targets
+    before, after = (calibration_error(p.max(axis=1), right, bins) for p in (probabilities, fitted))
+    better = after < before
+    return {
+        "temperature": round(best_temperature(probabilities, targets), 4) if better else 1.0,
+        "calibration": {"ece_before": round(before, 4), "ece_after": round(after if better else before, 4)},
+    }
 
 
 def _refit(inputs: Folders, params: StepParams, record: Mapping[str, Any], folder: Path, recorder: Recorder) -> int:
@@ -102,6 +128,7 @@ STEP = Step(
         "preprocess.recipes",
         "train",
         "select",
+        "evaluate.calibration_bins",
         "candidates",
     ),
 )

@@ -1,15 +1,23 @@
 """track: every run, curve, figure, prediction file and the selected model into MLflow, each once."""
 
+import json
+
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.store.atomic import write_text
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.contents import Folders as Results
 from speech_emotion.tracking.contents import read_entries
 from speech_emotion.tracking.mirror import mirror
 
+TRACKED = "tracked.json"
+
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Brings the store that `track.uri` names up to date; it has no outputs.
+    """Brings the store that `track.uri` names up to date.
+
+    tracked.json says which runs it holds now: kind, key and system of each. Ids of runs, which differ from store to
+    store, are not in it.
 
     Raises:
         UserError: a result is missing, or the store cannot be reached or written.
@@ -17,6 +25,8 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     entries = read_entries(Results(**inputs), params.candidates)
     with open_store(params.track.uri, params.track.experiment) as store:
         report = mirror(store, entries, recorder)
+    held = [{"kind": entry.kind, "key": entry.key, "system": entry.tags.get("system")} for entry in entries]
+    write_text(outputs["tracked"] / TRACKED, json.dumps(held, indent=1) + "\n")
     recorder.note(
         f"track: {report.made} runs made, {report.updated} brought up to date, {report.found} were there, "
         f"{report.removed} interrupted or doubled ones removed (experiment {params.track.experiment})"
@@ -34,7 +44,7 @@ STEP = Step(
         "selected": "artifacts/select",
         "exported": "artifacts/export",
     },
-    outputs={},
+    outputs={"tracked": "artifacts/track"},
     sections=("corpus", "track", "budgets.{corpus}", "candidates"),
     caches={"provenance": "artifacts/provenance"},
     always=True,

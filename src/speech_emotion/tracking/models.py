@@ -1,56 +1,83 @@
-"""The exported graph as a model of the store, loadable by `mlflow.onnx`, `mlflow.pyfunc` and a model server."""
+"""The exported system as a model of the store: asked about waveforms of any length, by code and by a model server."""
 
 import contextlib
 import logging
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
 import mlflow
-import mlflow.onnx
-import numpy as np
-import onnx
-from mlflow.entities import LoggedModel
+import mlflow.pyfunc
+from mlflow.entities import LoggedModel, LoggedModelStatus
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import Array, Map
 
+import speech_emotion
 from speech_emotion.tracking.connection import Store
+from speech_emotion.tracking.serving import EMOTION, EXPORT, PROBABILITIES, RATE, UNLIKE, WAVEFORM
 
-NAME = "classifier"
-NEEDED_TO_RUN = ("numpy", "onnx", "onnxruntime")
+NAME = "recogniser"
+NEEDED_TO_RUN = ("mlflow", "numpy", "onnxruntime", "pandas", "soundfile", "soxr")
+PACKAGE = Path(speech_emotion.__file__).parent
+SERVED = Path(__file__).with_name("served_model.py")
+EXAMPLE = {WAVEFORM: [0.0, 0.25, 0.5, 0.25, 0.0, -0.25, -0.5, -0.25], RATE: 16000}
+SIGNATURE = ModelSignature(
+    Schema([ColSpec(Array(DataType.double), WAVEFORM), ColSpec(DataType.long, RATE, required=False)]),
+    Schema(
+        [
+            ColSpec(DataType.string, EMOTION),
+            ColSpec(Map(DataType.double), PROBABILITIES),
+            ColSpec(DataType.boolean, UNLIKE),
+        ]
+    ),
+)
 
 
 def log_model(store: Store, run: str, path: Path, tags: Mapping[str, str]) -> None:
-    """Logs an ONNX graph with signature and input example as a model of a run.
+    """Logs what the export step wrote, with the code that asks it, as a model of a run.
+
+    It is kept as code and files (no pickle) with the package beside it, so that it runs where only the pinned
+    requirements are installed; torch is none of them.
 
     Args:
         run: id of the run that presents it.
-        path: fp32.onnx as the export step writes it.
+        path: fp32.onnx as the export step writes it; the whole folder around it goes along.
     """
-    model = onnx.load(path)
-    shapes = {value.name: _shape(value) for value in (model.graph.input[0], model.graph.output[0])}
-    specs = [TensorSpec(np.dtype(np.float32), shape, name) for name, shape in shapes.items()]
-    (name, shape), _ = shapes.items()
-    with mlflow.start_run(run_id=run), _quiet():
-        mlflow.onnx.log_model(
-            model,
+    with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run), _quiet():
+        code = Path(folder) / PACKAGE.name
+        shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__"))
+        mlflow.pyfunc.log_model(
             name=NAME,
-            signature=ModelSignature(Schema(specs[:1]), Schema(specs[1:])),
-            input_example={name: np.zeros(shape, np.float32)},
+            python_model=str(SERVED),
+            artifacts={EXPORT: str(path.parent)},
+            code_paths=[str(code)],
+            signature=SIGNATURE,
+            input_example=EXAMPLE,
             pip_requirements=[f"{package}=={metadata.version(package)}" for package in NEEDED_TO_RUN],
-            onnx_execution_providers=["CPUExecutionProvider"],
-            save_as_external_data=False,
             tags=dict(tags),
         )
 
 
 def has_model(store: Store, run: str) -> bool:
     """Whether the run's model is there, its files included."""
-    for model in models_of(store, run):
-        with contextlib.suppress(Exception):
-            if any(file.path == "MLmodel" for file in store.client.list_logged_model_artifacts(model.model_id)):
-                return True
-    return False
+    return any(files_are_there(store, model.model_id) for model in models_of(store, run))
+
+
+def files_are_there(store: Store, model: str) -> bool:
+    """Whether the store holds the files of a logged model, by its id; a deleted one has none."""
+    try:
+        if store.client.get_logged_model(model).status != LoggedModelStatus.READY:
+            return False  # its logging was interrupted
+        return any(file.path == "MLmodel" for file in store.client.list_logged_model_artifacts(model))
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            return False
+        raise
 
 
 def delete_models(store: Store, run: str) -> None:
@@ -62,10 +89,6 @@ def delete_models(store: Store, run: str) -> None:
 def models_of(store: Store, run: str) -> list[LoggedModel]:
     """The models that a run presents; deleted ones are not among them."""
     return list(store.client.search_logged_models([store.experiment], f"source_run_id = '{run}'"))
-
-
-def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
-    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
 
 
 @contextlib.contextmanager

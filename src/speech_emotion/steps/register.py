@@ -1,0 +1,134 @@
+"""register: the model that track brought into MLflow becomes a version of the registered model, once."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from speech_emotion.errors import UserError
+from speech_emotion.evaluation.results import SystemResult, read_result
+from speech_emotion.export.files import CARD, CHECK
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.steps.track import TRACKED
+from speech_emotion.store.hashing import hash_json, sha256_file
+from speech_emotion.tracking.connection import Store, open_store
+from speech_emotion.tracking.gate import Standing, paired_p
+from speech_emotion.tracking.mirror import COMPLETE, KEY, KIND
+from speech_emotion.tracking.models import models_of
+from speech_emotion.tracking.registry import Newcomer, Version, register
+
+KEPT = ("corpus", "protocol", "speaker_independent", "synthetic", "data", "system", "title", "licences")
+FIGURES = ("ua", "ua_low", "ua_high", "wa", "macro_f1", "ece")
+SYSTEM_RUN, REVISION = "system_run", "revision"  # tags of a version
+RESULTS = ("predictions.parquet", "curves.csv", "units.json")  # of the run of a system
+
+
+def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
+    """Registers the exported system, and says whether it is champion or challenger, and why.
+
+    Raises:
+        UserError: the store cannot be reached, or lacks the run that track made.
+    """
+    tracked = json.loads((inputs["tracked"] / TRACKED).read_text(encoding="utf-8"))
+    model = next((entry for entry in tracked if entry["kind"] == "model"), None)
+    if model is None:
+        recorder.note("register: no system of the budget can go to the device: nothing to register")
+        return
+    system = next(entry for entry in tracked if entry["kind"] == "system" and entry["system"] == model["system"])
+    ours = read_result(inputs["trained"] / model["system"], model["system"])
+    with open_store(params.track.uri, params.track.experiment) as store:
+
+        def test(version: Version) -> float:
+            return paired_p(ours, _results(store, version), params.evaluate)
+
+        newcomer = _newcomer(store, _run(store, model), _run(store, system), inputs["exported"])
+        registered = register(store, params.registry, newcomer, test, recorder)
+    version = f"{params.registry.name} version {registered.version}"
+    if registered.found:
+        recorder.note(f"register: this model of this data is {version} already")
+    else:
+        recorder.note(f"register: {version} is {registered.alias}: {registered.reason}")
+
+
+def _run(store: Store, entry: Mapping[str, str]) -> Run:
+    """The whole run of an entry, the newest if there are several."""
+    wanted = f"tags.`{KIND}` = '{entry['kind']}' and tags.`{KEY}` = '{entry['key']}'"
+    found = [run for run in store.client.search_runs([store.experiment], wanted) if COMPLETE in run.data.tags]
+    if not found:
+        raise UserError(
+            f"track.uri: holds no run of the {entry['kind']} {entry['system']}: run the track step (dvc repro)"
+        )
+    return found[0]
+
+
+def _newcomer(store: Store, model: Run, system: Run, exported: Path) -> Newcomer:
+    tags = {name: model.data.tags[name] for name in KEPT if name in model.data.tags}
+    figures = {name: f"{model.data.metrics[name]:.4g}" for name in FIGURES if name in model.data.metrics}
+    tags |= figures | {SYSTEM_RUN: system.info.run_id, "model_run": model.info.run_id}
+    tags |= {"experiment": model.info.experiment_id}
+    if REVISION in system.data.tags:
+        tags[REVISION] = system.data.tags[REVISION]
+    files = {path.name: sha256_file(path) for path in exported.iterdir() if path.name not in (CARD, CHECK)}
+    logged = models_of(store, model.info.run_id)
+    if not logged:
+        raise UserError(f"track.uri: run {model.info.run_id} holds no model: run the track step (dvc repro)")
+    return Newcomer(
+        key=hash_json([tags["corpus"], tags["protocol"], tags["data"], files]),
+        model=logged[0].model_id,
+        run=model.info.run_id,
+        standing=Standing(
+            corpus=tags["corpus"],
+            protocol=tags["protocol"],
+            data=tags["data"],
+            synthetic=tags["synthetic"] == "true",
+            ua=round(model.data.metrics["ua"], 2),
+        ),
+        tags=tags,
+        description=_description(exported, model, system, tags),
+    )
+
+
+def _description(exported: Path, model: Run, system: Run, tags: Mapping[str, str]) -> str:
+    """The card down to its first section, and whence the version comes; links work on the pages of MLflow."""
+    card = (exported / CARD).read_text(encoding="utf-8")
+    short = card.partition("\n## ")[0].strip()
+    lines = [
+        f"Run of the model: {_link(model)}; of its folds: {_link(system)}",
+        f"Data: `{tags['data']}`",
+        *([f"Revision: `{tags[REVISION]}`"] if REVISION in tags else []),
+        f"The whole card: {CARD} among the model's artifacts",
+    ]
+    return short + "\n\n" + "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def _link(run: Run) -> str:
+    return f"[{run.info.run_name}](#/experiments/{run.info.experiment_id}/runs/{run.info.run_id})"
+
+
+def _results(store: Store, version: Version) -> SystemResult:
+    """The results of a version's system, from the run of its folds."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for name in RESULTS:
+                store.client.download_artifacts(version.tags[SYSTEM_RUN], name, folder)
+            return read_result(Path(folder), version.tags["system"])
+    except (MlflowException, OSError, KeyError):
+        raise UserError(f"the predictions of version {version.number} are gone from the store") from None
+
+
+STEP = Step(
+    name="register",
+    run=run,
+    inputs={
+        "tracked": "artifacts/track",
+        "trained": "artifacts/train",
+        "exported": "artifacts/export",
+    },
+    outputs={},
+    sections=("track", "registry", "evaluate"),
+    always=True,
+)

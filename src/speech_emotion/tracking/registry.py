@@ -1,0 +1,367 @@
+"""The model registry: versions with their lineage, one champion, one challenger, and why.
+
+The alias says who is champion; tags `history.NNNN` of the registered model say who was before, when and why, and a
+version's tag `reason` why it has or lacks an alias. Every change is made by one process at a time (tracking.locking),
+in an order that a kill in the middle leaves sound: a version first, then its reason, then the alias, then the history;
+what is missing is made up by the next change.
+"""
+
+import getpass
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+from speech_emotion.errors import UserError
+from speech_emotion.params import Registry
+from speech_emotion.recorder import Recorder
+from speech_emotion.tracking.connection import Store
+from speech_emotion.tracking.gate import CHALLENGER, CHAMPION, Decision, Standing, decide
+from speech_emotion.tracking.locking import Turn, exclusive
+from speech_emotion.tracking.models import files_are_there
+
+KEY, REASON, DECIDED, BEFORE = "key", "reason", "decided", "champion_before"  # tags of a version
+HISTORY = "history."  # tags of the registered model
+REGISTERED, PROMOTED, ROLLED_BACK, ELSEWHERE = "registered", "promoted", "rolled back", "moved elsewhere"
+PAGE = 200
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A model to be registered.
+
+    Attributes:
+        key: hash of the model and of what it was measured on; the same key is never registered twice.
+        model: id of the logged model that holds its files.
+        run: id of the run that presents it.
+        tags: lineage and figures, as the version keeps them.
+        description: Markdown.
+    """
+
+    key: str
+    model: str
+    run: str
+    standing: Standing
+    tags: Mapping[str, str]
+    description: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the registered model: its number, aliases and tags."""
+
+    number: int
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+    model: str
+    run: str
+
+    @property
+    def standing(self) -> Standing:
+        """What the gate must know.
+
+        Raises:
+            UserError: the version was not registered by this project, so that it lacks figures.
+        """
+        try:
+            return Standing(
+                corpus=self.tags["corpus"],
+                protocol=self.tags["protocol"],
+                data=self.tags["data"],
+                synthetic=self.tags["synthetic"] == "true",
+                ua=float(self.tags["ua"]),
+            )
+        except (KeyError, ValueError) as error:
+            raise UserError(f"version {self.number}: has no tag {error}: it was registered by other means") from None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of the champion: `before` is None where there was none."""
+
+    champion: int
+    before: int | None
+    how: str
+    reason: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True)
+class State:
+    """The registered model as a whole: versions from the first, and the changes of the champion from the first."""
+
+    versions: tuple[Version, ...]
+    champion: int | None
+    challenger: int | None
+    history: tuple[Event, ...]
+
+    def version(self, number: int | None) -> Version | None:
+        """The version of that number; None where there is none."""
+        return next((version for version in self.versions if version.number == number), None)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What became of a newcomer; `found`: it had been registered before and nothing was changed."""
+
+    version: int
+    alias: str
+    reason: str
+    found: bool
+
+
+def read_state(store: Store, name: str) -> State:
+    """The registered model of that name; without versions where there is none."""
+    model = _model(store, name)
+    if model is None:
+        return State((), None, None, ())
+    aliases = {alias: int(number) for alias, number in model.aliases.items()}
+    versions = []
+    token = None
+    while True:
+        page = store.client.search_model_versions(f"name = '{name}'", max_results=PAGE, page_token=token)
+        versions += [_version(version, aliases) for version in page]
+        token = page.token
+        if not token:
+            break
+    events = sorted((key, value) for key, value in model.tags.items() if key.startswith(HISTORY))
+    return State(
+        versions=tuple(sorted(versions, key=lambda version: version.number)),
+        champion=aliases.get(CHAMPION),
+        challenger=aliases.get(CHALLENGER),
+        history=tuple(Event(**json.loads(value)) for _, value in events),
+    )
+
+
+def register(
+    store: Store,
+    params: Registry,
+    newcomer: Newcomer,
+    test: Callable[[Version], float],
+    recorder: Recorder,
+) -> Registered:
+    """Registers a model once, and lets the gate decide whether it becomes champion or challenger.
+
+    A model whose files the store has lost is registered anew and takes over the aliases of its lost version.
+
+    Args:
+        test: two-sided p-value of the paired test between the newcomer and a version.
+
+    Raises:
+        UserError: this process was taken for dead, see tracking.locking.
+    """
+    _make_model(store, params.name)
+    with exclusive(store.client, params.name, params.lease_seconds, recorder) as turn:
+        state = _reconciled(store, params.name, turn)
+        same = [version for version in state.versions if version.tags.get(KEY) == newcomer.key]
+        whole = [version for version in same if files_are_there(store, version.model)]
+        for version in whole:
+            if DECIDED in version.tags:
+                return Registered(version.number, version.tags[DECIDED], version.tags[REASON], found=True)
+        number = whole[0].number if whole else _create(store, params.name, newcomer, turn)
+        if whole and number == state.champion:  # a kill cut its registration short
+            decision = Decision(CHAMPION, whole[0].tags[REASON])
+        else:
+            lost = [version for version in same if version not in whole]
+            decision = _inherited(lost) or _decided(state, newcomer, test, params)
+            _announce(store, params.name, number, decision, turn)
+            if decision.alias == CHAMPION:
+                _crown(store, params.name, state, number, REGISTERED, decision.reason, turn)
+            else:
+                turn.confirm()
+                store.client.set_registered_model_alias(params.name, CHALLENGER, str(number))
+        turn.confirm()
+        _tag(store, params.name, number, DECIDED, decision.alias)
+        return Registered(number, decision.alias, decision.reason, found=False)
+
+
+def promote(store: Store, params: Registry, number: int, reason: str, recorder: Recorder) -> str:
+    """Makes a version the champion by hand; returns what was done, in a sentence.
+
+    Raises:
+        UserError: there is no such version, or its files are gone.
+    """
+    _exists(store, params.name)
+    with exclusive(store.client, params.name, params.lease_seconds, recorder) as turn:
+        state = _reconciled(store, params.name, turn)
+        version = state.version(number)
+        if version is None:
+            known = ", ".join(str(one.number) for one in state.versions)
+            raise UserError(f"version {number}: there is none of {params.name}: must be one of {known}")
+        if state.champion == number:
+            return f"{params.name} version {number} is champion already"
+        if not files_are_there(store, version.model):
+            raise UserError(
+                f"version {number}: its files are gone from the store: choose another (speech-emotion registry)"
+            )
+        reason = reason or "promoted by hand"
+        _announce(store, params.name, number, Decision(CHAMPION, reason), turn)
+        _crown(store, params.name, state, number, PROMOTED, reason, turn)
+        return f"{params.name} version {number} is champion now; before: {_named(state.champion)} ({reason})"
+
+
+def rollback(store: Store, params: Registry, reason: str, recorder: Recorder) -> str:
+    """Makes the champion before this one champion again; returns what was done, in a sentence.
+
+    Once more goes one further back; versions that were deleted or lost their files are passed over.
+
+    Raises:
+        UserError: there was no champion before.
+    """
+    _exists(store, params.name)
+    with exclusive(store.client, params.name, params.lease_seconds, recorder) as turn:
+        state = _reconciled(store, params.name, turn)
+        for number in reversed(champions_before(state.history)):
+            version = state.version(number)
+            if version is not None and number != state.champion and files_are_there(store, version.model):
+                break
+        else:
+            raise UserError(
+                f"{params.name}: no champion before {_named(state.champion)}: choose one: speech-emotion promote "
+                "VERSION"
+            )
+        reason = reason or f"rolled back from {_named(state.champion)}"
+        _announce(store, params.name, number, Decision(CHAMPION, reason), turn)
+        _crown(store, params.name, state, number, ROLLED_BACK, reason, turn)
+        return f"{params.name} version {number} is champion again; before: {_named(state.champion)} ({reason})"
+
+
+def champions_before(history: tuple[Event, ...]) -> list[int]:
+    """The champions before the present one, from the first: those that were rolled back are not among them."""
+    line: list[int] = []
+    for event in history:
+        if event.how == ROLLED_BACK and event.champion in line:
+            while line[-1] != event.champion:
+                line.pop()
+        elif not line or line[-1] != event.champion:
+            line.append(event.champion)
+    return line[:-1]
+
+
+def _decided(state: State, newcomer: Newcomer, test: Callable[[Version], float], params: Registry) -> Decision:
+    champion = state.version(state.champion)
+    if champion is None:
+        return decide(newcomer.standing, None, None, lambda: 1.0, params)
+    try:
+        standing = champion.standing
+    except UserError as error:
+        return Decision(CHALLENGER, f"not comparable: {error}")
+    return decide(newcomer.standing, standing, champion.number, lambda: test(champion), params)
+
+
+def _inherited(lost: list[Version]) -> Decision | None:
+    """The same model, registered before, whose files are gone."""
+    held = [version for version in lost if {CHAMPION, CHALLENGER} & set(version.aliases)]
+    if not held:
+        return None
+    alias = CHAMPION if any(CHAMPION in version.aliases for version in held) else CHALLENGER
+    return Decision(alias, f"the same model as version {held[-1].number}, whose files are gone from the store")
+
+
+def _create(store: Store, name: str, newcomer: Newcomer, turn: Turn) -> int:
+    turn.confirm()
+    version = store.client.create_model_version(
+        name,
+        source=f"models:/{newcomer.model}",
+        run_id=newcomer.run,
+        tags={**newcomer.tags, KEY: newcomer.key},
+        description=newcomer.description,
+        model_id=newcomer.model,
+    )
+    return int(version.version)
+
+
+def _announce(store: Store, name: str, number: int, decision: Decision, turn: Turn) -> None:
+    turn.confirm()
+    _tag(store, name, number, REASON, decision.reason)
+
+
+def _crown(store: Store, name: str, state: State, number: int, how: str, reason: str, turn: Turn) -> None:
+    """Moves the alias and writes who was before, why, when and by whom."""
+    turn.confirm()
+    _tag(store, name, number, BEFORE, str(state.champion or "none"))
+    store.client.set_registered_model_alias(name, CHAMPION, str(number))
+    if state.challenger == number:
+        store.client.delete_registered_model_alias(name, CHALLENGER)
+    turn.confirm()
+    _record(store, name, state.history, Event(number, state.champion, how, reason, _user(), _now()))
+
+
+def _reconciled(store: Store, name: str, turn: Turn) -> State:
+    """The state, with what the history lacks: a change by other means, or one that a kill cut short."""
+    state = read_state(store, name)
+    last = state.history[-1].champion if state.history else None
+    if state.champion is None or state.champion == last:
+        return state
+    turn.confirm()
+    version = state.version(state.champion)
+    reason = version.tags.get(REASON, "") if version else ""
+    event = Event(state.champion, last, ELSEWHERE, reason or "no reason is known", _user(), _now())
+    _record(store, name, state.history, event)
+    return read_state(store, name)
+
+
+def _record(store: Store, name: str, history: tuple[Event, ...], event: Event) -> None:
+    text = json.dumps(event.__dict__, ensure_ascii=False)
+    store.client.set_registered_model_tag(name, f"{HISTORY}{len(history) + 1:04}", text)
+
+
+def _make_model(store: Store, name: str) -> None:
+    if _model(store, name) is None:
+        try:
+            store.client.create_registered_model(
+                name, description="Emotion of speech from its waveform. `champion` is what is served."
+            )
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # another process was quicker
+                raise
+
+
+def _model(store: Store, name: str) -> RegisteredModel | None:
+    try:
+        return store.client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            return None
+        raise
+
+
+def _exists(store: Store, name: str) -> None:
+    if _model(store, name) is None:
+        raise UserError(f"registry.name = {name}: nothing is registered yet: run make run (dvc repro) first")
+
+
+def _version(version: ModelVersion, aliases: Mapping[str, int]) -> Version:
+    number = int(version.version)
+    return Version(
+        number=number,
+        aliases=tuple(sorted(alias for alias, other in aliases.items() if other == number)),
+        tags=dict(version.tags),
+        model=version.model_id or version.source.removeprefix("models:/"),
+        run=version.run_id or "",
+    )
+
+
+def _tag(store: Store, name: str, number: int, key: str, value: Any) -> None:
+    store.client.set_model_version_tag(name, str(number), key, str(value))
+
+
+def _named(number: int | None) -> str:
+    return "none" if number is None else f"version {number}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,83 @@
+"""What a model server asks: rows of waveforms of any length, answered with emotions and all probabilities.
+
+Runs inside a model server, beside numpy, pandas and onnxruntime alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from speech_emotion.errors import UserError
+from speech_emotion.inference import Recogniser
+
+EXPORT = "export"  # the artifact that holds what the export step wrote
+WAVEFORM, RATE = "waveform", "sample_rate"  # columns of the question; the second may be left out
+EMOTION, PROBABILITIES, UNLIKE = "emotion", "probabilities", "unlike_training"  # columns of the answer
+
+
+class RecogniserModel(PythonModel):
+    """An exported system as MLflow's generic model."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Loads the folder of the export step."""
+        self._recogniser = Recogniser.load(context.artifacts[EXPORT])
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Answers row by row.
+
+        Args:
+            model_input: a table with a column `waveform`, each cell samples in [-1, 1] of one channel, and
+                optionally `sample_rate` in Hz (without it: the model's own).
+
+        Returns:
+            A table with `emotion`, `probabilities` (emotion -> probability) and `unlike_training` of each row.
+
+        Raises:
+            MlflowException: a row cannot be answered (a model server answers 400); it names row, value and cure.
+        """
+        if WAVEFORM not in model_input.columns:
+            raise _refusal(f"{WAVEFORM}: is missing: give a column of that name")
+        rates = model_input[RATE] if RATE in model_input.columns else [None] * len(model_input)
+        return pd.DataFrame(
+            [self._answer(place, *row) for place, row in enumerate(zip(model_input[WAVEFORM], rates, strict=True))],
+            columns=[EMOTION, PROBABILITIES, UNLIKE],
+        )
+
+    def _answer(self, place: int, waveform: Any, rate: Any) -> dict[str, Any]:
+        try:
+            rate = self._recogniser.bundle.sample_rate if rate is None or pd.isna(rate) else _whole(rate)
+            prediction = self._recogniser.predict(_samples(waveform), rate)
+        except UserError as error:
+            raise _refusal(f"row {place}: {error}") from None
+        return {
+            EMOTION: prediction.emotion,
+            PROBABILITIES: dict(prediction.probabilities),
+            UNLIKE: bool(prediction.unlike_training),
+        }
+
+
+def _samples(waveform: Any) -> np.ndarray:
+    try:
+        samples = np.asarray(waveform, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"{WAVEFORM}: is no list of numbers: give samples in [-1, 1]") from None
+    if samples.ndim != 1:
+        raise UserError(f"{WAVEFORM}: has shape {samples.shape}: must be one list of samples, of one channel")
+    return samples
+
+
+def _whole(rate: Any) -> int:
+    if float(rate) != int(rate):
+        raise UserError(f"{RATE} = {rate}: must be a whole number of Hz")
+    return int(rate)
+
+
+def _refusal(text: str) -> MlflowException:
+    return MlflowException(text, error_code=BAD_REQUEST)

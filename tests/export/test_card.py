@@ -1,0 +1,114 @@
+import json
+
+import pytest
+
+from made_up_results import LABELS, SPEAKERS, predictions, utterances, write_system, write_table
+from speech_emotion.corpora.table import read_utterances
+from speech_emotion.evaluation.results import read_result
+from speech_emotion.evaluation.scoring import score
+from speech_emotion.export.card import Facts, model_card
+from speech_emotion.params import Evaluate
+
+EVALUATE = Evaluate(calibration_bins=15, bootstrap_draws=100, confidence=0.95, permutation_draws=100, seed=0)
+
+
+@pytest.fixture
+def card(tmp_path):
+    """Makes the card of a system with made-up predictions."""
+
+    def make(licence="CC0-1.0", corpus="emodb", speakers=SPEAKERS, **changed):
+        rows = utterances(corpus=corpus, licence=licence, speakers=speakers)
+        write_table(tmp_path, rows)
+        write_system(tmp_path / "k2", predictions(rows, "k2"), **changed)
+        table = read_utterances(tmp_path / "utterances.parquet")
+        result = read_result(tmp_path / "k2", "k2")
+        bundle = {
+            "system": "k2",
+            "title": "K2 made up",
+            "corpora": [corpus],
+            "licences": [licence],
+            "synthetic": "synthetic" in licence,
+            "window_samples": 4240,
+            "sample_rate": 16000,
+            "parameters": 12345,
+            "sha256": {"fp32.onnx": "ab" * 32},
+        }
+        check = {"fp32": {"max_difference": 2e-7}, "int8": {"agreement": 0.985, "windows": 200}}
+        figures = score(result, table.set_index("id")["sex"], EVALUATE)
+        return model_card(
+            Facts(result, json.loads(json.dumps(figures)), table, bundle, check, "cd" * 32, 0.0123)
+        ), figures
+
+    return make
+
+
+def section(text, title):
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def rows_of(text):
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
+    ]
+
+
+def test_figures_are_those_of_the_evaluation(card):
+    text, figures = card()
+    assert f"UA {figures['ua']:.1f} %" in text
+    for label, *cells in rows_of(section(text, "Each emotion"))[2:]:
+        assert cells[0] == f"{figures['per_class'][label]['recall']:.1f}"
+        assert int(cells[4]) == figures["per_class"][label]["support"]
+
+
+def test_each_sex_has_its_speakers_and_utterances(card):
+    text, figures = card()
+    rows = rows_of(section(text, "Each sex"))[2:]
+    assert [row[0] for row in rows] == ["female", "male"]
+    assert [row[3] for row in rows] == ["3", "3"]
+    assert [row[4] for row in rows] == ["55", "60"]  # the first woman lacks an emotion
+    assert rows[0][1] == f"{figures['per_sex']['female']['ua']:.1f}"
+
+
+def test_confusion_is_in_percent_of_the_true_emotion(card):
+    rows = rows_of(section(card()[0], "Which emotions it confuses"))[2:]
+    assert [row[0] for row in rows] == list(LABELS)
+    for row in rows:
+        assert sum(map(int, row[1:])) == pytest.approx(100, abs=2)
+
+
+def test_calibration_counts_every_answer_once(card):
+    rows = rows_of(section(card()[0], "How far its probabilities can be trusted"))[2:]
+    assert sum(int(row[3]) for row in rows) == len(utterances())
+
+
+def test_non_commercial_and_share_alike_are_carried_along(card):
+    text, _ = card(licence="CC BY-NC-SA 4.0", corpus="ravdess")
+    summary = text.partition("\n## ")[0]
+    for words in ("CC BY-NC-SA 4.0", "Non-commercial use only", "same licence", "to be named"):
+        assert words in summary
+
+
+def test_public_domain_brings_no_obligation(card):
+    assert "Non-commercial" not in card()[0]
+
+
+def test_synthetic_speech_is_warned_of_before_anything_else_is_said(card):
+    text, _ = card(licence="Apache-2.0 (synthetic)", corpus="demo")
+    assert text.index("Synthetic speech") < text.index("UA ")
+    assert "Synthetic speech" not in card()[0]
+
+
+def test_speaker_dependent_figures_are_called_so(card):
+    text, _ = card(speaker_independent=False)
+    assert "that its training had heard" in text.partition("\n## ")[0]
+    assert "**speaker-dependent**" in text
+
+
+def test_the_same_results_make_the_same_card_with_the_hash_of_the_data(card):
+    assert card()[0] == card()[0]
+    assert "cd" * 32 in card()[0]
+
+
+def test_speakers_of_unknown_sex_are_no_group(card):
+    text, _ = card(speakers=("s1", "s2", "s3"))
+    assert "does not tell the sex" in section(text, "Each sex")

@@ -1,0 +1,56 @@
+"""A made-up export: a folder such as the export step writes, with a graph whose answers can be worked out by hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from speech_emotion.inference.measures import measures
+from speech_emotion.store.hashing import sha256_file
+
+LABELS = ("anger", "neutral", "sadness")
+RATE = 16000
+WINDOW, HOP, STEP = 3200, 1600, 160
+WEIGHTS = np.random.default_rng(0).standard_normal((WINDOW, len(LABELS))).astype(np.float32) / 10
+
+
+def answer(window: np.ndarray) -> np.ndarray:
+    """What the graph says of one window, (classes,)."""
+    logits = np.asarray(window, np.float64) @ WEIGHTS
+    exponentials = np.exp(logits - logits.max())
+    return exponentials / exponentials.sum()
+
+
+def write_export(folder: Path, threshold: float = 1e6, **changed: object) -> Path:
+    """Writes the folder; keywords change values of bundle.json and the likeness threshold."""
+    folder.mkdir()
+    nodes = [
+        helper.make_node("MatMul", ["waveform", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size])
+        for name, size in (("waveform", WINDOW), ("probabilities", len(LABELS)))
+    ]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [numpy_helper.from_array(WEIGHTS, "weights")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, folder / "fp32.onnx")
+    dims = len(measures(np.ones(RATE), RATE))
+    likeness = {"mean": [0.0] * dims, "whiten": np.eye(dims).tolist(), "threshold": threshold}
+    (folder / "likeness.json").write_text(json.dumps(likeness))
+    bundle = {
+        "labels": LABELS,
+        "input": "waveform",
+        "output": "probabilities",
+        "sample_rate": RATE,
+        "level": {"kind": "none"},
+        "window_samples": WINDOW,
+        "hop_samples": HOP,
+        "frame_hop_samples": STEP,
+        "temperature": 1.0,
+        "sha256": {name: sha256_file(folder / name) for name in ("fp32.onnx", "likeness.json")},
+    }
+    (folder / "bundle.json").write_text(json.dumps(bundle | changed))
+    return folder

@@ -1,0 +1,128 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from mlflow.exceptions import MlflowException
+
+from made_up_results import LABELS
+from speech_emotion.tracking.connection import open_store
+from speech_emotion.tracking.models import has_model, log_model, models_of
+
+HAPPY = np.repeat([0.0, 1.0, 0.0, 0.0], 4).tolist()  # one window that the made-up graph takes for the second emotion
+NAME = "speech-emotion"
+
+
+@pytest.fixture
+def uri(exported, new_database):
+    """A store with the made-up export as a registered model, champion."""
+    address = new_database()
+    with open_store(address, "speech-emotion") as store:
+        run = store.client.create_run(store.experiment).info.run_id
+        log_model(store, run, exported.exported / "fp32.onnx", {"corpus": "emodb"})
+        assert has_model(store, run)
+        (model,) = models_of(store, run)
+        store.client.create_registered_model(NAME)
+        store.client.create_model_version(NAME, f"models:/{model.model_id}", run, model_id=model.model_id)
+        store.client.set_registered_model_alias(NAME, "champion", "1")
+    return address
+
+
+def test_model_answers_questions_of_any_form_and_refuses_bad_ones(uri):
+    with open_store(uri, "speech-emotion"):
+        model = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
+    assert model.metadata.get_input_schema().required_input_names() == ["waveform"]
+    answer = model.predict({"waveform": HAPPY})
+    assert answer["emotion"].tolist() == [LABELS[1]]
+    assert set(answer["probabilities"][0]) == set(LABELS)
+    assert sum(answer["probabilities"][0].values()) == pytest.approx(1.0)
+    assert answer["unlike_training"].tolist() in ([True], [False])
+    table = pd.DataFrame({"waveform": [HAPPY, HAPPY * 5000], "sample_rate": [16000, 44100]})
+    assert len(model.predict(table)) == 2
+    for question, words in (
+        ({"waveform": [0.1, float("nan")]}, "NaN"),
+        ({"waveform": []}, "none"),
+        ({"waveform": HAPPY, "sample_rate": 7}, "sample_rate = 7"),
+        ({"waveform": [20000.0, -20000.0]}, "32768"),
+    ):
+        with pytest.raises(MlflowException, match=words) as caught:
+            model.predict(question)
+        assert caught.value.get_http_status_code() == 400
+
+
+def test_a_fresh_process_loads_it_without_torch_and_with_the_pinned_requirements_alone(uri, tmp_path):
+    """The package is not on the path there: the model brings its own."""
+    script = (
+        "import mlflow, sys, json\n"
+        f"mlflow.set_tracking_uri({uri!r})\n"
+        f"model = mlflow.pyfunc.load_model('models:/{NAME}@champion')\n"
+        f"answer = model.predict({{'waveform': {HAPPY}}})\n"
+        "import speech_emotion\n"
+        "modules = sorted({module.split('.')[0] for module in sys.modules})\n"
+        "print(json.dumps([answer['emotion'][0], speech_emotion.__file__, modules]))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", script]
+    finished = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    emotion, file, modules = json.loads(finished.stdout.splitlines()[-1])
+    assert emotion == LABELS[1]
+    assert "/code/speech_emotion/" in file
+    assert not {"torch", "librosa", "sklearn", "dvc", "optuna", "onnx"} & set(modules)
+
+
+def ask(port, question):
+    return requests.post(f"http://127.0.0.1:{port}/invocations", json=question, timeout=60)
+
+
+@pytest.mark.slow
+def test_model_server_answers_over_http(uri, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{NAME}@champion"]
+    command += ["--env-manager", "local", "--host", "127.0.0.1", "-p", str(port)]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with open(tmp_path / "server.log", "wb") as log:
+        server = subprocess.Popen(
+            command, env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        while True:
+            assert server.poll() is None, (tmp_path / "server.log").read_text()
+            try:
+                if requests.get(f"http://127.0.0.1:{port}/ping", timeout=5).ok:
+                    break
+            except requests.RequestException:
+                time.sleep(0.2)  # until it answers or ends, however long that takes
+        long = HAPPY * 20000  # 20 s
+        for question in (
+            {"inputs": {"waveform": long}},
+            {"inputs": {"waveform": long, "sample_rate": 16000}},
+            {"dataframe_split": {"columns": ["waveform", "sample_rate"], "data": [[long, 16000]]}},
+            {"dataframe_records": [{"waveform": long}]},
+        ):
+            answer = ask(port, question)
+            assert answer.status_code == 200, answer.text
+            (prediction,) = answer.json()["predictions"]
+            assert prediction["emotion"] in LABELS
+            assert set(prediction["probabilities"]) == set(LABELS)
+            assert isinstance(prediction["unlike_training"], bool)
+        for question in (
+            {"inputs": {"waveform": []}},
+            {"inputs": {"waveform": HAPPY, "sample_rate": 7}},
+            {"inputs": {"sound": HAPPY}},
+            {"dataframe_records": [{"waveform": "no samples"}]},
+        ):
+            answer = ask(port, question)
+            assert answer.status_code == 400, answer.text
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()

@@ -1,0 +1,279 @@
+import contextlib
+import itertools
+import json
+import multiprocessing
+from dataclasses import replace
+
+import pytest
+
+from speech_emotion.errors import UserError
+from speech_emotion.params import Registry
+from speech_emotion.recorder import Recorder
+from speech_emotion.tracking import registry
+from speech_emotion.tracking.connection import open_store
+from speech_emotion.tracking.gate import Standing
+from speech_emotion.tracking.locking import PREFIX
+from speech_emotion.tracking.registry import Event, Newcomer, champions_before, promote, read_state, register, rollback
+
+PARAMS = Registry(name="speech-emotion", min_gain_points=1.0, alpha=0.05, lease_seconds=600)
+STANDING = Standing(corpus="emodb", protocol="emodb-loso", data="ab" * 32, synthetic=False, ua=70.0)
+QUIET = Recorder(quiet=True)
+
+
+def logged(store, folder):
+    """A model of a run that holds one file: what the registry asks of it."""
+    run = store.client.create_run(store.experiment)
+    model = store.client.create_logged_model(store.experiment, "recogniser", run.info.run_id)
+    (folder / "MLmodel").write_text("flavors: {}\n")
+    store.client.log_model_artifact(model.model_id, str(folder / "MLmodel"))
+    store.client.finalize_logged_model(model.model_id, "READY")
+    return model.model_id, run.info.run_id
+
+
+def newcomer(store, folder, key, **standing):
+    model, run = logged(store, folder)
+    held = replace(STANDING, **standing)
+    tags = {
+        "corpus": held.corpus,
+        "protocol": held.protocol,
+        "data": held.data,
+        "synthetic": str(held.synthetic).lower(),
+        "ua": str(held.ua),
+    }
+    return Newcomer(key=key, model=model, run=run, standing=held, tags=tags, description="A *model*.")
+
+
+def add(store, folder, key, test=lambda version: 1.0, **standing):
+    return register(store, PARAMS, newcomer(store, folder, key, **standing), test, QUIET)
+
+
+@pytest.fixture
+def store(new_database):
+    with open_store(new_database(), "speech-emotion") as opened:
+        yield opened
+
+
+@pytest.fixture
+def three(store, tmp_path):
+    """Three champions, one after the other."""
+    for key, ua in (("a", 70.0), ("b", 75.0), ("c", 80.0)):
+        add(store, tmp_path, key, ua=ua)
+    return store
+
+
+def state(store):
+    return read_state(store, PARAMS.name)
+
+
+def champions(store):
+    return [(event.before, event.champion, event.how) for event in state(store).history]
+
+
+def test_first_model_is_champion_with_lineage(store, tmp_path):
+    registered = add(store, tmp_path, "a")
+    assert (registered.version, registered.alias, registered.found) == (1, "champion", False)
+    version = store.client.get_model_version_by_alias(PARAMS.name, "champion")
+    (mine,) = state(store).versions
+    assert version.tags["data"] == STANDING.data
+    assert version.description == "A *model*."
+    assert version.run_id == mine.run
+    assert version.source == f"models:/{mine.model}"
+    assert mine.tags["champion_before"] == "none"
+
+
+def test_the_same_model_is_not_registered_twice(store, tmp_path):
+    first, second = add(store, tmp_path, "a"), add(store, tmp_path, "a")
+    assert (second.version, second.alias, second.found) == (first.version, first.alias, True)
+    assert len(state(store).versions) == 1
+    assert len(state(store).history) == 1
+
+
+def test_better_one_becomes_champion_and_the_history_says_who_was_before_and_why(store, tmp_path):
+    add(store, tmp_path, "a")
+    add(store, tmp_path, "b", ua=71.5)
+    now = state(store)
+    assert (now.champion, now.challenger) == (2, None)
+    assert (now.history[-1].champion, now.history[-1].before) == (2, 1)
+    assert "+1.50 points" in now.history[-1].reason
+    assert now.version(2).tags["champion_before"] == "1"
+
+
+def test_one_that_is_not_better_becomes_challenger_with_the_reason_as_a_tag(store, tmp_path):
+    add(store, tmp_path, "a")
+    registered = add(store, tmp_path, "b", ua=69.0)
+    now = state(store)
+    assert (now.champion, now.challenger) == (1, 2)
+    assert now.version(2).tags["reason"] == registered.reason
+    assert "not better" in registered.reason
+    assert add(store, tmp_path, "c", ua=70.4).version == state(store).challenger == 3
+
+
+def test_small_gain_is_put_to_the_paired_test_against_the_champion(store, tmp_path):
+    add(store, tmp_path, "a")
+    asked = []
+
+    def test(version):
+        asked.append(version.number)
+        return 0.01
+
+    assert add(store, tmp_path, "b", test, ua=70.5).alias == "champion"
+    assert asked == [1]
+
+
+def test_champion_of_other_means_is_not_comparable(store, tmp_path):
+    model, run = logged(store, tmp_path)
+    store.client.create_registered_model(PARAMS.name)
+    store.client.create_model_version(PARAMS.name, f"models:/{model}", run, model_id=model)
+    store.client.set_registered_model_alias(PARAMS.name, "champion", "1")
+    registered = add(store, tmp_path, "a")
+    assert registered.alias == "challenger"
+    assert "registered by other means" in registered.reason
+
+
+def test_promotion_by_hand_says_what_was_before_and_takes_the_challenger_away(store, tmp_path):
+    add(store, tmp_path, "a")
+    add(store, tmp_path, "b", ua=69.0)
+    text = promote(store, PARAMS, 2, "quieter on the phone", QUIET)
+    now = state(store)
+    assert text == "speech-emotion version 2 is champion now; before: version 1 (quieter on the phone)"
+    assert (now.champion, now.challenger) == (2, None)
+    assert now.version(2).tags["reason"] == "quieter on the phone"
+    assert champions(store) == [(None, 1, "registered"), (1, 2, "promoted")]
+    assert "already" in promote(store, PARAMS, 2, "", QUIET)
+    assert len(state(store).history) == 2
+
+
+def test_version_that_is_not_there_is_refused_and_nothing_changes(three):
+    with pytest.raises(UserError, match="version 9: there is none of speech-emotion: must be one of 1, 2, 3"):
+        promote(three, PARAMS, 9, "", QUIET)
+    assert state(three).champion == 3
+
+
+def test_rollback_goes_one_champion_back_each_time(three):
+    rollback(three, PARAMS, "", QUIET)
+    assert state(three).champion == 2
+    text = rollback(three, PARAMS, "worse on site", QUIET)
+    assert text == "speech-emotion version 1 is champion again; before: version 2 (worse on site)"
+    assert state(three).champion == 1
+    with pytest.raises(UserError, match="no champion before version 1"):
+        rollback(three, PARAMS, "", QUIET)
+    assert champions(three)[-2:] == [(3, 2, "rolled back"), (2, 1, "rolled back")]
+
+
+def test_rollback_passes_over_a_deleted_version(three):
+    three.client.delete_model_version(PARAMS.name, "2")
+    rollback(three, PARAMS, "", QUIET)
+    assert state(three).champion == 1
+
+
+def test_commands_on_an_empty_registry_name_the_cure(store):
+    for command in (lambda: promote(store, PARAMS, 1, "", QUIET), lambda: rollback(store, PARAMS, "", QUIET)):
+        with pytest.raises(UserError, match="nothing is registered yet: run make run"):
+            command()
+
+
+def test_champion_moved_on_the_pages_of_mlflow_enters_the_history(three):
+    three.client.set_registered_model_alias(PARAMS.name, "champion", "1")
+    promote(three, PARAMS, 2, "", QUIET)
+    assert champions(three)[-2:] == [(3, 1, "moved elsewhere"), (1, 2, "promoted")]
+
+
+def test_champion_before_skips_what_was_rolled_back():
+    def event(champion, how):
+        return Event(champion, None, how, "", "", "")
+
+    line = [event(1, "registered"), event(2, "registered"), event(3, "promoted")]
+    assert champions_before(tuple(line)) == [1, 2]
+    assert champions_before((*line, event(2, "rolled back"))) == [1]
+    assert champions_before((*line, event(2, "rolled back"), event(4, "registered"))) == [1, 2]
+    assert champions_before(()) == []
+
+
+def test_lost_files_are_registered_anew_and_the_aliases_move(store, tmp_path):
+    add(store, tmp_path, "a")
+    add(store, tmp_path, "b", ua=69.0)
+    for version in state(store).versions:
+        store.client.delete_logged_model(version.model)
+    again = add(store, tmp_path, "a")
+    assert (again.version, again.alias, again.found) == (3, "champion", False)
+    assert "the same model as version 1" in again.reason
+    assert add(store, tmp_path, "b", ua=69.0).alias == "challenger"
+    assert (state(store).champion, state(store).challenger) == (3, 4)
+    with pytest.raises(UserError, match="its files are gone"):
+        promote(store, PARAMS, 1, "", QUIET)
+
+
+@pytest.mark.parametrize("calls", range(1, 8))
+@pytest.mark.parametrize("ua", [69.0, 75.0])
+def test_killed_anywhere_the_next_run_ends_as_if_it_had_not_been(store, tmp_path, monkeypatch, calls, ua):
+    add(store, tmp_path, "a")
+    count = itertools.count(1)
+    methods = (
+        "create_model_version",
+        "set_model_version_tag",
+        "set_registered_model_alias",
+        "set_registered_model_tag",
+    )
+
+    def killed(method):
+        def call(*arguments, **named):
+            if PREFIX not in str(arguments) and next(count) == calls:
+                raise KeyboardInterrupt
+            return method(*arguments, **named)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        for name in methods:
+            patched.setattr(type(store.client), name, killed(getattr(type(store.client), name)))
+        with contextlib.suppress(KeyboardInterrupt):
+            add(store, tmp_path, "b", ua=ua)
+    add(store, tmp_path, "b", ua=ua)
+    now = state(store)
+    assert len(now.versions) == 2
+    assert (now.champion, now.challenger) == ((1, 2) if ua < 70 else (2, None))
+    assert now.version(2).tags["decided"] == ("challenger" if ua < 70 else "champion")
+    assert [event.champion for event in now.history] == ([1] if ua < 70 else [1, 2])
+    assert ("not better" if ua < 70 else "+5.00 points") in now.version(2).tags["reason"]
+
+
+def _work(uri, folder, barrier, name, rounds):
+    """Of each round's models one is registered by both processes; each then moves the champion."""
+    with open_store(uri, "speech-emotion") as store:
+        for turn in range(rounds):
+            barrier.wait()
+            add(store, folder, f"both-{turn}", ua=60.0 + turn)
+            add(store, folder, f"{name}-{turn}", ua=60.5 + turn)
+            promote(store, PARAMS, 1 + turn % 2, name, QUIET)
+
+
+def test_two_processes_at_once_do_not_corrupt_it(new_database, tmp_path):
+    uri, rounds = new_database(), 6
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    workers = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        workers.append(context.Process(target=_work, args=(uri, tmp_path / name, barrier, name, rounds)))
+        workers[-1].start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    with open_store(uri, "speech-emotion") as store:
+        now = state(store)
+        tags = store.client.get_registered_model(PARAMS.name).tags
+    keys = [version.tags["key"] for version in now.versions]
+    assert sorted(keys) == sorted({f"{name}-{turn}" for name in ("both", "one", "two") for turn in range(rounds)})
+    assert not [key for key in tags if key.startswith(PREFIX)]
+    assert now.history[0].before is None
+    for event, following in itertools.pairwise(now.history):
+        assert following.before == event.champion
+        assert following.how != "moved elsewhere"
+    assert now.champion == now.history[-1].champion
+    assert all("decided" in version.tags for version in now.versions)
+
+
+def test_the_history_is_readable_as_it_stands_in_the_tags(three):
+    tags = three.client.get_registered_model(PARAMS.name).tags
+    last = json.loads(tags[f"{registry.HISTORY}0003"])
+    assert (last["champion"], last["before"], last["how"]) == (3, 2, "registered")
