@@ -30,6 +30,7 @@ SECONDS_TO_ANSWER = 5
 SECONDS_TO_LOOK_UP = 30  # passwords are slow to check on purpose
 USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 UNKNOWN_HOST = "Invalid Host header"  # what MLflow answers to a name that is not among its allowed hosts
+PROXIED = (requests.codes.unauthorized, requests.codes.forbidden)  # a proxy may want a password even for this
 OF_ARTIFACTS = "mlflow-artifacts"  # in addresses through which the server hands artifacts on
 SQLITE = "sqlite:///"
 SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -168,7 +169,7 @@ def _refusal(answer: requests.Response, user: str | None) -> str:
             f"the server lives, but fails (status {status}): is its database running? "
             "Its log says more (docker compose logs server)"
         )
-    return f"the server answers with status {status}: mend the address, or set track.uri to another"
+    return f"something answers there (status {status}), but no MLflow server: mend host and port"
 
 
 def _failure(error: Exception) -> str:
