@@ -49,7 +49,8 @@ ui: $(VENV)/made ## MLflow with every run, on 127.0.0.1:PORT
 
 server: ## a team's tracking server by docker compose, settings in mlflow/.env (mlflow/README.md)
 	@mlflow/check
-	docker compose --file mlflow/compose.yaml up --detach --build --wait server
+	docker compose --file mlflow/compose.yaml up --detach --build server
+	docker compose --file mlflow/compose.yaml up --detach --wait --no-deps server
 
 server-stop: ## stop that server; its data stay
 	@mlflow/check

@@ -1,6 +1,6 @@
 """The servers of mlflow/compose.yaml on this machine, without Docker: the same commands, settings and scripts.
 
-PostgreSQL is Debian's; the S3-compatible store is `rclone serve s3`, which checks signatures and keeps objects as files.
+The S3-compatible store is `rclone serve s3`, which checks signatures and keeps objects as files.
 """
 
 import contextlib

@@ -117,7 +117,7 @@ def test_users_lie_in_a_database_of_their_own(tracking):
 
 
 def test_the_store_refuses_another_secret(tracking, tracked):
-    with pytest.raises(Exception, match="SignatureDoesNotMatch|AccessDenied|Forbidden|403"):
+    with pytest.raises(Exception, match=r"SignatureDoesNotMatch|AccessDenied|Forbidden|403"):
         list(tracking.bucket(secret="another").objects.all())
 
 
@@ -151,7 +151,7 @@ def test_a_store_of_artifacts_that_is_down_is_named(tracking):
     tracking.stop("storage")
     try:
         with (
-            pytest.raises(UserError, match="cannot reach its store of artifacts: start the S3 store"),
+            pytest.raises(UserError, match=r"cannot reach its store of artifacts .*start the S3 store"),
             open_store(tracking.uri, EXPERIMENT) as store,
         ):
             run = store.client.create_run(store.experiment)

@@ -13,6 +13,7 @@ import compose
 TOP = compose.FOLDER.parent
 GIVEN = {name: value or "made-up" for name, value in compose.example().items()}
 SERVICES = compose.services(GIVEN)
+SECRETS = [name for name, value in compose.example().items() if not value and name != "SERVER_ORIGINS"]
 
 
 def run(*command, path: Path | None = None, folder: Path = compose.FOLDER) -> subprocess.CompletedProcess:

@@ -175,10 +175,11 @@ def _refusal(answer: requests.Response, user: str | None) -> str:
 def _failure(error: Exception) -> str:
     """What went wrong in the middle of the work, and the cure."""
     text = _first_line(error)
-    if OF_ARTIFACTS in text and re.search(r"\b50\d\b", text):
+    status = re.search(r"\b50\d\b", text)
+    if OF_ARTIFACTS in text and status:
         return (
-            "the server cannot reach its store of artifacts: start the S3 store and look at the server's log "
-            f"(docker compose logs storage server), then run the step again ({text})"
+            f"the server cannot reach its store of artifacts (status {status[0]}): start the S3 store and look at the "
+            "logs (docker compose logs storage server), then run the step again"
         )
     if "PERMISSION_DENIED" in text or "Permission denied" in text:
         return (
