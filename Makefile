@@ -9,11 +9,11 @@ export DVC_NO_ANALYTICS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help env run data test lint ui bench graph clean
+.PHONY: help env run data test lint ui server server-stop server-backup server-restore bench graph clean
 
 help: ## list what make can do
 	@echo "make TARGET [CORPUS=demo|emodb|ravdess|iemocap|casia|...] [FROM=archive or folder that you have]"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 env: $(VENV)/made ## make the environment .venv from constraints.txt
 
@@ -46,6 +46,23 @@ lint: $(VENV)/made ## style and common mistakes
 
 ui: $(VENV)/made ## MLflow with every run, on 127.0.0.1:PORT
 	@speech-emotion ui --port $(PORT)
+
+server: ## a team's tracking server by docker compose, settings in mlflow/.env (mlflow/README.md)
+	@mlflow/check
+	docker compose --file mlflow/compose.yaml up --detach --build server
+	docker compose --file mlflow/compose.yaml up --detach --wait --no-deps server
+
+server-stop: ## stop that server; its data stay
+	@mlflow/check
+	docker compose --file mlflow/compose.yaml down
+
+server-backup: ## its databases and artifacts into a dated folder below TO
+	@test -n '$(TO)' || { echo "error: TO: is missing: make server-backup TO=/backups" >&2; exit 1; }
+	@mlflow/backup '$(TO)'
+
+server-restore: ## bring the dated folder FROM back; FORCE=yes replaces what the server holds
+	@test -n '$(FROM)' || { echo "error: FROM: is missing: make server-restore FROM=/backups/DATE" >&2; exit 1; }
+	@mlflow/restore $(if $(FORCE),--force) '$(FROM)'
 
 bench: $(VENV)/made ## run the scripts of benchmarks/
 	@set -e; for script in benchmarks/*.py; do \

@@ -37,6 +37,12 @@ def test_the_projects_own_params_are_good():
         check_system_params(params, system)
 
 
+def test_password_in_the_address_of_the_store_is_refused_and_not_shown(tmp_path):
+    with pytest.raises(UserError, match=r"track\.uri: holds a password.*MLFLOW_TRACKING_PASSWORD") as error:
+        _load(tmp_path, _set("track.uri", "http://me:whispered@host:5000"))
+    assert "whispered" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [

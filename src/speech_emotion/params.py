@@ -5,9 +5,10 @@ Values stand in params.yaml alone; this module gives types and ranges, and no de
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from speech_emotion.errors import UserError
 
@@ -221,6 +222,17 @@ class Export(Section):
 class Track(Section):
     uri: Annotated[str, Field(pattern=r"^(sqlite|postgresql(\+\w+)?|mysql(\+\w+)?|https?)://")]
     experiment: Annotated[str, Field(min_length=1)]
+
+    @field_validator("uri")
+    @classmethod
+    def without_password(cls, uri: str) -> str:
+        """params.yaml and dvc.lock lie in git."""
+        if urlsplit(uri).password is not None:
+            raise ValueError(
+                "holds a password, which would lie in git: remove it and export MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD (an MLflow server), or PGUSER and PGPASSWORD (PostgreSQL)"
+            )
+        return uri
 
 
 class Registry(Section):

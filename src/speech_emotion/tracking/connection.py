@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,17 @@ import mlflow
 import requests
 import sqlalchemy
 from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
 
 from speech_emotion.errors import UserError
 
 ARTIFACTS = "mlartifacts"  # beside the database
 SECONDS_TO_ANSWER = 5
+USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
+UNKNOWN_HOST = "Invalid Host header"  # what MLflow answers to a name that is not among its allowed hosts
+PROXIED = (requests.codes.unauthorized, requests.codes.forbidden)  # a proxy may want a password even for this
+OF_ARTIFACTS = "mlflow-artifacts"  # in addresses through which the server hands artifacts on
 SQLITE = "sqlite:///"
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
@@ -42,7 +49,8 @@ def open_store(uri: str, experiment: str) -> Iterator[Store]:
     """Opens the store and makes the experiment where it is absent; one that was deleted there is brought back.
 
     Artifacts of a database lie in mlartifacts/ beside it (a database server: in the working folder); a tracking
-    server has its own place.
+    server has its own place. Its user and password are the environment's, MLFLOW_TRACKING_USERNAME and
+    MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; those of PostgreSQL PGUSER and PGPASSWORD.
 
     Args:
         uri: sqlite:///file, postgresql://..., mysql://... or http(s)://...
@@ -61,9 +69,7 @@ def open_store(uri: str, experiment: str) -> Iterator[Store]:
         client = mlflow.MlflowClient(uri)
         yield Store(client, uri, _experiment(client, uri, experiment))
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError, requests.RequestException, OSError) as error:
-        raise UserError(
-            f"track.uri = {shown}: {_first_line(error)}: mend the store, or set track.uri to another"
-        ) from None
+        raise UserError(f"track.uri = {shown}: {_failure(error)}") from None
     finally:
         mlflow.set_tracking_uri(before)
 
@@ -87,13 +93,7 @@ def _artifacts(uri: str) -> str | None:
 def _probe(uri: str, shown: str) -> None:
     """Fails at once where the library would try again for minutes."""
     if uri.startswith("http"):
-        try:
-            requests.get(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER)
-        except requests.RequestException as error:
-            raise UserError(
-                f"track.uri = {shown}: no answer ({type(error).__name__}): start the server (mlflow/README.md), "
-                "or set track.uri to sqlite:///mlflow.db"
-            ) from None
+        _probe_server(uri.rstrip("/"), shown)
     elif uri.startswith(SQLITE):
         path = Path(uri.removeprefix(SQLITE))
         if not path.parent.is_dir():
@@ -110,6 +110,81 @@ def _probe(uri: str, shown: str) -> None:
                 f"track.uri = {shown}: no connection ({_first_line(error)}): start the database, install its "
                 "driver, or set track.uri to sqlite:///mlflow.db"
             ) from None
+
+
+def _probe_server(uri: str, shown: str) -> None:
+    """Asks for MLflow's health, then once as the user of the environment."""
+    fault = f"track.uri = {shown}"
+    try:
+        health = requests.get(f"{uri}/health", timeout=SECONDS_TO_ANSWER)
+    except requests.exceptions.SSLError as error:
+        raise UserError(
+            f"{fault}: its certificate is not trusted ({_first_line(error)}): name the authority's certificate in "
+            "MLFLOW_TRACKING_SERVER_CERT_PATH, or mend the address"
+        ) from None
+    except requests.RequestException as error:
+        raise UserError(
+            f"{fault}: no answer ({type(error).__name__}): start the server (mlflow/README.md), mend host and port, "
+            "or set track.uri to sqlite:///mlflow.db"
+        ) from None
+    if (health.ok and health.text.strip() != "OK") or health.status_code == requests.codes.not_found:
+        raise UserError(f"{fault}: something answers there, but no MLflow server: mend host and port")
+    credentials = get_default_host_creds(uri)
+    try:
+        answer = http_request(
+            credentials,
+            "/api/2.0/mlflow/experiments/search",
+            "GET",
+            params={"max_results": 1},
+            max_retries=0,
+            raise_on_status=False,
+        )
+    except MlflowException as error:
+        raise UserError(
+            f"{fault}: the server lives, but gives no answer ({_first_line(error)}): is its database running? "
+            "Its log says more (docker compose logs server)"
+        ) from None
+    if not answer.ok:
+        raise UserError(f"{fault}: {_refusal(answer, credentials.username)}")
+
+
+def _refusal(answer: requests.Response, user: str | None) -> str:
+    status = answer.status_code
+    if status == requests.codes.unauthorized:
+        if not user:
+            return f"the server asks for a password: export {USER} and {PASSWORD} (or {TOKEN})"
+        return f"the server refuses user {user} with this password: mend {USER} and {PASSWORD}"
+    if status == requests.codes.forbidden and UNKNOWN_HOST in answer.text:
+        name = urlsplit(answer.url).netloc
+        return (
+            f"the server refuses calls by the name {name} (403): add {name} to its allowed hosts "
+            "(SERVER_ALLOWED_HOSTS in mlflow/.env, or mlflow server --allowed-hosts), or use a name that it knows"
+        )
+    if status == requests.codes.forbidden:
+        return f"user {user} may not do this (403): ask an administrator of the server for the permission"
+    if status >= requests.codes.server_error:
+        return (
+            f"the server lives, but fails (status {status}): is its database running? "
+            "Its log says more (docker compose logs server)"
+        )
+    return f"something answers there (status {status}), but no MLflow server: mend host and port"
+
+
+def _failure(error: Exception) -> str:
+    """What went wrong in the middle of the work, and the cure."""
+    text = _first_line(error)
+    status = re.search(r"\b50\d\b", text)
+    if OF_ARTIFACTS in text and status:
+        return (
+            f"the server cannot reach its store of artifacts (status {status[0]}): start the S3 store and look at the "
+            "logs (docker compose logs storage server), then run the step again"
+        )
+    if "PERMISSION_DENIED" in text or "Permission denied" in text:
+        return (
+            f"user {os.environ.get(USER, '')} may not do this ({text}): ask an administrator of the server for the "
+            "permission, or set track.experiment to one of your own"
+        )
+    return f"{text}: mend the store, or set track.uri to another"
 
 
 def _is_database(path: Path) -> bool:
