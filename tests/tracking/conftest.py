@@ -20,7 +20,7 @@ SAMPLES = 16
 
 def write_results(root: Path) -> Folders:
     """What ingest, tune, train, evaluate, select and export leave, in small; T2 has no epochs."""
-    names = ("utterances", "tuned", "trained", "evaluation", "selected", "exported", "provenance")
+    names = ("utterances", "tuned", "trained", "evaluation", "selected", "exported", "provenance", "journals")
     folders = Folders(**{name: root / name for name in names})
     for name in names:
         (root / name).mkdir(parents=True)

@@ -18,8 +18,9 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     with open_store(params.track.uri, params.track.experiment) as store:
         report = mirror(store, entries, recorder)
     recorder.note(
-        f"track: {report.made} runs made, {report.updated} brought up to date, {report.found} were there, "
-        f"{report.removed} interrupted or doubled ones removed (experiment {params.track.experiment})"
+        f"track: {report.made} runs made, {report.taken} taken over from the live view, {report.updated} brought up to "
+        f"date, {report.found} were there, {report.removed} interrupted or doubled ones removed (experiment "
+        f"{params.track.experiment})"
     )
 
 
@@ -36,6 +37,6 @@ STEP = Step(
     },
     outputs={},
     sections=("corpus", "track", "budgets.{corpus}", "candidates"),
-    caches={"provenance": "artifacts/provenance"},
+    caches={"provenance": "artifacts/provenance", "journals": "artifacts/journals"},
     always=True,
 )
