@@ -23,7 +23,7 @@ CURVES = ("loss", "valid_loss", "valid_ua")
 OF_ALL_SYSTEMS = ("comparison.png", "recall.png")  # figures; every other one is named <kind>-<system>.png
 CONFUSION, TABLE = "figures/confusion.png", "predictions.json"
 TRIAL_FACTS = ("fold", "trial", "state", "ua")  # columns of trials.csv that are no hyper-parameters
-TRIAL_STATUS = {"complete": "FINISHED", "fail": "FAILED", "pruned": "KILLED"}
+TRIAL_STATUS = {"fail": "FAILED", "failed": "FAILED", "pruned": "KILLED"}  # every other state is FINISHED
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _system(
     return Entry(
         kind="system",
         key=key,
-        state=hash_json([key, figures, note, _hashes(files)]),
+        state=hash_json([key, metrics, note, _hashes(files)]),
         name=system_name(system, shared["protocol"]),
         tags={**tags, GROUP: group_of(unit["key"] for unit in units["units"].values())},
         params={
@@ -164,7 +164,7 @@ def _units(
         yield Entry(
             kind="unit",
             key=key,
-            state=hash_json([key, journal.start if journal else None]),
+            state=key,
             name=unit_name(system, fold, seed),
             tags={**tags, "fold": fold, "seed": seed, UNIT: unit["key"]},
             params=unit_params(fold, seed, unit.get("hyperparameters", units["hyperparameters"])),
@@ -182,16 +182,16 @@ def _units(
 
 
 def _trials(folder: Path, system: str, units: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[Entry]:
-    """One entry a trial of trials.csv; columns that name no hyper-parameter are figures or tags."""
+    """One entry a trial of trials.csv: hyper-parameters in columns of their own or as JSON in `params`, figures, tags."""
     path = folder / "trials.csv"
     if not path.is_file():
         return
     known = set(units["hyperparameters"])
     for row in pd.read_csv(path, dtype={"fold": str}).to_dict("records"):
         given = {str(name): value for name, value in row.items() if not pd.isna(value)}
-        others = {name: value for name, value in given.items() if name not in TRIAL_FACTS}
-        found = {name: value for name, value in others.items() if name.removeprefix("params_") in known}
-        rest = {name: value for name, value in others.items() if name not in found}
+        rest = {name: value for name, value in given.items() if name not in TRIAL_FACTS}
+        found = json.loads(rest.pop("params", "{}"))
+        found |= {name: rest.pop(name) for name in known & set(rest)}
         key = hash_json(["trial", units["corpus"], units["protocol"], system, {k: str(v) for k, v in given.items()}])
         state = str(given["state"]).lower()
         yield Entry(
@@ -206,7 +206,7 @@ def _trials(folder: Path, system: str, units: Mapping[str, Any], tags: Mapping[s
                 "state": state,
                 **{name: str(value) for name, value in rest.items() if isinstance(value, str)},
             },
-            params=_flat({name.removeprefix("params_"): value for name, value in found.items()}, "hyperparameters"),
+            params=_flat(found, "hyperparameters"),
             metrics=_numbers({"valid_ua": given["ua"]} if "ua" in given else {}) | _numbers(rest),
             status=TRIAL_STATUS.get(state, "FINISHED"),
         )

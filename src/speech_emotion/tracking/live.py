@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME
 
 from speech_emotion.tracking.connection import Store
 from speech_emotion.tracking.contents import system_name, unit_name, unit_params
 from speech_emotion.tracking.journal import KILLED, SUFFIX, now, parse, runs_here, this_process
-from speech_emotion.tracking.tags import COMPLETE, GROUP, KIND, LIVE, PROCESS, PROGRESS, SEEN, UNIT
+from speech_emotion.tracking.tags import COMPLETE, GROUP, KIND, LIVE, PROCESS, PROGRESS, SEEN, SOURCE, UNIT
 
 METRICS_A_CALL = 1000
 SEEN_EVERY = 60_000  # ms
@@ -44,7 +44,8 @@ class LiveRuns:
         self._folder = folder
         self._session = session
         self._readings: dict[Path, _Reading] = {}
-        self._parents: dict[str, str] = {}
+        self._parents: dict[str, str] = {}  # group -> run
+        self._results: set[str] = set()  # those of them that are results already: trained once more
         self._units: dict[str, int] = {}  # parent -> units of its result
         self._process = json.dumps(this_process())
         self._seen = now()
@@ -71,7 +72,7 @@ class LiveRuns:
         for reading in self._at_work():
             store.client.set_terminated(reading.run, KILLED)
             reading.ended = True
-        for run in self._parents.values():
+        for run in set(self._parents.values()) - self._results:
             store.client.set_terminated(run, status)
 
     def _at_work(self) -> list[_Reading]:
@@ -136,7 +137,9 @@ class LiveRuns:
             found = store.client.search_runs([store.experiment], wanted, max_results=1)
             if found:
                 run = found[0]
-                if COMPLETE not in run.data.tags:
+                if COMPLETE in run.data.tags:
+                    self._results.add(run.info.run_id)
+                else:
                     store.client.update_run(run.info.run_id, "RUNNING")
                     store.client.log_batch(
                         run.info.run_id, tags=[RunTag(PROCESS, self._process), RunTag(SEEN, str(now()))]
@@ -156,6 +159,7 @@ class LiveRuns:
             GROUP: unit["together"],
             PROCESS: self._process,
             SEEN: str(now()),
+            MLFLOW_SOURCE_NAME: SOURCE,
             **{name: unit[name] for name in ("corpus", "protocol", "system")},
         }
 

@@ -28,7 +28,7 @@ from speech_emotion.tracking.contents import TABLE
 from speech_emotion.tracking.entries import Dataset, Entry
 from speech_emotion.tracking.live import alive, end_dead_runs
 from speech_emotion.tracking.models import delete_models, has_model, log_model
-from speech_emotion.tracking.tags import COMPLETE, GROUP, KEY, KIND, LIVE, PROCESS, PROGRESS, SEEN, UNIT
+from speech_emotion.tracking.tags import COMPLETE, GROUP, KEY, KIND, LIVE, PROCESS, PROGRESS, SEEN, SOURCE, UNIT
 
 DIGEST_LENGTH = 36  # what the store keeps of a dataset's digest
 PAGE = 1000
@@ -116,8 +116,8 @@ def _read_index(store: Store, entries: Sequence[Entry]) -> _Index:
 def _bring(store: Store, index: _Index, entry: Entry, parent: str | None, report: Report) -> None:
     runs = index.by_key[(parent or "", entry.kind, entry.key)]
     whole = [run for run in runs if COMPLETE in run.data.tags]
-    if entry.kind == "unit":  # trained again: its run is another one
-        whole = [run for run in whole if run.data.tags[COMPLETE] == entry.state]
+    if entry.kind == "unit" and entry.period:  # trained again: its run is another one
+        whole = [run for run in whole if run.info.start_time == entry.period.start]
     whole = whole[:1]
     for run in runs:
         if run not in whole:
@@ -178,7 +178,7 @@ def _clear_live(store: Store, index: _Index, entries: Sequence[Entry], report: R
 
 
 def _tags(entry: Entry, parent: str | None) -> dict[str, str]:
-    tags = {**entry.tags, KIND: entry.kind, KEY: entry.key, MLFLOW_SOURCE_NAME: "dvc repro"}
+    tags = {**entry.tags, KIND: entry.kind, KEY: entry.key, MLFLOW_SOURCE_NAME: SOURCE}
     if parent:
         tags[MLFLOW_PARENT_RUN_ID] = parent
     if entry.note:

@@ -43,6 +43,7 @@ class _Watcher(threading.Thread):
         self._recorder, self._track = recorder, track
         self._over = threading.Event()
         self._status = KILLED
+        self._before = self._journals()
 
     def end(self, status: str) -> None:
         self._status = status
@@ -50,8 +51,7 @@ class _Watcher(threading.Thread):
         self.join(SECONDS_TO_END)
 
     def run(self) -> None:
-        known = self._journals()
-        while self._journals() == known:
+        while self._journals() == self._before:
             if self._over.wait(INTERVAL):
                 return
         if self._over.wait(PATIENCE):
@@ -59,6 +59,8 @@ class _Watcher(threading.Thread):
         from speech_emotion.tracking.connection import open_store
         from speech_emotion.tracking.live import LiveRuns, end_dead_runs
 
+        if self._over.is_set():  # importing takes seconds
+            return
         runs = LiveRuns(self._recorder.folder, self._recorder.session)
         failures, answered = 0, False
         while True:
