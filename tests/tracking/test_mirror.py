@@ -58,7 +58,9 @@ def test_every_run_holds_what_it_should(folders, mirrored):
         client = store.client
         names = {file.path for file in client.list_artifacts(k2.info.run_id)}
         assert {"predictions.parquet", "predictions.json", "units.json", "curves.csv", "figures", "confusion"} <= names
-        assert [file.path.split("%")[0] for file in client.list_artifacts(k2.info.run_id, "images")][0] == "images/confusion"
+        assert [file.path.split("%")[0] for file in client.list_artifacts(k2.info.run_id, "images")][
+            0
+        ] == "images/confusion"
         (unit,) = client.search_runs(
             [store.experiment], f"tags.`mlflow.parentRunId` = '{k2.info.run_id}' and params.fold = 'm2'"
         )
@@ -85,7 +87,9 @@ def test_a_unit_has_its_own_predictions_as_file_and_table_and_its_own_confusion(
     assert json.loads(unit.data.tags["mlflow.loggedArtifacts"]) == [{"path": "predictions.json", "type": "table"}]
     with open_store(mirrored, "speech-emotion") as store:
         path = store.client.download_artifacts(unit.info.run_id, "predictions.parquet", tmp_path)
-        table = json.loads(Path(store.client.download_artifacts(unit.info.run_id, "predictions.json", tmp_path)).read_text())
+        table = json.loads(
+            Path(store.client.download_artifacts(unit.info.run_id, "predictions.json", tmp_path)).read_text()
+        )
         picture = store.client.download_artifacts(unit.info.run_id, "figures/confusion.png", tmp_path)
         assert Path(picture).read_bytes().startswith(b"\x89PNG")
     rows = pd.read_parquet(path)
@@ -243,9 +247,7 @@ def test_watched_trainings_become_results_in_the_same_runs(folders, new_database
     with open_store(uri, "speech-emotion") as store:
         history = store.client.get_metric_history(unit.info.run_id, "loss")
         curve = next(
-            child.curves["loss"]
-            for child in read_entries(folders, SYSTEMS)[0].children
-            if child.params["fold"] == "m2"
+            child.curves["loss"] for child in read_entries(folders, SYSTEMS)[0].children if child.params["fold"] == "m2"
         )
     assert [point.step for point in history] == [epoch for epoch, _ in curve]
     assert bring(folders, uri) == Report(found=RUNS)
@@ -317,7 +319,9 @@ def test_a_unit_trained_again_has_one_run_the_newer_one(folders, new_database):
 
 def test_trials_lie_below_their_system(folders, new_database):
     uri = new_database()
-    (folders.tuned / "k2" / "trials.csv").write_text("fold,trial,state,ua,layers\nf1,0,complete,0.5,2\nf1,1,pruned,,3\n")
+    (folders.tuned / "k2" / "trials.csv").write_text(
+        "fold,trial,state,ua,layers\nf1,0,complete,0.5,2\nf1,1,pruned,,3\n"
+    )
     assert bring(folders, uri) == Report(made=RUNS + 2)
     (system,) = runs(uri, "tags.kind = 'system' and tags.system = 'k2'")
     trials = runs(uri, f"tags.kind = 'trial' and tags.`mlflow.parentRunId` = '{system.info.run_id}'")

@@ -18,11 +18,12 @@ class Listening(JournalRecorder):
 
     def __init__(self, folder):
         super().__init__(folder, 10.0, quiet=True)
-        self.notes, self.noted = [], threading.Event()
+        self.notes, self.warned = [], threading.Event()
 
     def note(self, text):
         self.notes.append(text)
-        self.noted.set()
+        if text.startswith("warning"):
+            self.warned.set()
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_store_out_of_reach_costs_one_warning_and_no_training(recorder):
     with watched(recorder, track("http://127.0.0.1:9")):
         for _ in range(2):
             with recorder.training(UNIT):
-                assert recorder.noted.wait(PATIENCE_OF_TESTS)
+                assert recorder.warned.wait(PATIENCE_OF_TESTS)
                 trained.append(1)
     assert len(trained) == 2
     (warning,) = recorder.notes
@@ -82,9 +83,9 @@ def test_a_store_that_keeps_failing_is_given_up_with_one_warning(recorder, new_d
 
     monkeypatch.setattr(live.LiveRuns, "poll", fail)
     with watched(recorder, track(new_database())), recorder.training(UNIT):
-        assert recorder.noted.wait(PATIENCE_OF_TESTS)
-    assert len(recorder.notes) == 1
-    assert "disk full" in recorder.notes[0]
+        assert recorder.warned.wait(PATIENCE_OF_TESTS)
+    assert [note.partition(":")[0] for note in recorder.notes] == ["watch the training", "warning"]
+    assert "disk full" in recorder.notes[1]
 
 
 @pytest.mark.parametrize("shown", [True, False])

@@ -29,6 +29,7 @@ from speech_emotion.tracking.entries import Dataset, Entry
 from speech_emotion.tracking.live import alive, end_dead_runs
 from speech_emotion.tracking.models import delete_models, has_model, log_model
 from speech_emotion.tracking.tags import COMPLETE, GROUP, KEY, KIND, LIVE, PROCESS, PROGRESS, SEEN, SOURCE, UNIT
+from speech_emotion.tracking.views import present
 
 DIGEST_LENGTH = 36  # what the store keeps of a dataset's digest
 PAGE = 1000
@@ -36,13 +37,6 @@ METRICS_A_CALL, PARAMS_A_CALL = 1000, 100
 PARAM_LENGTH = 500
 IMAGES = "images"  # where the library keeps pictures that its charts can show side by side
 FINISHED = RunStatus.to_string(RunStatus.FINISHED)
-EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",  # the pages open on the table of runs
-    MLFLOW_RUN_NOTE: (
-        "Speech emotion recognisers, compared on speakers that they have never heard. Filter by "
-        "`tags.kind = 'system'` and sort by `ua` (percent) to see which is better; `docs/tracking.md` says more."
-    ),
-}
 
 Item = TypeVar("Item")
 
@@ -83,8 +77,7 @@ def mirror(store: Store, entries: Sequence[Entry], recorder: Recorder) -> Report
     """
     report = Report()
     end_dead_runs(store)
-    for name, value in EXPERIMENT_TAGS.items():
-        store.client.set_experiment_tag(store.experiment, name, value)
+    present(store)
     index = _read_index(store, entries)
     for entry in recorder.progress(entries, "track", len(entries)):
         _bring(store, index, entry, None, report)

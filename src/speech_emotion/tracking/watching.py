@@ -58,6 +58,7 @@ class _Watcher(threading.Thread):
             return
         from speech_emotion.tracking.connection import open_store
         from speech_emotion.tracking.live import LiveRuns, end_dead_runs
+        from speech_emotion.tracking.views import TRAINING, address, present
 
         if self._over.is_set():  # importing takes seconds
             return
@@ -68,6 +69,8 @@ class _Watcher(threading.Thread):
                 with open_store(self._track.uri, self._track.experiment) as store:
                     if not answered:
                         end_dead_runs(store)
+                        present(store)
+                        self._recorder.note(f"watch the training: {address(store, TRAINING)}")
                     answered = True
                     while not self._over.is_set():
                         runs.poll(store)

@@ -1,0 +1,63 @@
+"""How the experiment presents itself in MLflow's pages: what it is, and tables ready to be looked at.
+
+A view is what the pages keep when somebody presses *Share*: filter, order and columns under a key, which
+`#/experiments/<id>/runs?viewStateShareKey=<key>` opens.
+"""
+
+import json
+from urllib.parse import quote
+
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from speech_emotion.tracking.connection import Store
+from speech_emotion.tracking.tags import KIND, LIVE, PROGRESS
+
+SYSTEMS, TRAINING = "systems", "training"
+COLUMNS = {  # view -> filter, order, columns
+    SYSTEMS: (
+        f"tags.{KIND} = 'system'",
+        "metrics.`ua`",
+        [
+            *(f"metrics.`{name}`" for name in ("ua", "ua_low", "ua_high", "ua_fold_std", "wa", "macro_f1", "ece")),
+            "metrics.`seconds`",
+            *(f"params.`{name}`" for name in ("system", "protocol", "folds", "seeds", "parameters")),
+            *(f"tags.`{name}`" for name in ("deployable", "speaker_independent", "synthetic")),
+            "attributes.`Dataset`",
+        ],
+    ),
+    TRAINING: (
+        f"tags.{LIVE} = 'true'",
+        "attributes.start_time",
+        [
+            f"tags.`{PROGRESS}`",
+            *(f"metrics.`{name}`" for name in ("valid_ua", "valid_loss", "loss")),
+            "metrics.`system/process_cpu_percentage`",
+        ],
+    ),
+}
+ABOUT = (
+    "Speech emotion recognisers, compared on speakers that they have never heard. "
+    f"[Which system is better](#/experiments/{{id}}/runs?viewStateShareKey={SYSTEMS}) · "
+    f"[what is being trained](#/experiments/{{id}}/runs?viewStateShareKey={TRAINING}) · `docs/tracking.md` says more."
+)
+
+
+def present(store: Store) -> None:
+    """Writes the experiment's description and views."""
+    tags = {
+        "mlflow.experimentKind": "custom_model_development",  # the pages open on the table of runs
+        MLFLOW_RUN_NOTE: ABOUT.format(id=store.experiment),
+    }
+    for key, (wanted, order, columns) in COLUMNS.items():
+        state = {"searchFilter": wanted, "orderByKey": order, "orderByAsc": False, "selectedColumns": columns}
+        tags[f"mlflow.sharedViewState.{key}"] = json.dumps(state)
+    there = store.client.get_experiment(store.experiment).tags
+    for name, value in tags.items():
+        if there.get(name) != value:
+            store.client.set_experiment_tag(store.experiment, name, value)
+
+
+def address(store: Store, view: str) -> str:
+    """Where a view is found, on the server's pages or, for a database, on those of `make ui`."""
+    server = store.uri.rstrip("/") if store.uri.startswith("http") else "http://127.0.0.1:5000"
+    return f"{server}/#/experiments/{quote(store.experiment)}/runs?viewStateShareKey={view}"

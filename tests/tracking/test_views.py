@@ -1,0 +1,38 @@
+import json
+
+import pytest
+
+from speech_emotion.tracking.connection import Store, open_store
+from speech_emotion.tracking.views import COLUMNS, SYSTEMS, address, present
+
+
+@pytest.fixture
+def store(new_database):
+    with open_store(new_database(), "mine") as store:
+        yield store
+
+
+def test_views_are_kept_as_the_pages_keep_them(store):
+    present(store)
+    tags = store.client.get_experiment(store.experiment).tags
+    state = json.loads(tags[f"mlflow.sharedViewState.{SYSTEMS}"])
+    assert state["orderByKey"] == "metrics.`ua`"
+    assert state["selectedColumns"][0] == "metrics.`ua`"
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    assert address(store, SYSTEMS).endswith(f"/#/experiments/{store.experiment}/runs?viewStateShareKey={SYSTEMS}")
+
+
+@pytest.mark.parametrize("view", COLUMNS)
+def test_the_store_understands_filter_and_order_of_a_view(store, view):
+    wanted, order, _ = COLUMNS[view]
+    assert store.client.search_runs([store.experiment], wanted, order_by=[f"{order} DESC"]) == []
+
+
+def test_the_description_links_to_the_views(store):
+    present(store)
+    note = store.client.get_experiment(store.experiment).tags["mlflow.note.content"]
+    assert f"#/experiments/{store.experiment}/runs?viewStateShareKey={SYSTEMS}" in note
+
+
+def test_a_servers_views_are_on_the_server():
+    assert address(Store(None, "http://there:5000/", "7"), SYSTEMS).startswith("http://there:5000/#/experiments/7/")
