@@ -6,8 +6,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from speech_emotion.recorder import Recorder, Training
+from speech_emotion.tracking import details
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.contents import read_entries
 from speech_emotion.tracking.journal import JournalRecorder
@@ -31,6 +33,12 @@ def runs(uri, wanted="", experiment="speech-emotion"):
 def models(uri):
     with open_store(uri, "speech-emotion") as store:
         return list(store.client.search_logged_models([store.experiment]))
+
+
+@pytest.fixture(autouse=True)
+def quick_pictures(monkeypatch):
+    """Drawing takes most of the time otherwise; test_details.py draws."""
+    monkeypatch.setattr(details, "confusion_matrix", lambda path, result, setting: Image.new("RGB", (8, 8)).save(path))
 
 
 @pytest.fixture
@@ -92,7 +100,7 @@ def test_a_unit_has_its_own_predictions_as_file_and_table_and_its_own_confusion(
         )
         picture = store.client.download_artifacts(unit.info.run_id, "figures/confusion.png", tmp_path)
         assert Path(picture).read_bytes().startswith(b"\x89PNG")
-    rows = pd.read_parquet(path)
+    rows, table = pd.read_parquet(path), json.loads(table.read_text())
     assert set(rows["speaker"]) == {"m2"}
     assert len(table["data"]) == len(rows)
     assert {"id", "emotion", "predicted", "right", "confidence"} <= set(table["columns"])

@@ -182,7 +182,10 @@ def _units(
 
 
 def _trials(folder: Path, system: str, units: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[Entry]:
-    """One entry a trial of trials.csv: hyper-parameters in columns of their own or as JSON in `params`, figures, tags."""
+    """One entry a trial of trials.csv.
+
+    Hyper-parameters stand in columns of their own or as JSON in `params`; further numbers are figures, texts tags.
+    """
     path = folder / "trials.csv"
     if not path.is_file():
         return
