@@ -1,7 +1,7 @@
 """How the experiment presents itself in MLflow's pages: what it is, and tables ready to be looked at.
 
 A view is what the pages keep when somebody presses *Share*: filter, order and columns under a key, which
-`#/experiments/<id>/runs?viewStateShareKey=<key>` opens.
+`#/experiments/<id>/runs?viewStateShareKey=<key>` opens. `workflowType` picks the pages for trained models.
 """
 
 import json
@@ -35,19 +35,17 @@ COLUMNS = {  # view -> filter, order, columns
         ],
     ),
 }
+PAGE = "#/experiments/{id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
 ABOUT = (
     "Speech emotion recognisers, compared on speakers that they have never heard. "
-    f"[Which system is better](#/experiments/{{id}}/runs?viewStateShareKey={SYSTEMS}) · "
-    f"[what is being trained](#/experiments/{{id}}/runs?viewStateShareKey={TRAINING}) · `docs/tracking.md` says more."
+    "[Which system is better]({systems}) · [what is being trained]({training}) · `docs/tracking.md` says more."
 )
 
 
 def present(store: Store) -> None:
     """Writes the experiment's description and views."""
-    tags = {
-        "mlflow.experimentKind": "custom_model_development",  # the pages open on the table of runs
-        MLFLOW_RUN_NOTE: ABOUT.format(id=store.experiment),
-    }
+    links = {view: PAGE.format(id=quote(store.experiment), view=view) for view in COLUMNS}
+    tags = {MLFLOW_RUN_NOTE: ABOUT.format(**links)}
     for key, (wanted, order, columns) in COLUMNS.items():
         state = {"searchFilter": wanted, "orderByKey": order, "orderByAsc": False, "selectedColumns": columns}
         tags[f"mlflow.sharedViewState.{key}"] = json.dumps(state)
@@ -60,4 +58,4 @@ def present(store: Store) -> None:
 def address(store: Store, view: str) -> str:
     """Where a view is found, on the server's pages or, for a database, on those of `make ui`."""
     server = store.uri.rstrip("/") if store.uri.startswith("http") else "http://127.0.0.1:5000"
-    return f"{server}/#/experiments/{quote(store.experiment)}/runs?viewStateShareKey={view}"
+    return f"{server}/{PAGE.format(id=quote(store.experiment), view=view)}"
