@@ -57,6 +57,7 @@ def test_a_run_grows_while_its_unit_trains(store, recorder, view):
         on_epoch(2, values(2))
         view.poll(store)
         assert steps(store, run) == [1, 2]
+        assert runs(store, "tags.kind = 'unit'")[0].data.tags["progress"] == "epoch 2 of at most 3"
     view.poll(store)
     (run,) = runs(store, "tags.kind = 'unit'")
     assert run.info.status == "FINISHED"

@@ -28,6 +28,7 @@ class _Reading:
     run: str | None = None
     parent: str | None = None
     samples: int = 0
+    epochs: int = 0
     ended: bool = False
     strange_since: int | None = None  # the file's time when it was seen to be another session's
 
@@ -96,10 +97,11 @@ class LiveRuns:
     def _write(self, store: Store, reading: _Reading, lines: Sequence[Mapping[str, Any]]) -> None:
         if reading.run is None:
             self._begin(store, reading, lines[0])
-        points, samples, end = [], reading.samples, None
+        points, tags, samples, end = [], [], reading.samples, None
         for line in lines:
             if line["event"] == "epoch":
                 points += [Metric(name, value, line["time"], line["epoch"]) for name, value in _values(line)]
+                tags = [RunTag(PROGRESS, f"epoch {line['epoch']} of at most {reading.epochs}")]
             elif line["event"] == "system":
                 points += [Metric(SYSTEM + name, value, line["time"], samples) for name, value in _values(line)]
                 samples += 1
@@ -107,7 +109,7 @@ class LiveRuns:
                 end = line
                 points += [Metric(name, line[name], line["time"], 0) for name in ("seconds", "cpu_seconds")]
         for first in range(0, len(points), METRICS_A_CALL):
-            store.client.log_batch(reading.run, metrics=points[first : first + METRICS_A_CALL])
+            store.client.log_batch(reading.run, metrics=points[first : first + METRICS_A_CALL], tags=tags)
         if end:
             if "error" in end:
                 store.client.set_tag(reading.run, "error", end["error"])
@@ -116,7 +118,7 @@ class LiveRuns:
 
     def _begin(self, store: Store, reading: _Reading, line: Mapping[str, Any]) -> None:
         unit = line["unit"]
-        reading.parent = self._parent(store, unit)
+        reading.parent, reading.epochs = self._parent(store, unit), unit["max_epochs"]
         tags = self._tags(unit, "unit") | {
             MLFLOW_PARENT_RUN_ID: reading.parent,
             UNIT: unit["key"],

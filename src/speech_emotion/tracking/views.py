@@ -26,7 +26,7 @@ COLUMNS = {  # view -> filter, order, columns
         ],
     ),
     TRAINING: (
-        f"tags.{LIVE} = 'true'",
+        f"tags.{LIVE} = 'true' and tags.{KIND} = 'unit'",
         "attributes.start_time",
         [
             f"tags.`{PROGRESS}`",
