@@ -121,20 +121,23 @@ def _bring(store: Store, index: _Index, entry: Entry, parent: str | None, report
             _bring(store, index, child, whole[0].info.run_id, report)
         return
     if whole:
-        id = whole[0].info.run_id
-        _update(store, entry, whole[0])
+        run = whole[0]
+        _update(store, entry, run)
         report.updated += 1
     elif watched := _watched(index, entry):
-        id = watched.info.run_id
-        _take_over(store, entry, watched, parent)
+        run = watched
+        _take_over(store, entry, run, parent)
         report.taken += 1
     else:
-        id = _create(store, entry, parent)
+        run = _create(store, entry, parent)
         report.made += 1
+    id = run.info.run_id
     for child in entry.children:
         _bring(store, index, child, id, report)
     store.client.set_tag(id, COMPLETE, entry.state)
-    store.client.set_terminated(id, entry.status, entry.period.end if entry.period else None)
+    # no duration where nobody measured one: how long it took to write the run is nobody's business
+    end = entry.period.end if entry.period else run.info.end_time or run.info.start_time
+    store.client.set_terminated(id, entry.status, end)
 
 
 def _watched(index: _Index, entry: Entry) -> Run | None:
@@ -183,11 +186,11 @@ def _tags(entry: Entry, parent: str | None) -> dict[str, str]:
     return tags
 
 
-def _create(store: Store, entry: Entry, parent: str | None) -> str:
+def _create(store: Store, entry: Entry, parent: str | None) -> Run:
     start = entry.period.start if entry.period else None
-    id = store.client.create_run(store.experiment, start, _tags(entry, parent), entry.name).info.run_id
-    _log(store, entry, id, entry.params, _points(entry))
-    return id
+    run = store.client.create_run(store.experiment, start, _tags(entry, parent), entry.name)
+    _log(store, entry, run.info.run_id, entry.params, _points(entry))
+    return run
 
 
 def _take_over(store: Store, entry: Entry, run: Run, parent: str | None) -> None:

@@ -22,7 +22,6 @@ COLUMNS = {  # view -> filter, order, columns
             "metrics.`seconds`",
             *(f"params.`{name}`" for name in ("system", "protocol", "folds", "seeds", "parameters")),
             *(f"tags.`{name}`" for name in ("deployable", "speaker_independent", "synthetic")),
-            "attributes.`Dataset`",
         ],
     ),
     TRAINING: (
