@@ -48,7 +48,7 @@ def test_params_and_metrics_are_flat(folders):
     assert k2.params["hyperparameters.learning_rate"] == 0.001
     assert k2.params["hyperparameters.layers"] == "32 64"
     assert k2.params["needs.features"] == "mspec-40"
-    assert k2.metrics["per_class/anger/recall"] == 60.0
+    assert k2.metrics["recall/anger"] == 60.0
     assert k2.metrics["ua"] == 61.5
 
 

@@ -18,6 +18,10 @@ def test_views_are_kept_as_the_pages_keep_them(store):
     state = json.loads(tags[f"mlflow.sharedViewState.{SYSTEMS}"])
     assert state["orderByKey"] == "metrics.`ua`"
     assert state["selectedColumns"][0] == "metrics.`ua`"
+    assert state["compareRunCharts"][0]["metricKey"] == "ua"
+    sections = {section["uuid"] for section in state["compareRunSections"]}
+    assert all(chart["metricSectionId"] in sections for chart in state["compareRunCharts"])
+    assert max(map(len, tags.values())) <= 5000  # what the store keeps of a tag
     assert address(store, SYSTEMS).startswith(f"http://127.0.0.1:5000/#/experiments/{store.experiment}/runs?")
     assert f"viewStateShareKey={SYSTEMS}" in address(store, SYSTEMS)
 

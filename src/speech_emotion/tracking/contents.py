@@ -113,7 +113,7 @@ def _system(
             files[path] = "figures"
     if (confusion := folders.evaluation / "confusion" / f"{system}.csv").is_file():
         files[confusion] = "confusion"
-    figures = _numbers(metrics) | _of_units(units["units"].values(), journals.values())
+    figures = _figures(metrics) | _of_units(units["units"].values(), journals.values())
     note = notes.of_system(units, metrics, tags, dataset)
     return Entry(
         kind="system",
@@ -255,7 +255,7 @@ def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, An
         name=f"{system} for the device · {shared['protocol']}",
         tags={**shared, "system": system, "title": bundle["title"], "licences": ", ".join(bundle["licences"])},
         params=_flat({name: value for name, value in bundle.items() if name != "sha256"}, ""),
-        metrics=_numbers({**figures, "fp32": check["fp32"], "int8": check["int8"]}),
+        metrics=_figures(figures) | _numbers({"fp32": check["fp32"], "int8": check["int8"]}),
         files=files,
         dataset=dataset,
         model=folders.exported / FP32,
@@ -329,6 +329,18 @@ def _flat(value: Any, prefix: str) -> dict[str, Any]:
         parts = [_flat(inner, f"{prefix}.{name}" if prefix else str(name)) for name, inner in value.items()]
         return {name: inner for part in parts for name, inner in part.items()}
     return {prefix: " ".join(map(str, value)) if isinstance(value, list | tuple) else value}
+
+
+def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """A system's figures; those of classes by figure, then label, so that charts have the emotions side by side."""
+    found = _numbers({name: value for name, value in metrics.items() if name != "per_class"})
+    by_label = metrics.get("per_class", {})
+    return found | {
+        f"{figure}/{label}": float(own[figure])
+        for figure in ("recall", "precision", "f1")
+        for label, own in by_label.items()
+        if figure in own
+    }
 
 
 def _numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

@@ -5,6 +5,7 @@ A view is what the pages keep when somebody presses *Share*: filter, order and c
 """
 
 import json
+from typing import Any
 from urllib.parse import quote
 
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
@@ -35,6 +36,14 @@ COLUMNS = {  # view -> filter, order, columns
     ),
 }
 PAGE = "#/experiments/{id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
+CHARTS = {  # of the systems' view: section -> kind of chart, what it shows, by name
+    "Which is better": ("BAR", {"ua": "UA (%)", "wa": "WA (%)", "macro_f1": "macro F1 (%)", "ece": "ECE (share)"}),
+    "Confusion": ("IMAGE", {"confusion": "confusion"}),
+    "By epoch, mean over folds and seeds": (
+        "LINE",
+        {"valid_ua": "validation UA (share)", "valid_loss": "validation loss", "loss": "training loss"},
+    ),
+}
 ABOUT = (
     "Speech emotion recognisers, compared on speakers that they have never heard. "
     "[Which system is better]({systems}) · [what is being trained]({training}) · `docs/tracking.md` says more."
@@ -47,6 +56,7 @@ def present(store: Store) -> None:
     tags = {MLFLOW_RUN_NOTE: ABOUT.format(**links)}
     for key, (wanted, order, columns) in COLUMNS.items():
         state = {"searchFilter": wanted, "orderByKey": order, "orderByAsc": False, "selectedColumns": columns}
+        state |= _charts() if key == SYSTEMS else {}
         tags[f"mlflow.sharedViewState.{key}"] = json.dumps(state)
     there = store.client.get_experiment(store.experiment).tags
     for name, value in tags.items():
@@ -58,3 +68,19 @@ def address(store: Store, view: str) -> str:
     """Where a view is found, on the server's pages or, for a database, on those of `make ui`."""
     server = store.uri.rstrip("/") if store.uri.startswith("http") else "http://127.0.0.1:5000"
     return f"{server}/{PAGE.format(id=quote(store.experiment), view=view)}"
+
+
+def _charts() -> dict[str, Any]:
+    """CHARTS as the pages keep them; they add a section for every other group of metrics below."""
+    sections, charts = [], []
+    for section, (kind, shown) in CHARTS.items():
+        sections.append({"uuid": section, "name": section, "display": True, "isReordered": True, "deleted": False})
+        for name, title in shown.items():
+            what = {"imageKeys": [name], "step": 0} if kind == "IMAGE" else {"metricKey": name}
+            if kind == "LINE":
+                what |= {"selectedMetricKeys": [name], "xAxisKey": "step", "scaleType": "linear", "lineSmoothness": 0}
+            place = {"uuid": f"{section}/{name}", "metricSectionId": section, "displayName": title}
+            charts.append(
+                {"type": kind, "runsCountToCompare": 10, "deleted": False, "isGenerated": False, **place, **what}
+            )
+    return {"compareRunSections": sections, "compareRunCharts": charts, "isAccordionReordered": True}
