@@ -8,9 +8,9 @@ from speech_emotion.tracking.entries import Dataset
 SYNTHETIC = "> **Synthetic speech.** The figures show that the graph works; they say nothing about people."
 DEPENDENT = "> **Speaker-dependent.** Test speakers are heard in training too: not comparable with the other protocols."
 UNITS = (
-    "`ua`, `wa`, `macro_*`, `recall/*`, `precision/*`, `f1/*`, `per_sex/*` in percent over the pooled predictions of all "
-    "folds, mean over the seeds; `ece` and `valid_ua` (inner validation speakers, by epoch) are shares from 0 to 1. Curves "
-    "are means over the units that reached the epoch; `units_in_mean` says how many."
+    "`ua`, `wa`, `macro_*`, `recall/*`, `precision/*`, `f1/*`, `per_sex/*` in percent over the pooled predictions of "
+    "all folds, mean over the seeds; `ece` and `valid_ua` (inner validation speakers, by epoch) are shares from 0 to "
+    "1. Curves are means over the units that reached the epoch; `units_in_mean` says how many."
 )
 
 
