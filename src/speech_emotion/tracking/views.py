@@ -36,13 +36,10 @@ COLUMNS = {  # view -> filter, order, columns
     ),
 }
 PAGE = "#/experiments/{id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
-CHARTS = {  # of the systems' view: section -> kind of chart, what it shows, by name
-    "Which is better": ("BAR", {"ua": "UA (%)", "wa": "WA (%)", "macro_f1": "macro F1 (%)", "ece": "ECE (share)"}),
-    "Confusion": ("IMAGE", {"confusion": "confusion"}),
-    "By epoch, mean over folds and seeds": (
-        "LINE",
-        {"valid_ua": "validation UA (share)", "valid_loss": "validation loss", "loss": "training loss"},
-    ),
+CHARTS = {  # of the systems' view: section -> kind of chart, metrics or pictures
+    "Which is better": ("BAR", ("ua", "wa", "macro_f1", "ece")),
+    "Confusion": ("IMAGE", ("confusion",)),
+    "By epoch, mean over folds and seeds": ("LINE", ("valid_ua", "valid_loss", "loss")),
 }
 ABOUT = (
     "Speech emotion recognisers, compared on speakers that they have never heard. "
@@ -75,12 +72,14 @@ def _charts() -> dict[str, Any]:
     sections, charts = [], []
     for section, (kind, shown) in CHARTS.items():
         sections.append({"uuid": section, "name": section, "display": True, "isReordered": True, "deleted": False})
-        for name, title in shown.items():
-            what = {"imageKeys": [name], "step": 0} if kind == "IMAGE" else {"metricKey": name}
+        for name in shown:
+            chart = {"uuid": f"{section}/{name}", "type": kind, "metricSectionId": section, "runsCountToCompare": 10}
+            chart |= {"deleted": False, "isGenerated": False}
+            if kind == "IMAGE":
+                chart |= {"imageKeys": [name], "step": 0, "showRunParams": False}
+            else:
+                chart |= {"metricKey": name}
             if kind == "LINE":
-                what |= {"selectedMetricKeys": [name], "xAxisKey": "step", "scaleType": "linear", "lineSmoothness": 0}
-            place = {"uuid": f"{section}/{name}", "metricSectionId": section, "displayName": title}
-            charts.append(
-                {"type": kind, "runsCountToCompare": 10, "deleted": False, "isGenerated": False, **place, **what}
-            )
+                chart |= {"selectedMetricKeys": [name], "xAxisKey": "step", "scaleType": "linear", "lineSmoothness": 0}
+            charts.append(chart)
     return {"compareRunSections": sections, "compareRunCharts": charts, "isAccordionReordered": True}
