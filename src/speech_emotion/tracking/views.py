@@ -5,6 +5,7 @@ A view is what the pages keep when somebody presses *Share*: filter, order and c
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -27,7 +28,7 @@ COLUMNS = {  # view -> filter, order, columns
     ),
     TRAINING: (
         f"tags.{LIVE} = 'true' and tags.{KIND} = 'unit'",
-        "attributes.start_time",
+        "metrics.`valid_ua`",  # by date, the pages would fold the units below their system
         [
             f"tags.`{PROGRESS}`",
             *(f"metrics.`{name}`" for name in ("valid_ua", "valid_loss", "loss")),
@@ -36,10 +37,14 @@ COLUMNS = {  # view -> filter, order, columns
     ),
 }
 PAGE = "#/experiments/{id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
-CHARTS = {  # of the systems' view: section -> kind of chart, metrics or pictures
-    "Which is better": ("BAR", ("ua", "wa", "macro_f1", "ece")),
-    "Confusion": ("IMAGE", ("confusion",)),
-    "By epoch, mean over folds and seeds": ("LINE", ("valid_ua", "valid_loss", "loss")),
+BY_EPOCH = ("LINE", ("valid_ua", "valid_loss", "loss"))
+CHARTS = {  # view -> section -> kind of chart, metrics or pictures
+    SYSTEMS: {
+        "Which is better": ("BAR", ("ua", "wa", "macro_f1", "ece")),
+        "Confusion": ("IMAGE", ("confusion",)),
+        "By epoch, mean over folds and seeds": BY_EPOCH,
+    },
+    TRAINING: {"By epoch": BY_EPOCH},
 }
 ABOUT = (
     "Speech emotion recognisers, compared on speakers that they have never heard. "
@@ -53,7 +58,7 @@ def present(store: Store) -> None:
     tags = {MLFLOW_RUN_NOTE: ABOUT.format(**links)}
     for key, (wanted, order, columns) in COLUMNS.items():
         state = {"searchFilter": wanted, "orderByKey": order, "orderByAsc": False, "selectedColumns": columns}
-        state |= _charts() if key == SYSTEMS else {}
+        state |= _charts(CHARTS[key])
         tags[f"mlflow.sharedViewState.{key}"] = json.dumps(state)
     there = store.client.get_experiment(store.experiment).tags
     for name, value in tags.items():
@@ -67,10 +72,10 @@ def address(store: Store, view: str) -> str:
     return f"{server}/{PAGE.format(id=quote(store.experiment), view=view)}"
 
 
-def _charts() -> dict[str, Any]:
-    """CHARTS as the pages keep them; they add a section for every other group of metrics below."""
+def _charts(wanted: Mapping[str, tuple[str, Sequence[str]]]) -> dict[str, Any]:
+    """Charts as the pages keep them; they add a section for every other group of metrics below."""
     sections, charts = [], []
-    for section, (kind, shown) in CHARTS.items():
+    for section, (kind, shown) in wanted.items():
         sections.append({"uuid": section, "name": section, "display": True, "isReordered": True, "deleted": False})
         for name in shown:
             chart = {"uuid": f"{section}/{name}", "type": kind, "metricSectionId": section, "runsCountToCompare": 10}
