@@ -36,7 +36,8 @@ COLUMNS = {  # view -> filter, order, columns
         ],
     ),
 }
-PAGE = "#/experiments/{id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
+PAGE = "#/experiments/{id}/runs?workflowType=machine_learning&compareRunsMode={mode}&viewStateShareKey={view}"
+MODES = {SYSTEMS: "TABLE", TRAINING: "CHART"}  # how a view opens
 BY_EPOCH = ("LINE", ("valid_ua", "valid_loss", "loss"))
 CHARTS = {  # view -> section -> kind of chart, metrics or pictures
     SYSTEMS: {
@@ -54,8 +55,7 @@ ABOUT = (
 
 def present(store: Store) -> None:
     """Writes the experiment's description and views."""
-    links = {view: PAGE.format(id=quote(store.experiment), view=view) for view in COLUMNS}
-    tags = {MLFLOW_RUN_NOTE: ABOUT.format(**links)}
+    tags = {MLFLOW_RUN_NOTE: ABOUT.format(**{view: _page(store, view) for view in COLUMNS})}
     for key, (wanted, order, columns) in COLUMNS.items():
         state = {"searchFilter": wanted, "orderByKey": order, "orderByAsc": False, "selectedColumns": columns}
         state |= _charts(CHARTS[key])
@@ -69,7 +69,11 @@ def present(store: Store) -> None:
 def address(store: Store, view: str) -> str:
     """Where a view is found, on the server's pages or, for a database, on those of `make ui`."""
     server = store.uri.rstrip("/") if store.uri.startswith("http") else "http://127.0.0.1:5000"
-    return f"{server}/{PAGE.format(id=quote(store.experiment), view=view)}"
+    return f"{server}/{_page(store, view)}"
+
+
+def _page(store: Store, view: str) -> str:
+    return PAGE.format(id=quote(store.experiment), mode=MODES[view], view=view)
 
 
 def _charts(wanted: Mapping[str, tuple[str, Sequence[str]]]) -> dict[str, Any]:
