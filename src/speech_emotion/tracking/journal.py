@@ -183,8 +183,10 @@ def this_process() -> dict[str, Any]:
 
 
 def runs_here(process: Mapping[str, Any]) -> bool:
-    """Whether a process of this host still runs."""
+    """Whether a process of this host still runs; one that ended and that nobody has asked after does not."""
     try:
-        return abs(psutil.Process(int(process["pid"])).create_time() - float(process["started"])) < 2
+        found = psutil.Process(int(process["pid"]))
+        same = abs(found.create_time() - float(process["started"])) < 2
+        return same and found.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
