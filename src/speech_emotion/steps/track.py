@@ -6,7 +6,7 @@ from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.contents import Folders as Results
 from speech_emotion.tracking.contents import read_entries
 from speech_emotion.tracking.mirror import mirror
-from speech_emotion.tracking.views import SYSTEMS, address
+from speech_emotion.tracking.views import SYSTEMS, directions
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
@@ -18,7 +18,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     entries = read_entries(Results(**inputs), params.candidates)
     with open_store(params.track.uri, params.track.experiment) as store:
         report = mirror(store, entries, recorder)
-        table = address(store, SYSTEMS)
+        table = directions(store, SYSTEMS)
     recorder.note(
         f"track: {report.made} runs made, {report.taken} taken over from the live view, {report.updated} brought up to "
         f"date, {report.found} were there, {report.removed} interrupted or doubled ones removed (experiment "

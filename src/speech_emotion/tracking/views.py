@@ -66,10 +66,11 @@ def present(store: Store) -> None:
             store.client.set_experiment_tag(store.experiment, name, value)
 
 
-def address(store: Store, view: str) -> str:
-    """Where a view is found, on the server's pages or, for a database, on those of `make ui`."""
-    server = store.uri.rstrip("/") if store.uri.startswith("http") else "http://127.0.0.1:5000"
-    return f"{server}/{_page(store, view)}"
+def directions(store: Store, view: str) -> str:
+    """How to get to a view: on the server's pages or, for a database, on those of `make ui`."""
+    if store.uri.startswith("http"):
+        return f"{store.uri.rstrip('/')}/{_page(store, view)}"
+    return f"make ui, then http://127.0.0.1:5000/{_page(store, view)}"
 
 
 def _page(store: Store, view: str) -> str:

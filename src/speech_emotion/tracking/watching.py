@@ -58,7 +58,7 @@ class _Watcher(threading.Thread):
             return
         from speech_emotion.tracking.connection import open_store
         from speech_emotion.tracking.live import LiveRuns, end_dead_runs
-        from speech_emotion.tracking.views import TRAINING, address, present
+        from speech_emotion.tracking.views import TRAINING, directions, present
 
         if self._over.is_set():  # importing takes seconds
             return
@@ -70,7 +70,7 @@ class _Watcher(threading.Thread):
                     if not answered:
                         end_dead_runs(store)
                         present(store)
-                        self._recorder.note(f"watch the training: {address(store, TRAINING)}")
+                        self._recorder.note(f"watch the training: {directions(store, TRAINING)}")
                     answered = True
                     while not self._over.is_set():
                         runs.poll(store)
