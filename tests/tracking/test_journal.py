@@ -59,6 +59,18 @@ def test_a_second_training_of_a_unit_begins_its_journal_anew(recorder):
     assert len(read_journal(recorder.folder, "aa").epochs) == 1
 
 
+def test_a_worker_that_outlived_its_run_does_not_write_into_the_next_ones_journal(recorder):
+    with recorder.training(UNIT) as orphan:
+        orphan(1, VALUES)
+        with recorder.training(UNIT) as on_epoch:
+            orphan(2, VALUES)
+            on_epoch(1, VALUES)
+        orphan(3, VALUES)
+    journal = read_journal(recorder.folder, "aa")
+    assert [line["epoch"] for line in journal.epochs] == [1]
+    assert journal.finished
+
+
 def test_half_a_line_waits_for_its_other_half():
     line = json.dumps({"event": "epoch", "time": 1}).encode()
     lines, used = parse(line + b"\n" + line[:7])

@@ -90,6 +90,7 @@ class _Writer:
         self._file = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)  # a worker that outlived a killed run may still write into the former one
             self._file = path.open("w", encoding="utf-8", buffering=1)  # each line is seen at once
         except OSError as error:
             self._warn(error)
