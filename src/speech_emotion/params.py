@@ -222,6 +222,8 @@ class Export(Section):
 class Track(Section):
     uri: Annotated[str, Field(pattern=r"^(sqlite|postgresql(\+\w+)?|mysql(\+\w+)?|https?)://")]
     experiment: Annotated[str, Field(min_length=1)]
+    live: bool
+    sample_seconds: Annotated[float, Field(ge=1, le=3600)]
 
     @field_validator("uri")
     @classmethod

@@ -1,16 +1,44 @@
 """What a step tells while it works. Steps and training know this face only, no MLflow."""
 
+import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A unit that is about to be trained, as those who watch are told.
+
+    Attributes:
+        key: of the unit, as training.units makes it.
+        together: keys of all units that make up one result, this one among them.
+        hyperparameters: name -> value.
+        max_epochs: the most epochs that it may take; 0 for a system without epochs.
+    """
+
+    key: str
+    together: tuple[str, ...]
+    corpus: str
+    protocol: str
+    system: str
+    fold: str
+    seed: int
+    hyperparameters: Mapping[str, Any]
+    max_epochs: int
 
 
 class Recorder:
     """Shows progress on standard error. Runners that want more (a live view, say) pass a subclass.
+
+    A recorder goes along to the processes that train: it must be picklable.
 
     Args:
         quiet: say nothing at all (tests).
@@ -37,5 +65,9 @@ class Recorder:
             dynamic_ncols=True,
         )
 
-    def epoch(self, unit: str, epoch: int, values: Mapping[str, float]) -> None:
-        """One epoch of one unit (corpus/protocol/system/fold/seed) is done; values such as loss and UA."""
+    def training(self, unit: Training) -> AbstractContextManager[OnEpoch]:
+        """Surrounds the training of one unit, in the process that trains it.
+
+        Yields what is called after each epoch with its number, from 1, and its values (loss, valid_loss, valid_ua).
+        """
+        return contextlib.nullcontext(lambda epoch, values: None)

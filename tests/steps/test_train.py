@@ -15,6 +15,7 @@ from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.driver import execute, load_step
 from speech_emotion.store.arrays import ArrayWriter
+from speech_emotion.tracking.journal import JournalRecorder, read_journal
 from speech_emotion.training import run as training_run
 
 TOP = Path(__file__).parents[2]
@@ -117,6 +118,21 @@ def test_two_runs_with_one_seed_give_identical_predictions(workplace, tmp_path):
     assert Path("artifacts/train/k2/predictions.parquet").read_bytes() == first
 
 
+def test_every_epoch_is_told_to_the_recorder_in_the_process_that_trains(workplace, tmp_path):
+    workplace()
+    recorder = JournalRecorder(tmp_path / "journals", 10.0, quiet=True)
+    for step in ("tune", "train"):
+        execute(load_step(step), load_params(), "k2", recorder=recorder)
+    record = json.loads(Path("artifacts/train/k2/units.json").read_text())
+    assert len(record["units"]) == 8
+    for unit in record["units"].values():
+        journal = read_journal(recorder.folder, unit["key"])
+        assert journal.finished
+        assert [line["epoch"] for line in journal.epochs] == list(range(1, unit["epochs"] + 1))
+        assert {"loss", "valid_loss", "valid_ua"} <= set(journal.epochs[0]["values"])
+        assert journal.start["unit"]["units"] == 8
+
+
 def test_finished_units_are_not_trained_again(workplace, monkeypatch):
     _train(workplace(), "t2")
     before = _predictions("t2")
@@ -125,7 +141,7 @@ def test_finished_units_are_not_trained_again(workplace, monkeypatch):
     pd.testing.assert_frame_equal(before, _predictions("t2"))
 
 
-def _never(job):
+def _never(job, **told):
     raise AssertionError(f"{job.fold.name} was trained again")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from made_up_results import LABELS, predictions, utterances, write_system, write_table
 from speech_emotion.inference.likeness import Likeness
@@ -23,7 +24,7 @@ SAMPLES = 16
 
 def write_results(root: Path) -> Folders:
     """What ingest, tune, train, evaluate, select and export leave, in small; T2 has no epochs."""
-    names = ("utterances", "tuned", "trained", "evaluation", "selected", "exported", "provenance")
+    names = ("utterances", "tuned", "trained", "evaluation", "selected", "exported", "provenance", "journals")
     folders = Folders(**{name: root / name for name in names})
     for name in names:
         (root / name).mkdir(parents=True)
@@ -50,10 +51,10 @@ def write_results(root: Path) -> Folders:
         }
         (folders.tuned / system).mkdir()
         (folders.tuned / system / "best.json").write_text("{}")
-        for picture in (f"figures/confusion-{system}.png", f"confusion/{system}.csv"):
-            path = folders.evaluation / picture
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(b"made up " + picture.encode())
+        for folder in ("figures", "confusion"):
+            (folders.evaluation / folder).mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(folders.evaluation / "figures" / f"confusion-{system}.png")
+        (folders.evaluation / "confusion" / f"{system}.csv").write_text("actual,predicted\n")
     (folders.evaluation / "figures" / "comparison.png").write_bytes(b"made up")
     (folders.evaluation / "metrics.json").write_text(json.dumps(metrics))
     (folders.evaluation / "report.md").write_text("# Report\n")

@@ -48,7 +48,7 @@ def test_params_and_metrics_are_flat(folders):
     assert k2.params["hyperparameters.learning_rate"] == 0.001
     assert k2.params["hyperparameters.layers"] == "32 64"
     assert k2.params["needs.features"] == "mspec-40"
-    assert k2.metrics["per_class/anger/recall"] == 60.0
+    assert k2.metrics["recall/anger"] == 60.0
     assert k2.metrics["ua"] == 61.5
 
 
@@ -94,3 +94,55 @@ def test_damaged_file_is_named(folders):
     (folders.evaluation / "metrics.json").write_text("{")
     with pytest.raises(UserError, match=r"metrics\.json: not JSON"):
         read_entries(folders, SYSTEMS)
+
+
+def test_a_system_has_mean_curves_that_say_how_many_units_they_are_of(folders):
+    k2, t2, *_ = read_entries(folders, SYSTEMS)
+    units = [dict(child.curves["loss"]) for child in k2.children]
+    for epoch, value in k2.curves["loss"]:
+        reached = [unit[epoch] for unit in units if epoch in unit]
+        assert value == pytest.approx(sum(reached) / len(reached))
+        assert dict(k2.curves["units_in_mean"])[epoch] == len(reached)
+    assert k2.metrics["best_epoch"] == 3
+    assert not t2.curves
+
+
+def test_synthetic_and_speaker_dependent_are_said_on_the_page(folders):
+    path = folders.evaluation / "summary.json"
+    summary = json.loads(path.read_text())
+    path.write_text(json.dumps(summary | {"synthetic": True, "speaker_independent": False}))
+    k2, _, comparison = read_entries(folders, SYSTEMS)
+    for entry in (k2, comparison):
+        assert "Synthetic speech" in entry.note
+        assert "Speaker-dependent" in entry.note
+
+
+def test_the_comparisons_page_ranks_the_systems(folders):
+    path = folders.evaluation / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["t2"]["ua"] = 99.0
+    path.write_text(json.dumps(metrics))
+    note = read_entries(folders, SYSTEMS)[-1].note
+    assert note.index("| t2 | 99.0 |") < note.index("| k2 | 61.5 |")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fold,trial,state,ua,learning_rate,seconds,worker\n03,0,COMPLETE,0.5,0.01,7.5,one\n",
+        'fold,trial,state,ua,params,seconds,worker\n03,0,complete,0.5,"{""learning_rate"": 0.01}",7.5,one\n',
+    ],
+)
+def test_a_trial_is_read_whatever_else_stands_beside_it(folders, text):
+    (folders.tuned / "k2" / "trials.csv").write_text(text)
+    (trial,) = (child for child in read_entries(folders, SYSTEMS)[0].children if child.kind == "trial")
+    assert trial.name == "k2 fold 03 trial 0"
+    assert trial.params == {"hyperparameters.learning_rate": 0.01}
+    assert trial.metrics == {"valid_ua": 0.5, "seconds": 7.5}
+    assert trial.tags["worker"] == "one"
+    assert trial.tags["state"] == "complete"
+
+
+def test_no_trials_where_nothing_was_searched(folders):
+    (folders.tuned / "k2" / "trials.csv").write_text("fold,trial,state,ua\n")
+    assert {child.kind for child in read_entries(folders, SYSTEMS)[0].children} == {"unit"}

@@ -1,14 +1,20 @@
 import json
 import shutil
+from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from made_up_results import LABELS
-from speech_emotion.recorder import Recorder
+from speech_emotion.recorder import Recorder, Training
+from speech_emotion.tracking import details
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.contents import read_entries
+from speech_emotion.tracking.journal import JournalRecorder
+from speech_emotion.tracking.live import LiveRuns
 from speech_emotion.tracking.mirror import Report, mirror
 
 SYSTEMS = ("k2", "t2")
@@ -30,6 +36,12 @@ def models(uri):
         return list(store.client.search_logged_models([store.experiment]))
 
 
+@pytest.fixture(autouse=True)
+def quick_pictures(monkeypatch):
+    """Drawing takes most of the time otherwise; test_details.py draws."""
+    monkeypatch.setattr(details, "confusion_matrix", lambda path, result, setting: Image.new("RGB", (8, 8)).save(path))
+
+
 @pytest.fixture
 def mirrored(folders, new_database):
     uri = new_database()
@@ -45,6 +57,7 @@ def test_second_time_nothing_is_made(folders, mirrored):
 def test_every_run_holds_what_it_should(folders, mirrored):
     (k2,) = runs(mirrored, "tags.system = 'k2' and tags.kind = 'system'")
     assert k2.info.status == "FINISHED"
+    assert k2.info.end_time == k2.info.start_time  # nobody measured how long its trainings took
     assert k2.data.metrics["ua"] == 61.5
     assert k2.data.params["hyperparameters.learning_rate"] == "0.001"
     assert k2.data.tags["mlflow.source.git.commit"] == "0123abc"
@@ -54,7 +67,9 @@ def test_every_run_holds_what_it_should(folders, mirrored):
     with open_store(mirrored, "speech-emotion") as store:
         client = store.client
         names = {file.path for file in client.list_artifacts(k2.info.run_id)}
-        assert {"predictions.parquet", "units.json", "curves.csv", "figures", "confusion"} <= names
+        assert {"predictions.parquet", "predictions.json", "units.json", "curves.csv", "figures", "confusion"} <= names
+        pictures = {file.path for file in client.list_artifacts(k2.info.run_id, "images")}
+        assert pictures and all(path.startswith("images/confusion") for path in pictures)
         (unit,) = client.search_runs(
             [store.experiment], f"tags.`mlflow.parentRunId` = '{k2.info.run_id}' and params.fold = 'm2'"
         )
@@ -64,6 +79,27 @@ def test_every_run_holds_what_it_should(folders, mirrored):
     assert [point.step for point in history] == [epoch for epoch, _ in curve]
     assert [point.value for point in history] == pytest.approx([value for _, value in curve])
     assert unit.data.metrics["ua"] == 50.0
+
+
+def test_pages_say_in_words_what_was_measured(mirrored):
+    (k2,) = runs(mirrored, "tags.system = 'k2' and tags.kind = 'system'")
+    note = k2.data.tags["mlflow.note.content"]
+    assert "| UA | 61.5 % |" in note
+    assert "speaker-independent" in note
+
+
+def test_a_unit_has_its_own_predictions_as_file_and_table_and_its_own_confusion(mirrored, tmp_path):
+    (unit,) = runs(mirrored, "tags.kind = 'unit' and tags.system = 'k2' and params.fold = 'm2'")
+    assert json.loads(unit.data.tags["mlflow.loggedArtifacts"]) == [{"path": "predictions.json", "type": "table"}]
+    with open_store(mirrored, "speech-emotion") as store:
+        path = store.client.download_artifacts(unit.info.run_id, "predictions.parquet", tmp_path)
+        table = Path(store.client.download_artifacts(unit.info.run_id, "predictions.json", tmp_path))
+        picture = store.client.download_artifacts(unit.info.run_id, "figures/confusion.png", tmp_path)
+        assert Path(picture).read_bytes().startswith(b"\x89PNG")
+    rows, table = pd.read_parquet(path), json.loads(table.read_text())
+    assert set(rows["speaker"]) == {"m2"}
+    assert len(table["data"]) == len(rows)
+    assert {"id", "emotion", "predicted", "right", "confidence"} <= set(table["columns"])
 
 
 def test_selected_model_is_there_once_and_loads_and_predicts(exported, new_database):
@@ -88,7 +124,7 @@ def test_wiped_artifacts_are_brought_again_without_doubling_runs(exported, new_d
     uri = new_database()
     bring(exported, uri)
     shutil.rmtree(tmp_path / "mlartifacts")
-    assert bring(exported, uri) == Report(updated=4, found=4)  # units have no files
+    assert bring(exported, uri) == Report(updated=RUNS + 1)
     assert len(runs(uri)) == RUNS + 1
     assert len(models(uri)) == 1
     assert bring(exported, uri) == Report(found=RUNS + 1)
@@ -177,3 +213,123 @@ def test_other_trainings_are_other_runs_and_the_old_ones_stay(folders, mirrored)
     bring(folders, mirrored)
     found = runs(mirrored, "tags.system = 't2' and tags.kind = 'system'")
     assert sorted(run.data.params["hyperparameters.learning_rate"] for run in found) == ["0.001", "0.01"]
+
+
+def train_live(folders, uri, folds=("f1", "m2"), status="FINISHED", together=("k2f1", "k2m2"), watch=True):
+    """Trains units of k2 as far as the journal and the live view are concerned, sampling the machine once."""
+    recorder = JournalRecorder(folders.journals, 10.0, quiet=True)
+    view = LiveRuns(recorder.folder, recorder.session)
+    with open_store(uri, "speech-emotion") as store:
+        for fold in folds:
+            unit = Training(f"k2{fold}", together, "emodb", "emodb-loso", "k2", fold, 0, {"learning_rate": 0.001}, 3)
+            with recorder.training(unit) as on_epoch:
+                on_epoch(1, {"epoch": 1, "loss": 9.5})
+            path = recorder.folder / f"{unit.key}.jsonl"
+            start, *lines = [line for line in path.read_text().splitlines() if '"event": "system"' not in line]
+            sample = json.dumps({"event": "system", "time": 5, "values": {"process_memory_megabytes": 42.0}})
+            path.write_text("\n".join([start, sample, *lines]) + "\n")
+            if watch:
+                view.poll(store)
+        if watch:
+            view.close(store, status)
+
+
+def test_watched_trainings_become_results_in_the_same_runs(folders, new_database):
+    uri = new_database()
+    train_live(folders, uri)
+    watched = {run.info.run_id for run in runs(uri)}
+    assert bring(folders, uri) == Report(taken=3, made=RUNS - 3)
+    found = runs(uri)
+    assert len(found) == RUNS
+    assert watched <= {run.info.run_id for run in found}
+    assert not any({"live", "progress", "process", "seen"} & set(run.data.tags) for run in found)
+    (unit,) = runs(uri, "tags.kind = 'unit' and tags.unit = 'k2m2'")
+    assert unit.data.metrics["system/process_memory_megabytes"] == 42.0
+    assert unit.data.metrics["seconds"] >= 0
+    assert unit.data.metrics["ua"] == 50.0
+    with open_store(uri, "speech-emotion") as store:
+        history = store.client.get_metric_history(unit.info.run_id, "loss")
+        curve = next(
+            child.curves["loss"] for child in read_entries(folders, SYSTEMS)[0].children if child.params["fold"] == "m2"
+        )
+    assert [point.step for point in history] == [epoch for epoch, _ in curve]
+    assert bring(folders, uri) == Report(found=RUNS)
+
+
+def test_wiped_store_gets_times_and_samples_back_from_the_journals(folders, new_database):
+    uri = new_database()
+    train_live(folders, uri, watch=False)
+    assert bring(folders, uri) == Report(made=RUNS)
+    (unit,) = runs(uri, "tags.kind = 'unit' and tags.unit = 'k2m2'")
+    assert unit.data.metrics["system/process_memory_megabytes"] == 42.0
+    assert unit.info.start_time == read_entries(folders, SYSTEMS)[0].children[1].period.start
+    (system,) = runs(uri, "tags.kind = 'system' and tags.system = 'k2'")
+    assert system.data.metrics["seconds"] >= unit.data.metrics["seconds"]
+
+
+def test_who_has_no_journals_leaves_the_runs_as_they_are(folders, new_database):
+    uri = new_database()
+    train_live(folders, uri)
+    bring(folders, uri)
+    shutil.rmtree(folders.journals)
+    assert bring(folders, uri) == Report(found=RUNS)
+
+
+def test_what_a_killed_training_left_of_a_finished_unit_is_removed(folders, new_database):
+    uri = new_database()
+    train_live(folders, uri, folds=("f1",))
+    with open_store(uri, "speech-emotion") as store:
+        for run in store.client.search_runs([store.experiment]):
+            store.client.set_terminated(run.info.run_id, "KILLED")
+    train_live(folders, uri)
+    report = bring(folders, uri)
+    assert (report.taken, report.removed) == (3, 1)
+    assert len(runs(uri)) == RUNS
+
+
+def test_units_of_a_result_that_became_another_one_move_to_it(folders, new_database):
+    uri = new_database()
+    train_live(folders, uri, folds=("f1",), together=("k2f1", "gone"), status="KILLED")
+    report = bring(folders, uri)
+    assert (report.taken, report.removed) == (1, 1)  # the unit, the run above it
+    assert len(runs(uri)) == RUNS
+    (unit,) = runs(uri, "tags.kind = 'unit' and tags.unit = 'k2f1'")
+    (system,) = runs(uri, "tags.kind = 'system' and tags.system = 'k2'")
+    assert unit.data.tags["mlflow.parentRunId"] == system.info.run_id
+
+
+def test_an_unfinished_training_of_something_else_stays_as_it_is(folders, new_database):
+    uri = new_database()
+    train_live(folders, uri, folds=("f3",), together=("k2f3", "k2m3"), status="KILLED")
+    assert bring(folders, uri) == Report(made=RUNS)
+    assert len(runs(uri)) == RUNS + 2
+    assert {run.data.tags["kind"] for run in runs(uri, "tags.live = 'true'")} == {"system", "unit"}
+
+
+def test_a_unit_trained_again_has_one_run_the_newer_one(folders, new_database):
+    uri = new_database()
+    train_live(folders, uri)
+    bring(folders, uri)
+    before = {run.info.run_id for run in runs(uri, "tags.kind = 'unit' and tags.system = 'k2'")}
+    train_live(folders, uri, folds=("f1",))
+    report = bring(folders, uri)
+    assert (report.taken, report.removed) == (1, 1)
+    after = {run.info.run_id for run in runs(uri, "tags.kind = 'unit' and tags.system = 'k2'")}
+    assert len(after) == 2
+    assert len(after & before) == 1
+    assert len(runs(uri)) == RUNS
+
+
+def test_trials_lie_below_their_system(folders, new_database):
+    uri = new_database()
+    (folders.tuned / "k2" / "trials.csv").write_text(
+        "fold,trial,state,ua,layers\nf1,0,complete,0.5,2\nf1,1,pruned,,3\n"
+    )
+    assert bring(folders, uri) == Report(made=RUNS + 2)
+    (system,) = runs(uri, "tags.kind = 'system' and tags.system = 'k2'")
+    trials = runs(uri, f"tags.kind = 'trial' and tags.`mlflow.parentRunId` = '{system.info.run_id}'")
+    assert {run.info.run_name: run.info.status for run in trials} == {
+        "k2 fold f1 trial 0": "FINISHED",
+        "k2 fold f1 trial 1": "KILLED",
+    }
+    assert bring(folders, uri) == Report(found=RUNS + 2)

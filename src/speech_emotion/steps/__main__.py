@@ -1,12 +1,17 @@
 """`python -m speech_emotion.steps NAME [--system ID]`: what dvc.yaml and the Kubeflow components call."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
 from speech_emotion.errors import UserError
 from speech_emotion.params import PARAMS_FILE
 from speech_emotion.steps.driver import NAMES, execute, load_step, parse_params
+from speech_emotion.tracking.journal import JournalRecorder
+from speech_emotion.tracking.watching import watched
+
+JOURNALS = Path("artifacts/journals")
 
 
 def _port(text: str) -> tuple[str, Path]:
@@ -25,19 +30,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=_port, action="append", default=[], metavar="PORT=FOLDER")
     options = parser.parse_args(arguments)
     try:
-        execute(
-            load_step(options.name),
-            parse_params(options.params),
-            options.system,
-            dict(options.input),
-            dict(options.output),
-        )
+        params = parse_params(options.params)
+        recorder = JournalRecorder(JOURNALS, params.track.sample_seconds)
+        with watched(recorder, params.track):
+            execute(
+                load_step(options.name),
+                params,
+                options.system,
+                dict(options.input),
+                dict(options.output),
+                recorder,
+            )
     except UserError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("error: interrupted: the same command takes up where it stopped", file=sys.stderr)
+        return 130
     return 0
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends as tidily as Ctrl-C does
     sys.exit(main())

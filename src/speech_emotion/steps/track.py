@@ -9,6 +9,7 @@ from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.contents import Folders as Results
 from speech_emotion.tracking.contents import read_entries
 from speech_emotion.tracking.mirror import mirror
+from speech_emotion.tracking.views import SYSTEMS, directions
 
 TRACKED = "tracked.json"
 
@@ -25,11 +26,13 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     entries = read_entries(Results(**inputs), params.candidates)
     with open_store(params.track.uri, params.track.experiment) as store:
         report = mirror(store, entries, recorder)
+        table = directions(store, SYSTEMS)
     held = [{"kind": entry.kind, "key": entry.key, "system": entry.tags.get("system")} for entry in entries]
     write_text(outputs["tracked"] / TRACKED, json.dumps(held, indent=1) + "\n")
     recorder.note(
-        f"track: {report.made} runs made, {report.updated} brought up to date, {report.found} were there, "
-        f"{report.removed} interrupted or doubled ones removed (experiment {params.track.experiment})"
+        f"track: {report.made} runs made, {report.taken} taken over from the live view, {report.updated} brought up to "
+        f"date, {report.found} were there, {report.removed} interrupted or doubled ones removed (experiment "
+        f"{params.track.experiment}); which system is better: {table}"
     )
 
 
@@ -46,6 +49,6 @@ STEP = Step(
     },
     outputs={"tracked": "artifacts/track"},
     sections=("corpus", "track", "budgets.{corpus}", "candidates"),
-    caches={"provenance": "artifacts/provenance"},
+    caches={"provenance": "artifacts/provenance", "journals": "artifacts/journals"},
     always=True,
 )

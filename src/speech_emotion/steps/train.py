@@ -1,5 +1,6 @@
 """Step train: every fold and seed of one system; finished units are found again, not trained twice."""
 
+import functools
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -36,8 +37,8 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
     recorder.note(
         f"{params.system}: {len(jobs)} units, {len(jobs) - len(missing)} finished before, {len(missing)} to train"
     )
-    title = f"train {params.system}"
-    for unit in ordered_map(train_unit, missing, params.workers, recorder, title):
+    train = functools.partial(train_unit, recorder=recorder, together=tuple(job.key for job in jobs))
+    for unit in ordered_map(train, missing, params.workers, recorder, f"train {params.system}"):
         recorder.note(f"{params.system} fold {unit.fold} seed {unit.seed}: {_summary(unit, experiment)}")
     units = [store.find(job.key) for job in jobs]
     _write(units, rows, experiment, params, outputs["trained"], store)

@@ -1,10 +1,11 @@
-"""What the graph's folders say, as runs of a tracking store: entries with keys, whatever the store."""
+"""What the graph's folders say, as entries for a tracking store."""
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -13,53 +14,21 @@ from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.export.files import BUNDLE, CHECK, FP32, INT8
 from speech_emotion.store.hashing import hash_json, sha256_file
+from speech_emotion.tracking import details, notes
+from speech_emotion.tracking.entries import Dataset, Entry, Period
+from speech_emotion.tracking.journal import Journal, group_of, read_journal
+from speech_emotion.tracking.tags import GROUP, UNIT
 
 CURVES = ("loss", "valid_loss", "valid_ua")
 OF_ALL_SYSTEMS = ("comparison.png", "recall.png")  # figures; every other one is named <kind>-<system>.png
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """The corpus as the runs saw it: `digest` is of the table of utterances, which holds each file's sha256."""
-
-    name: str
-    digest: str
-    source: str
-    profile: Mapping[str, int]
-    licences: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One run.
-
-    Attributes:
-        kind: system, unit (a fold and seed of a system), comparison or model.
-        key: hash of what makes it the same run; params are part of it, since a run's params never change.
-        state: hash of all that it holds.
-        metrics: name -> value.
-        curves: name -> (epoch, value) pairs.
-        files: path -> folder among the run's artifacts.
-        model: the exported graph that the run presents; its bundle lies beside it.
-    """
-
-    kind: str
-    key: str
-    state: str
-    name: str
-    tags: Mapping[str, str]
-    params: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
-    files: Mapping[Path, str] = field(default_factory=dict)
-    dataset: Dataset | None = None
-    model: Path | None = None
-    children: tuple["Entry", ...] = ()
+CONFUSION, TABLE = "figures/confusion.png", "predictions.json"
+TRIAL_FACTS = ("fold", "trial", "state", "ua")  # columns of trials.csv that are no hyper-parameters
+TRIAL_STATUS = {"fail": "FAILED", "failed": "FAILED", "pruned": "KILLED"}  # every other state is FINISHED
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Outputs of the steps that the store mirrors; `provenance` may be empty."""
+    """Outputs of the steps that the store mirrors; `provenance` and `journals` may be empty."""
 
     utterances: Path
     tuned: Path
@@ -68,6 +37,22 @@ class Folders:
     selected: Path
     exported: Path
     provenance: Path
+    journals: Path
+
+
+def system_name(system: str, protocol: str) -> str:
+    """How a system's run is called."""
+    return f"{system} · {protocol}"
+
+
+def unit_name(system: str, fold: str, seed: int | str) -> str:
+    """How a unit's run is called."""
+    return f"{system} fold {fold} seed {seed}"
+
+
+def unit_params(fold: str, seed: int | str, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The params of a unit's run, live or in the end."""
+    return {"fold": fold, "seed": seed, **_flat(hyperparameters, "hyperparameters")}
 
 
 def read_entries(folders: Folders, systems: Sequence[str]) -> list[Entry]:
@@ -117,6 +102,8 @@ def _system(
         "deployable": f"no: {reason}" if reason else "yes",
         **_revision(folders, system),
     }
+    curves = pd.read_csv(folder / "curves.csv", dtype={"fold": str})
+    journals = {name: _journal(folders.journals, unit["key"]) for name, unit in units["units"].items()}
     files = {folder / name: "" for name in ("predictions.parquet", "curves.csv", "units.json")}
     for path in sorted((folders.tuned / system).glob("*")):
         files[path] = "tune"
@@ -126,12 +113,14 @@ def _system(
             files[path] = "figures"
     if (confusion := folders.evaluation / "confusion" / f"{system}.csv").is_file():
         files[confusion] = "confusion"
+    figures = _figures(metrics) | _of_units(units["units"].values(), journals.values())
+    note = notes.of_system(units, metrics, tags, dataset)
     return Entry(
         kind="system",
         key=key,
-        state=hash_json([key, metrics, _hashes(files)]),
-        name=f"{shared['corpus']} {system}",
-        tags=tags,
+        state=hash_json([key, metrics, note, _hashes(files)]),
+        name=system_name(system, shared["protocol"]),
+        tags={**tags, GROUP: group_of(unit["key"] for unit in units["units"].values())},
         params={
             "system": system,
             "protocol": shared["protocol"],
@@ -142,36 +131,87 @@ def _system(
             **_flat(units["hyperparameters"], "hyperparameters"),
             **_flat(units.get("needs", {}), "needs"),
         },
-        metrics=_numbers(metrics),
+        metrics=figures,
+        curves=_mean_curves(curves),
         files=files,
+        made={TABLE: details.table_writer(folder)},
+        period=_period(journals.values()),
+        note=note,
         dataset=dataset,
-        children=tuple(_units(folder, system, units, tags, dataset)),
+        children=(
+            *_units(folder, system, units, curves, journals, tags, dataset),
+            *_trials(folders.tuned / system, system, units, tags),
+        ),
     )
 
 
 def _units(
-    folder: Path, system: str, units: Mapping[str, Any], tags: Mapping[str, str], dataset: Dataset
+    folder: Path,
+    system: str,
+    units: Mapping[str, Any],
+    curves: pd.DataFrame,
+    journals: Mapping[str, Journal | None],
+    tags: Mapping[str, str],
+    dataset: Dataset,
 ) -> Iterator[Entry]:
-    curves = pd.read_csv(folder / "curves.csv", dtype={"fold": str})
     by_unit = {f"{fold}-{seed}": rows for (fold, seed), rows in curves.groupby(["fold", "seed"])}
     for name, unit in units["units"].items():
         fold, _, seed = name.rpartition("-")
         own = _curves(by_unit[name]) if name in by_unit else {}
         key = hash_json(["unit", unit, {curve: list(map(list, points)) for curve, points in own.items()}])
+        journal = journals[name]
+        figures = _numbers({name: unit[name] for name in ("ua", "best_epoch", "epochs") if name in unit})
         yield Entry(
             kind="unit",
             key=key,
             state=key,
-            name=f"{system} {name}",
-            tags={**tags, "fold": fold, "seed": seed, "unit": unit["key"]},
-            params={
-                "fold": fold,
-                "seed": seed,
-                **_flat(unit.get("hyperparameters", units["hyperparameters"]), "hyperparameters"),
-            },
-            metrics=_numbers({name: unit[name] for name in ("ua", "best_epoch", "epochs") if name in unit}),
+            name=unit_name(system, fold, seed),
+            tags={**tags, "fold": fold, "seed": seed, UNIT: unit["key"]},
+            params=unit_params(fold, seed, unit.get("hyperparameters", units["hyperparameters"])),
+            metrics=figures | _took(journal),
             curves=own,
+            samples=_samples(journal),
+            made={
+                "predictions.parquet": details.parquet_writer(folder, fold, int(seed)),
+                TABLE: details.table_writer(folder, fold, int(seed)),
+                CONFUSION: details.confusion_writer(folder, fold, int(seed)),
+            },
+            period=_period([journal]),
             dataset=dataset,
+        )
+
+
+def _trials(folder: Path, system: str, units: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[Entry]:
+    """One entry a trial of trials.csv.
+
+    Hyper-parameters stand in columns of their own or as JSON in `params`; further numbers are figures, texts tags.
+    """
+    path = folder / "trials.csv"
+    if not path.is_file():
+        return
+    known = set(units["hyperparameters"])
+    for row in pd.read_csv(path, dtype={"fold": str}).to_dict("records"):
+        given = {str(name): value for name, value in row.items() if not pd.isna(value)}
+        rest = {name: value for name, value in given.items() if name not in TRIAL_FACTS}
+        found = json.loads(rest.pop("params", "{}"))
+        found |= {name: rest.pop(name) for name in known & set(rest)}
+        key = hash_json(["trial", units["corpus"], units["protocol"], system, {k: str(v) for k, v in given.items()}])
+        state = str(given["state"]).lower()
+        yield Entry(
+            kind="trial",
+            key=key,
+            state=key,
+            name=f"{system} fold {given['fold']} trial {given['trial']}",
+            tags={
+                **tags,
+                "fold": given["fold"],
+                "trial": str(given["trial"]),
+                "state": state,
+                **{name: str(value) for name, value in rest.items() if isinstance(value, str)},
+            },
+            params=_flat(found, "hyperparameters"),
+            metrics=_numbers({"valid_ua": given["ua"]} if "ua" in given else {}) | _numbers(rest),
+            status=TRIAL_STATUS.get(state, "FINISHED"),
         )
 
 
@@ -190,10 +230,11 @@ def _comparison(folders: Folders, tags: Mapping[str, str], metrics: Mapping[str,
         kind="comparison",
         key=key,
         state=key,
-        name=f"{tags['corpus']} systems side by side",
+        name=f"all systems · {tags['protocol']}",
         tags=tags,
         metrics=figures,
         files=files,
+        note=notes.of_comparison(metrics, tags, dataset),
         dataset=dataset,
     )
 
@@ -211,10 +252,10 @@ def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, An
         kind="model",
         key=key,
         state=key,
-        name=f"{shared['corpus']} {system} for the device",
+        name=f"{system} for the device · {shared['protocol']}",
         tags={**shared, "system": system, "title": bundle["title"], "licences": ", ".join(bundle["licences"])},
         params=_flat({name: value for name, value in bundle.items() if name != "sha256"}, ""),
-        metrics=_numbers({**figures, "fp32": check["fp32"], "int8": check["int8"]}),
+        metrics=_figures(figures) | _numbers({"fp32": check["fp32"], "int8": check["int8"]}),
         files=files,
         dataset=dataset,
         model=folders.exported / FP32,
@@ -237,12 +278,69 @@ def _curves(rows: pd.DataFrame) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
+def _mean_curves(curves: pd.DataFrame) -> dict[str, list[tuple[int, float]]]:
+    """Means over the units that reached the epoch, and how many these are: early stopping leaves the slow ones."""
+    by_epoch = curves.groupby("epoch", as_index=False)
+    found = _curves(by_epoch[list(CURVES)].mean())
+    if found:
+        sizes = by_epoch.size()
+        found["units_in_mean"] = [(int(epoch), float(size)) for epoch, size in sizes.itertuples(index=False)]
+    return found
+
+
+def _of_units(units: Iterable[Mapping[str, Any]], journals: Iterable[Journal | None]) -> dict[str, float]:
+    """The median best epoch, and the seconds of all units where every one was trained here."""
+    epochs = [unit["best_epoch"] for unit in units if unit.get("best_epoch")]
+    found = {"best_epoch": float(median(epochs))} if epochs else {}
+    took = [_took(journal) for journal in journals]
+    if took and all(took):
+        found |= {name: round(sum(one[name] for one in took), 3) for name in took[0]}
+    return found
+
+
+def _journal(folder: Path, key: str) -> Journal | None:
+    """The journal of a finished training; None for a unit that was trained elsewhere."""
+    journal = read_journal(folder, key)
+    return journal if journal and journal.finished else None
+
+
+def _took(journal: Journal | None) -> dict[str, float]:
+    return {name: float(journal.end[name]) for name in ("seconds", "cpu_seconds")} if journal else {}
+
+
+def _samples(journal: Journal | None) -> dict[str, list[tuple[int, float]]]:
+    found: dict[str, list[tuple[int, float]]] = {}
+    for line in journal.samples if journal else ():
+        for name, value in line["values"].items():
+            found.setdefault(f"system/{name}", []).append((line["time"], value))
+    return found
+
+
+def _period(journals: Iterable[Journal | None]) -> Period | None:
+    journals = list(journals)
+    if not journals or not all(journals):
+        return None
+    return Period(min(one.start["time"] for one in journals), max(one.end["time"] for one in journals))
+
+
 def _flat(value: Any, prefix: str) -> dict[str, Any]:
     """Nested objects as dotted names; lists as words."""
     if isinstance(value, Mapping):
         parts = [_flat(inner, f"{prefix}.{name}" if prefix else str(name)) for name, inner in value.items()]
         return {name: inner for part in parts for name, inner in part.items()}
     return {prefix: " ".join(map(str, value)) if isinstance(value, list | tuple) else value}
+
+
+def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """A system's figures; those of classes by figure, then label, so that charts have the emotions side by side."""
+    found = _numbers({name: value for name, value in metrics.items() if name != "per_class"})
+    by_label = metrics.get("per_class", {})
+    return found | {
+        f"{figure}/{label}": float(own[figure])
+        for figure in ("recall", "precision", "f1")
+        for label, own in by_label.items()
+        if figure in own
+    }
 
 
 def _numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

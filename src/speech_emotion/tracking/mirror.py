@@ -1,58 +1,87 @@
 """Brings entries into a tracking store: each once, whole, again where the store lost it, and nothing twice."""
 
 import json
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from mlflow.entities import Dataset as TrackedDataset
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_DATASET_CONTEXT,
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_LOGGED_ARTIFACTS,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+    MLFLOW_RUN_NOTE,
+    MLFLOW_SOURCE_NAME,
+)
 from mlflow.utils.time import get_current_time_millis
+from PIL import Image
 
 from speech_emotion.recorder import Recorder
 from speech_emotion.tracking.connection import Store
-from speech_emotion.tracking.contents import Dataset, Entry
+from speech_emotion.tracking.contents import TABLE
+from speech_emotion.tracking.entries import Dataset, Entry
+from speech_emotion.tracking.live import alive, end_dead_runs
 from speech_emotion.tracking.models import delete_models, has_model, log_model
+from speech_emotion.tracking.tags import COMPLETE, GROUP, KEY, KIND, LIVE, PROCESS, PROGRESS, SEEN, SOURCE, UNIT
+from speech_emotion.tracking.views import present
 
-KIND, KEY, COMPLETE = "kind", "key", "complete"  # tags; the last holds the entry's state, and is written last
 DIGEST_LENGTH = 36  # what the store keeps of a dataset's digest
 PAGE = 1000
 METRICS_A_CALL, PARAMS_A_CALL = 1000, 100
 PARAM_LENGTH = 500
+IMAGES = "images"  # where the library keeps pictures that its charts can show side by side
+FINISHED = RunStatus.to_string(RunStatus.FINISHED)
 
 Item = TypeVar("Item")
 
 
 @dataclass
 class Report:
-    """How many runs, those of units included, were found whole, made, brought up to date, or removed."""
+    """How many runs, those of units and trials included, were found whole, made, taken over from a live view, brought
+    up to date, or removed."""
 
     found: int = 0
     made: int = 0
+    taken: int = 0
     updated: int = 0
     removed: int = 0
 
 
 @dataclass
 class _Index:
-    """The store's runs of one corpus and protocol; deleted ones are not among them."""
+    """The store's runs of one corpus and protocol; deleted ones are not among them.
+
+    Attributes:
+        by_key: (parent, kind, key) -> results.
+        live: unit's key, or a result's group -> runs of trainings that are no results yet.
+    """
 
     by_key: dict[tuple[str, str, str], list[Run]] = field(default_factory=lambda: defaultdict(list))
     by_parent: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
+    live: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
 
 
 def mirror(store: Store, entries: Sequence[Entry], recorder: Recorder) -> Report:
     """Makes the store hold every entry exactly once.
 
     A run that lacks the tag `complete` was interrupted: it is deleted and made again. A run whose metrics or figures
-    changed while its trainings stayed the same, or whose files are gone, is brought up to date in place.
+    changed while its trainings stayed the same, or whose files are gone, is brought up to date in place. The run in
+    which a training was watched becomes that of its unit; what killed trainings left of units that are finished now is
+    deleted.
     """
     report = Report()
+    end_dead_runs(store)
+    present(store)
     index = _read_index(store, entries)
     for entry in recorder.progress(entries, "track", len(entries)):
         _bring(store, index, entry, None, report)
+    _clear_live(store, index, entries, report)
     return report
 
 
@@ -65,10 +94,12 @@ def _read_index(store: Store, entries: Sequence[Entry]) -> _Index:
             page = store.client.search_runs([store.experiment], wanted, max_results=PAGE, page_token=token)
             for run in page:
                 tags = run.data.tags
+                parent = tags.get(MLFLOW_PARENT_RUN_ID, "")
                 if KEY in tags:
-                    parent = tags.get(MLFLOW_PARENT_RUN_ID, "")
                     index.by_key[(parent, tags.get(KIND, ""), tags[KEY])].append(run)
                     index.by_parent[parent].append(run)
+                elif LIVE in tags:
+                    index.live[tags.get(UNIT) or tags.get(GROUP, "")].append(run)
             token = page.token
             if not token:
                 break
@@ -77,7 +108,10 @@ def _read_index(store: Store, entries: Sequence[Entry]) -> _Index:
 
 def _bring(store: Store, index: _Index, entry: Entry, parent: str | None, report: Report) -> None:
     runs = index.by_key[(parent or "", entry.kind, entry.key)]
-    whole = [run for run in runs if COMPLETE in run.data.tags][:1]
+    whole = [run for run in runs if COMPLETE in run.data.tags]
+    if entry.kind == "unit" and entry.period:  # trained again: its run is another one
+        whole = [run for run in whole if run.info.start_time == entry.period.start]
+    whole = whole[:1]
     for run in runs:
         if run not in whole:
             _delete(store, index, run, report)
@@ -87,37 +121,111 @@ def _bring(store: Store, index: _Index, entry: Entry, parent: str | None, report
             _bring(store, index, child, whole[0].info.run_id, report)
         return
     if whole:
-        id = whole[0].info.run_id
-        _update(store, entry, whole[0])
+        run = whole[0]
+        _update(store, entry, run)
         report.updated += 1
+    elif watched := _watched(index, entry):
+        run = watched
+        _take_over(store, entry, run, parent)
+        report.taken += 1
     else:
-        id = _create(store, entry, parent)
+        run = _create(store, entry, parent)
         report.made += 1
+    id = run.info.run_id
     for child in entry.children:
         _bring(store, index, child, id, report)
     store.client.set_tag(id, COMPLETE, entry.state)
-    store.client.set_terminated(id)
+    # no duration where nobody measured one: how long it took to write the run is nobody's business
+    end = entry.period.end if entry.period else run.info.end_time or run.info.start_time
+    store.client.set_terminated(id, entry.status, end)
 
 
-def _create(store: Store, entry: Entry, parent: str | None) -> str:
-    client, now = store.client, get_current_time_millis()
-    tags = {**entry.tags, KIND: entry.kind, KEY: entry.key}
+def _watched(index: _Index, entry: Entry) -> Run | None:
+    """The live run that saw this very training to its end; it leaves the index."""
+    if entry.kind == "unit":
+        runs = index.live[entry.tags[UNIT]]
+        fit = [run for run in runs if run.info.status == FINISHED and entry.period]
+        fit = [run for run in fit if run.info.start_time == entry.period.start]
+    elif entry.kind == "system":
+        runs = index.live[entry.tags[GROUP]]
+        fit = [run for run in runs if not alive(run)]
+    else:
+        return None
+    if fit:
+        runs.remove(fit[0])
+    return fit[0] if fit else None
+
+
+def _clear_live(store: Store, index: _Index, entries: Sequence[Entry], report: Report) -> None:
+    """Deletes live runs of units that are results now, and live runs of systems that have no unit left."""
+    units = {child.tags[UNIT] for entry in entries for child in entry.children if child.kind == "unit"}
+    systems, parents = [], set()
+    for key, runs in index.live.items():
+        for run in runs:
+            if UNIT not in run.data.tags:
+                systems.append(run)
+            elif key in units and not alive(run):
+                _delete(store, index, run, report)
+            else:
+                parents.add(run.data.tags.get(MLFLOW_PARENT_RUN_ID))
+    for run in systems:
+        if run.info.run_id not in parents and not alive(run):
+            _delete(store, index, run, report)
+
+
+def _tags(entry: Entry, parent: str | None) -> dict[str, str]:
+    tags = {**entry.tags, KIND: entry.kind, KEY: entry.key, MLFLOW_SOURCE_NAME: SOURCE}
     if parent:
         tags[MLFLOW_PARENT_RUN_ID] = parent
+    if entry.note:
+        tags[MLFLOW_RUN_NOTE] = entry.note
+    if TABLE in entry.made:
+        tags[MLFLOW_LOGGED_ARTIFACTS] = json.dumps([{"path": TABLE, "type": "table"}])
     if "revision" in entry.tags:
         tags[MLFLOW_GIT_COMMIT] = entry.tags["revision"]
-    id = client.create_run(store.experiment, tags=tags, run_name=entry.name).info.run_id
-    for params in _chunks(entry.params.items(), PARAMS_A_CALL):
-        client.log_batch(id, params=[Param(name, _shortened(value)) for name, value in params])
-    if entry.dataset:
-        client.log_inputs(id, [_dataset(entry.dataset)])
+    return tags
+
+
+def _create(store: Store, entry: Entry, parent: str | None) -> Run:
+    start = entry.period.start if entry.period else None
+    run = store.client.create_run(store.experiment, start, _tags(entry, parent), entry.name)
+    _log(store, entry, run.info.run_id, entry.params, _points(entry))
+    return run
+
+
+def _take_over(store: Store, entry: Entry, run: Run, parent: str | None) -> None:
+    """Makes a live run the entry's: what the live view has not written is added, its own marks are removed."""
+    id = run.info.run_id
+    tags = {**_tags(entry, parent), MLFLOW_RUN_NAME: entry.name}
+    store.client.log_batch(id, tags=[RunTag(name, value) for name, value in tags.items()])
+    for name in (LIVE, PROCESS, SEEN, PROGRESS):
+        if name in run.data.tags:
+            store.client.delete_tag(id, name)
+    there = set()
+    for name in set(run.data.metrics):
+        there |= {(name, point.step) for point in store.client.get_metric_history(id, name)}
+    params = {name: value for name, value in entry.params.items() if name not in run.data.params}
+    _log(store, entry, id, params, [point for point in _points(entry) if (point.key, point.step) not in there])
+
+
+def _points(entry: Entry) -> list[Metric]:
+    now = entry.period.end if entry.period else get_current_time_millis()
     points = [Metric(name, value, now, 0) for name, value in entry.metrics.items()]
     for name, curve in entry.curves.items():
         points += [Metric(name, value, now, epoch) for epoch, value in curve]
+    for name, samples in entry.samples.items():
+        points += [Metric(name, value, time, number) for number, (time, value) in enumerate(samples)]
+    return points
+
+
+def _log(store: Store, entry: Entry, id: str, params: dict[str, Any], points: list[Metric]) -> None:
+    for chunk in _chunks(params.items(), PARAMS_A_CALL):
+        store.client.log_batch(id, params=[Param(name, _shortened(value)) for name, value in chunk])
+    if entry.dataset:
+        store.client.log_inputs(id, [_dataset(entry.dataset)])
     for metrics in _chunks(points, METRICS_A_CALL):
-        client.log_batch(id, metrics=metrics)
+        store.client.log_batch(id, metrics=metrics)
     _log_files(store, entry, id)
-    return id
 
 
 def _update(store: Store, entry: Entry, run: Run) -> None:
@@ -128,16 +236,32 @@ def _update(store: Store, entry: Entry, run: Run) -> None:
     ]
     for metrics in _chunks(points, METRICS_A_CALL):
         store.client.log_batch(id, metrics=metrics)
-    store.client.log_batch(id, tags=[RunTag(name, value) for name, value in entry.tags.items()])
+    tags = _tags(entry, run.data.tags.get(MLFLOW_PARENT_RUN_ID))
+    store.client.log_batch(id, tags=[RunTag(name, value) for name, value in tags.items()])
     _log_files(store, entry, id)
 
 
 def _log_files(store: Store, entry: Entry, id: str) -> None:
     for path, folder in entry.files.items():
         store.client.log_artifact(id, str(path), folder or None)
+    with tempfile.TemporaryDirectory() as temporary:
+        pictures = [path for path in entry.files if _is_confusion(path)]
+        for place, write in entry.made.items():
+            path = Path(temporary) / place
+            path.parent.mkdir(exist_ok=True)
+            write(path)
+            store.client.log_artifact(id, str(path), place.rpartition("/")[0] or None)
+            pictures += [path] if _is_confusion(path) else []
+        if pictures and not store.client.list_artifacts(id, IMAGES):
+            with Image.open(pictures[0]) as picture:
+                store.client.log_image(id, picture.convert("RGB"), key="confusion", step=0)
     if entry.model and not has_model(store, id):
         delete_models(store, id)  # what is left of one whose files are gone
         log_model(store, id, entry.model, entry.tags)
+
+
+def _is_confusion(path: Path) -> bool:
+    return path.suffix == ".png" and path.name.startswith("confusion")
 
 
 def _has_artifacts(store: Store, run: Run, entry: Entry) -> bool:
@@ -145,6 +269,8 @@ def _has_artifacts(store: Store, run: Run, entry: Entry) -> bool:
     wanted: dict[str, set[str]] = defaultdict(set)
     for path, folder in entry.files.items():
         wanted[folder].add(f"{folder}/{path.name}" if folder else path.name)
+    for place in entry.made:
+        wanted[place.rpartition("/")[0]].add(place)
     return all(
         names <= {file.path for file in store.client.list_artifacts(run.info.run_id, folder or None)}
         for folder, names in wanted.items()

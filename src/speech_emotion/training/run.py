@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_emotion.corpora.splits import Fold
+from speech_emotion.recorder import OnEpoch, Recorder, Training
 from speech_emotion.systems.catalogue import save_system
 from speech_emotion.training.fitting import Experiment, fit_system, predict, training_seed
 from speech_emotion.training.units import Unit, UnitStore, rounded
@@ -24,13 +25,23 @@ class Job:
     units: Path
 
 
-def train_unit(job: Job) -> Unit:
-    """Trains, predicts the fold's test utterances and saves the unit with its model."""
+def train_unit(job: Job, recorder: Recorder, together: tuple[str, ...]) -> Unit:
+    """Trains, predicts the fold's test utterances and saves the unit with its model.
+
+    Args:
+        recorder: is told of every epoch.
+        together: keys of all units of the result that this one belongs to.
+    """
+    with recorder.training(_training(job, together)) as on_epoch:
+        return _train(job, on_epoch)
+
+
+def _train(job: Job, on_epoch: OnEpoch) -> Unit:
     experiment, fold = job.experiment, job.fold
     stores = experiment.stores()
     system = experiment.create(job.hyperparameters, stores)
     seed = training_seed(job.seed, experiment.protocol, experiment.system, fold.name)
-    fit = fit_system(system, experiment, stores, fold.train, fold.valid, seed)
+    fit = fit_system(system, experiment, stores, fold.train, fold.valid, seed, on_epoch)
     probabilities = predict(system, experiment, stores, fold.test)
     unit = Unit(
         key=job.key,
@@ -51,3 +62,19 @@ def train_unit(job: Job) -> Unit:
         save_system(system, Path(folder))
         UnitStore(job.units).save(unit, Path(folder))
     return unit
+
+
+def _training(job: Job, together: tuple[str, ...]) -> Training:
+    experiment = job.experiment
+    epochs = job.hyperparameters.get("epochs", 0)
+    return Training(
+        key=job.key,
+        together=together,
+        corpus=experiment.corpus,
+        protocol=experiment.protocol,
+        system=experiment.system,
+        fold=job.fold.name,
+        seed=job.seed,
+        hyperparameters=dict(job.hyperparameters),
+        max_epochs=min(epochs, experiment.max_epochs),
+    )

@@ -1,0 +1,102 @@
+"""What a run's page says in words: Markdown for MLflow's description."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from speech_emotion.tracking.entries import Dataset
+
+SYNTHETIC = "> **Synthetic speech.** The figures show that the graph works; they say nothing about people."
+DEPENDENT = "> **Speaker-dependent.** Test speakers are heard in training too: not comparable with the other protocols."
+UNITS = (
+    "`ua`, `wa`, `macro_*`, `recall/*`, `precision/*`, `f1/*`, `per_sex/*` in percent over the pooled predictions of "
+    "all folds, mean over the seeds; `ece` and `valid_ua` (inner validation speakers, by epoch) are shares from 0 to "
+    "1. Curves are means over the units that reached the epoch; `units_in_mean` says how many."
+)
+
+
+def of_system(units: Mapping[str, Any], metrics: Mapping[str, Any], tags: Mapping[str, str], dataset: Dataset) -> str:
+    """A system's page: what was measured, the figures with their spread, how they were got."""
+    spread = (
+        [f"{metrics['ua_low']:.1f} to {metrics['ua_high']:.1f} by resampled speakers"] if "ua_low" in metrics else []
+    )
+    for name, of in (("ua_fold_std", "folds"), ("ua_seed_std", "seeds")):
+        if name in metrics:
+            spread.append(f"± {metrics[name]:.1f} over {of}")
+    rows = [("UA", _percent(metrics, "ua"), "; ".join(spread)), ("WA", _percent(metrics, "wa"), "")]
+    rows.append(("macro F1", _percent(metrics, "macro_f1"), ""))
+    if "ece" in metrics:
+        rows.append(("ECE", f"{metrics['ece']:.3f}", "share"))
+    deployable = tags["deployable"]
+    return "\n".join(
+        [
+            f"**UA {_percent(metrics, 'ua')}**, WA {_percent(metrics, 'wa')}: {units['title']} (`{units['system']}`, "
+            f"paper `{units['paper']}`) on {_setting(tags, dataset)}.",
+            *_warnings(tags),
+            "",
+            "| figure | value | |",
+            "|---|---|---|",
+            *(f"| {' | '.join(row)} |" for row in rows),
+            "",
+            f"How: {_count(units['folds'], 'fold')}, {_count(len(units['seeds']), 'seed')}; the best epoch is chosen "
+            "on inner validation speakers, never on the tested ones.",
+            f"For the device: {deployable}.",
+            *_origin(tags, dataset),
+            "",
+            UNITS,
+        ]
+    )
+
+
+def of_comparison(metrics: Mapping[str, Any], tags: Mapping[str, str], dataset: Dataset) -> str:
+    """The page of all systems side by side, the best UA on top."""
+    ranked = sorted(metrics, key=lambda system: -metrics[system]["ua"])
+    columns = (("UA %", "ua"), ("WA %", "wa"), ("F1 %", "macro_f1"))
+    rows = [
+        [system, *(_percent(metrics[system], name).removesuffix(" %") for _, name in columns), _ece(metrics[system])]
+        for system in ranked
+    ]
+    return "\n".join(
+        [
+            f"All systems on {_setting(tags, dataset)}.",
+            *_warnings(tags),
+            "",
+            f"| system | {' | '.join(heading for heading, _ in columns)} | ECE |",
+            "|---|---|---|---|---|",
+            *(f"| {' | '.join(row)} |" for row in rows),
+            "",
+            "`report.md` among the artifacts says how sure the order is (paired tests).",
+            *_origin(tags, dataset),
+        ]
+    )
+
+
+def _setting(tags: Mapping[str, str], dataset: Dataset) -> str:
+    kind = "speaker-independent" if tags["speaker_independent"] == "true" else "speaker-dependent"
+    utterances, speakers = dataset.profile["utterances"], dataset.profile["speakers"]
+    return (
+        f"corpus `{tags['corpus']}` ({utterances} utterances, {_count(speakers, 'speaker')}), protocol "
+        f"`{tags['protocol']}`, {kind}"
+    )
+
+
+def _warnings(tags: Mapping[str, str]) -> list[str]:
+    said = [SYNTHETIC] if tags["synthetic"] == "true" else []
+    said += [DEPENDENT] if tags["speaker_independent"] != "true" else []
+    return [line for text in said for line in ("", text)]
+
+
+def _origin(tags: Mapping[str, str], dataset: Dataset) -> list[str]:
+    lines = ["", f"Data: `{dataset.source}`, licence {', '.join(dataset.licences)}, sha256 `{dataset.digest[:12]}`."]
+    return [*lines, f"Revision: `{tags['revision']}`."] if "revision" in tags else lines
+
+
+def _percent(metrics: Mapping[str, Any], name: str) -> str:
+    return f"{metrics[name]:.1f} %" if name in metrics else "-"
+
+
+def _ece(metrics: Mapping[str, Any]) -> str:
+    return f"{metrics['ece']:.3f}" if "ece" in metrics else "-"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

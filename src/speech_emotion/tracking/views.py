@@ -1,0 +1,95 @@
+"""How the experiment presents itself in MLflow's pages: what it is, and tables ready to be looked at.
+
+A view is what the pages keep when somebody presses *Share*: filter, order and columns under a key, which
+`#/experiments/<id>/runs?viewStateShareKey=<key>` opens. `workflowType` picks the pages for trained models.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from speech_emotion.tracking.connection import Store
+from speech_emotion.tracking.tags import KIND, LIVE, PROGRESS
+
+SYSTEMS, TRAINING = "systems", "training"
+COLUMNS = {  # view -> filter, order, columns
+    SYSTEMS: (
+        f"tags.{KIND} = 'system'",
+        "metrics.`ua`",
+        [
+            *(f"metrics.`{name}`" for name in ("ua", "ua_low", "ua_high", "ua_fold_std", "wa", "macro_f1", "ece")),
+            "metrics.`seconds`",
+            *(f"params.`{name}`" for name in ("system", "protocol", "folds", "seeds", "parameters")),
+            *(f"tags.`{name}`" for name in ("deployable", "speaker_independent", "synthetic")),
+        ],
+    ),
+    TRAINING: (
+        f"tags.{LIVE} = 'true' and tags.{KIND} = 'unit'",
+        "metrics.`valid_ua`",  # by date, the pages would fold the units below their system
+        [
+            f"tags.`{PROGRESS}`",
+            *(f"metrics.`{name}`" for name in ("valid_ua", "valid_loss", "loss")),
+            "metrics.`system/process_cpu_percentage`",
+        ],
+    ),
+}
+PAGE = "#/experiments/{id}/runs?workflowType=machine_learning&compareRunsMode={mode}&viewStateShareKey={view}"
+MODES = {SYSTEMS: "TABLE", TRAINING: "CHART"}  # how a view opens
+BY_EPOCH = ("LINE", ("valid_ua", "valid_loss", "loss"))
+CHARTS = {  # view -> section -> kind of chart, metrics or pictures
+    SYSTEMS: {
+        "Which is better": ("BAR", ("ua", "wa", "macro_f1", "ece")),
+        "Confusion": ("IMAGE", ("confusion",)),
+        "By epoch, mean over folds and seeds": BY_EPOCH,
+    },
+    TRAINING: {"By epoch": BY_EPOCH},
+}
+ABOUT = (
+    "Speech emotion recognisers, compared on speakers that they have never heard. "
+    "[Which system is better]({systems}) · [what is being trained]({training}) · `docs/tracking.md` says more."
+)
+
+
+def present(store: Store) -> None:
+    """Writes the experiment's description and views."""
+    tags = {MLFLOW_RUN_NOTE: ABOUT.format(**{view: _page(store, view) for view in COLUMNS})}
+    for key, (wanted, order, columns) in COLUMNS.items():
+        state = {"searchFilter": wanted, "orderByKey": order, "orderByAsc": False, "selectedColumns": columns}
+        state |= _charts(CHARTS[key])
+        tags[f"mlflow.sharedViewState.{key}"] = json.dumps(state)
+    there = store.client.get_experiment(store.experiment).tags
+    for name, value in tags.items():
+        if there.get(name) != value:
+            store.client.set_experiment_tag(store.experiment, name, value)
+
+
+def directions(store: Store, view: str) -> str:
+    """How to get to a view: on the server's pages or, for a database, on those of `make ui`."""
+    if store.uri.startswith("http"):
+        return f"{store.uri.rstrip('/')}/{_page(store, view)}"
+    return f"make ui, then http://127.0.0.1:5000/{_page(store, view)}"
+
+
+def _page(store: Store, view: str) -> str:
+    return PAGE.format(id=quote(store.experiment), mode=MODES[view], view=view)
+
+
+def _charts(wanted: Mapping[str, tuple[str, Sequence[str]]]) -> dict[str, Any]:
+    """Charts as the pages keep them; they add a section for every other group of metrics below."""
+    sections, charts = [], []
+    for section, (kind, shown) in wanted.items():
+        sections.append({"uuid": section, "name": section, "display": True, "isReordered": True, "deleted": False})
+        for name in shown:
+            chart = {"uuid": f"{section}/{name}", "type": kind, "metricSectionId": section, "runsCountToCompare": 10}
+            chart |= {"deleted": False, "isGenerated": False}
+            if kind == "IMAGE":
+                chart |= {"imageKeys": [name], "step": 0, "showRunParams": False}
+            else:
+                chart |= {"metricKey": name}
+            if kind == "LINE":
+                chart |= {"selectedMetricKeys": [name], "xAxisKey": "step", "scaleType": "linear", "lineSmoothness": 0}
+            charts.append(chart)
+    return {"compareRunSections": sections, "compareRunCharts": charts, "isAccordionReordered": True}

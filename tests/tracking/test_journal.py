@@ -1,0 +1,115 @@
+import json
+import os
+import pickle
+
+import psutil
+import pytest
+
+from speech_emotion.recorder import Training
+from speech_emotion.tracking import journal as module
+from speech_emotion.tracking.journal import JournalRecorder, group_of, parse, read_journal, runs_here, this_process
+
+UNIT = Training("aa", ("aa", "bb"), "emodb", "emodb-loso", "k2", "03", 0, {"units": 4}, 3)
+VALUES = {"epoch": 1, "loss": 1.5, "valid_ua": 0.25}
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    return JournalRecorder(tmp_path / "journals", 10.0, quiet=True)
+
+
+def test_a_training_is_told_from_its_start_to_its_end(recorder):
+    with recorder.training(UNIT) as on_epoch:
+        on_epoch(1, VALUES)
+        on_epoch(2, VALUES)
+        assert read_journal(recorder.folder, "aa").end is None
+    journal = read_journal(recorder.folder, "aa")
+    assert journal.start["session"] == recorder.session
+    assert journal.start["unit"]["fold"] == "03"
+    assert journal.start["unit"]["together"] == group_of(["bb", "aa"])
+    assert [line["epoch"] for line in journal.epochs] == [1, 2]
+    assert journal.epochs[0]["values"]["valid_ua"] == 0.25
+    assert journal.finished
+    assert journal.end["seconds"] >= 0
+
+
+def test_the_machine_is_sampled_before_a_training_ends(recorder, monkeypatch):
+    monkeypatch.setattr(module, "SHORTEST_SAMPLE_SECONDS", 0.0)
+    with recorder.training(UNIT):
+        pass
+    (sample,) = read_journal(recorder.folder, "aa").samples
+    assert sample["values"]["process_memory_megabytes"] > 0
+
+
+@pytest.mark.parametrize(("raised", "status"), [(ValueError("no"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
+def test_a_training_that_breaks_off_says_how(recorder, raised, status):
+    with pytest.raises(type(raised)), recorder.training(UNIT):
+        raise raised
+    journal = read_journal(recorder.folder, "aa")
+    assert journal.end["status"] == status
+    assert journal.end.get("error") == ("no" if status == "FAILED" else None)
+    assert not journal.finished
+
+
+def test_a_second_training_of_a_unit_begins_its_journal_anew(recorder):
+    for count in (2, 1):
+        with recorder.training(UNIT) as on_epoch:
+            for epoch in range(count):
+                on_epoch(epoch + 1, VALUES)
+    assert len(read_journal(recorder.folder, "aa").epochs) == 1
+
+
+def test_a_worker_that_outlived_its_run_does_not_write_into_the_next_ones_journal(recorder):
+    with recorder.training(UNIT) as orphan:
+        orphan(1, VALUES)
+        with recorder.training(UNIT) as on_epoch:
+            orphan(2, VALUES)
+            on_epoch(1, VALUES)
+        orphan(3, VALUES)
+    journal = read_journal(recorder.folder, "aa")
+    assert [line["epoch"] for line in journal.epochs] == [1]
+    assert journal.finished
+
+
+def test_half_a_line_waits_for_its_other_half():
+    line = json.dumps({"event": "epoch", "time": 1}).encode()
+    lines, used = parse(line + b"\n" + line[:7])
+    assert len(lines) == 1
+    assert used == len(line) + 1
+
+
+def test_what_is_no_journal_is_none(recorder):
+    recorder.folder.mkdir()
+    (recorder.folder / "aa.jsonl").write_text("a letter\n[1]\n{}\n")
+    assert read_journal(recorder.folder, "aa") is None
+    assert read_journal(recorder.folder, "bb") is None
+
+
+def test_a_recorder_goes_along_to_other_processes(recorder):
+    there = pickle.loads(pickle.dumps(recorder))  # noqa: S301
+    assert (there.folder, there.session) == (recorder.folder, recorder.session)
+
+
+def test_a_disk_that_fails_costs_a_warning_and_no_training(tmp_path, capsys):
+    (tmp_path / "journals").write_text("a file where the folder should be")
+    recorder = JournalRecorder(tmp_path / "journals", 10.0)
+    with recorder.training(UNIT) as on_epoch:
+        on_epoch(1, VALUES)
+    assert capsys.readouterr().err.count("this training keeps no journal") == 1
+
+
+def test_this_process_runs_and_one_of_another_start_does_not():
+    process = this_process()
+    assert runs_here(process)
+    assert not runs_here({**process, "started": process["started"] - 1000})
+    assert not runs_here({**process, "pid": 2**22 + 1})
+
+
+def test_a_process_that_ended_does_not_run_though_nobody_asked_how_it_ended():
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    process = {**this_process(), "pid": child, "started": psutil.Process(child).create_time()}
+    assert not runs_here(process)
+    os.waitpid(child, 0)
