@@ -1,9 +1,12 @@
 """Fixtures that all tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from servers import postgres_server
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +18,10 @@ def corpora() -> Path:
     path = Path(folder)
     assert path.is_dir(), f"CORPORA = {folder}: is not a folder"
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Address of a real PostgreSQL server, postgresql://...; skips where none is installed."""
+    with postgres_server() as url:
+        yield url
