@@ -97,7 +97,7 @@ def test_no_trial_is_claimed_beyond_the_last(job, opened):
 
 
 def test_a_worker_that_died_before_its_attempt_began_costs_nothing(job, opened):
-    study, guard = opened
+    study, _ = opened
     study.enqueue_trial({"C": 0.02, "kernel": "linear"}, user_attrs={"number": 0})
     found = _search(job)
     assert len(study.get_trials()) == 6 and len(found.trials) == 6
