@@ -29,9 +29,9 @@ def test_the_first_trial_tries_the_defaults():
     assert _drawn(0).params == {"C": 0.02, "kernel": "linear"}
 
 
-@pytest.mark.parametrize("bad", [{"C": 1e3}, {"kernel": "poly"}, {"C": None}])
+@pytest.mark.parametrize("bad", [{"C": 1e3}, {"kernel": "poly"}])
 def test_defaults_outside_the_search_space_are_not_tried(bad):
-    assert within_space("t2", {**DEFAULTS, **{name: value for name, value in bad.items() if value}} | bad) == {}
+    assert within_space("t2", {**DEFAULTS, **bad}) == {}
 
 
 def test_a_trial_is_drawn_from_its_number_and_history_alone():

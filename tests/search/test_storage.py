@@ -81,5 +81,7 @@ def test_a_server_that_refuses_is_named_with_the_cure(postgres, monkeypatch):
 
 def test_a_file_that_is_no_database_is_named_with_the_cure(tmp_path):
     (tmp_path / "t2.db").write_text("no database, whatever its name says\n" * 100)
-    with pytest.raises(UserError, match=r"tune.storage = sqlite:.*t2.db: file is not a database: remove the file"):
+    with pytest.raises(
+        UserError, match=r"tune.storage = sqlite:.*t2.db: file is not a database: free its disk, or remove it"
+    ):
         open_storage(storage_url("sqlite", tmp_path, "t2"))

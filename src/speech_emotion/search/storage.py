@@ -13,6 +13,7 @@ from typing import Protocol
 
 import optuna
 import sqlalchemy
+import sqlalchemy.exc
 from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
 
@@ -119,29 +120,44 @@ def open_storage(url: str) -> tuple[RDBStorage, Guard]:
     Raises:
         UserError: the server does not answer or refuses, the file is no database, or the driver is not installed.
     """
-    try:
+    with answering(url):
         if url.startswith(SQLITE):
             path = Path(url.removeprefix(SQLITE))
             path.parent.mkdir(parents=True, exist_ok=True)
-            guard = FileGuard(path)
-            with guard.turn():
-                storage = RDBStorage(url, {"connect_args": {"timeout": SECONDS_FOR_A_LOCKED_FILE}})
-            return storage, guard
-        engine = sqlalchemy.create_engine(url)
-        guard = ServerGuard(engine)
+            guard: Guard = FileGuard(path)
+            options = {"connect_args": {"timeout": SECONDS_FOR_A_LOCKED_FILE}}
+        else:
+            guard = ServerGuard(sqlalchemy.create_engine(url))
+            options = {"pool_pre_ping": True}
         with guard.turn():  # tables are made once, whoever comes first
-            return RDBStorage(url, {"pool_pre_ping": True}), guard
+            return RDBStorage(url, options), guard
+
+
+@contextlib.contextmanager
+def answering(url: str) -> Iterator[None]:
+    """What a storage raises inside becomes a UserError with a cure."""
+    try:
+        yield
     except ModuleNotFoundError as error:
+        if url.startswith(SQLITE):
+            raise
         raise UserError(f"tune.storage = {url}: needs {error.name}: pip install '.[postgresql]'") from None
-    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        cure = "remove the file" if url.startswith(SQLITE) else "start the server, or set PGPASSWORD"
-        raise UserError(f"tune.storage = {url}: {cause}: {cure}") from None
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error
+        text = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
+        cure = "free its disk, or remove it" if url.startswith(SQLITE) else "start the server, or set PGPASSWORD"
+        raise UserError(f"tune.storage = {url}: {text}: {cure}; finished trials are kept there") from None
 
 
 def open_study(name: str, storage: RDBStorage) -> optuna.Study:
     """The study of that name, made where absent; to be called while it is one's turn."""
-    return optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+    return optuna.create_study(
+        study_name=name,
+        storage=storage,
+        direction="maximize",
+        load_if_exists=True,
+        sampler=optuna.samplers.RandomSampler(),  # never asked: sampling.py draws
+    )
 
 
 def study_states(storage: RDBStorage) -> dict[str, dict[str, int]]:

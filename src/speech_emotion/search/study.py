@@ -5,6 +5,7 @@ settled by an attempt that completes or is pruned, by a second attempt whose wor
 that cannot be trained.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +106,10 @@ class Slots:
     def settled(self, number: int) -> bool:
         return self.finished(number) is not None or bool(self.given_up(number))
 
+    def settled_below(self, end: int) -> int:
+        """How many of the trials below a number are settled."""
+        return sum(self.settled(number) for number in range(end))
+
     def under_way(self, number: int) -> bool:
         return any(one.state == TrialState.RUNNING for one in self.attempts.get(number, ()))
 
@@ -162,10 +167,6 @@ def next_number(slots: Slots, params: Tune) -> int | None:
     return None
 
 
-def all_settled(slots: Slots, params: Tune) -> bool:
-    return all(slots.settled(number) for number in range(params.trials))
-
-
 def _mark_dead(study: optuna.Study, guard: Guard) -> None:
     for attempt in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         worker = attempt.user_attrs.get(WORKER)
@@ -192,7 +193,8 @@ def run(
         if drawn.should_prune():
             raise optuna.TrialPruned
 
-    outcome: Mapping[str, Any] = {"state": TrialState.FAIL}
+    attributes: dict[str, str] = {}
+    outcome: dict[str, Any] = {"state": TrialState.FAIL}
     try:
         system_class(job.system).search_space(kept)  # puts on record what was drawn
         outcome = {"values": judge(job.job, job.splits, drawn.params, report)}
@@ -201,13 +203,15 @@ def run(
     except optuna.exceptions.UpdateFinishedTrialError:
         return
     except UserError as error:
-        kept.set_user_attr(CAUSE, UNTRAINABLE)
-        kept.set_user_attr(REASON, str(error))
+        attributes = {CAUSE: UNTRAINABLE, REASON: str(error)}
     except BaseException:
-        kept.set_user_attr(CAUSE, INTERRUPTED)
-        study.tell(kept, state=TrialState.FAIL, skip_if_finished=True)
+        attributes = {CAUSE: INTERRUPTED}
         raise
-    study.tell(kept, **outcome, skip_if_finished=True)
+    finally:
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            for name, value in attributes.items():
+                kept.set_user_attr(name, value)
+            study.tell(kept, **outcome, skip_if_finished=True)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import threadpoolctl
 from speech_emotion.errors import UserError
 from speech_emotion.recorder import Recorder
 from speech_emotion.search.objective import objective
-from speech_emotion.search.storage import open_storage, open_study
-from speech_emotion.search.study import Found, SearchJob, Slots, all_settled, claim, found, run
+from speech_emotion.search.storage import answering, open_storage, open_study
+from speech_emotion.search.study import Found, SearchJob, Slots, claim, found, run
 
 SECONDS_BETWEEN_LOOKS = 0.5  # at what other workers have done
 INTERRUPTED = 128 + signal.SIGINT  # how a worker ends that was asked to
@@ -37,16 +37,17 @@ def search(
     Raises:
         UserError: the storage cannot be used, or a study has no complete trial.
     """
+    with answering(jobs[0].url):
+        return _search(jobs, workers, recorder, title, judge)
+
+
+def _search(jobs: Sequence[SearchJob], workers: int, recorder: Recorder, title: str, judge: Judge) -> list[Found]:
     storage, guard = open_storage(jobs[0].url)
     with guard.turn():
         studies = [open_study(job.name, storage) for job in jobs]
 
     def settled() -> int:
-        return sum(
-            Slots.of(study).settled(number)
-            for job, study in zip(jobs, studies, strict=True)
-            for number in range(job.params.trials)
-        )
+        return sum(Slots.of(study).settled_below(job.params.trials) for job, study in zip(jobs, studies, strict=True))
 
     def progress(ticks: Iterator[None]) -> Iterator[None]:
         before = 0
@@ -55,9 +56,11 @@ def search(
             yield from [None] * (now - before)
             before = now
 
-    ticks = _in_processes(jobs, workers, judge, recorder) if workers > 1 else work(jobs, judge)
-    for _ in recorder.progress(progress(ticks), title, sum(job.params.trials for job in jobs)):
-        pass
+    total = sum(job.params.trials for job in jobs)
+    if settled() < total:
+        ticks = _in_processes(jobs, workers, judge, recorder) if workers > 1 else work(jobs, judge)
+        for _ in recorder.progress(progress(ticks), title, total):
+            pass
     return [found(job, study) for job, study in zip(jobs, studies, strict=True)]
 
 
@@ -69,10 +72,10 @@ def work(jobs: Sequence[SearchJob], judge: Judge = objective) -> Iterator[None]:
     """
     import torch
 
-    storage, guard = open_storage(jobs[0].url)
     idle = threading.Event()
     torch.set_num_threads(1)  # one thread a process: sums do not depend on the number of cores
-    with threadpoolctl.threadpool_limits(1), guard.present() as worker:
+    storage, guard = open_storage(jobs[0].url)
+    with answering(jobs[0].url), threadpoolctl.threadpool_limits(1), guard.present() as worker:
         with guard.turn():
             left = [(job, open_study(job.name, storage)) for job in jobs]
         while left:
@@ -86,7 +89,11 @@ def work(jobs: Sequence[SearchJob], judge: Judge = objective) -> Iterator[None]:
             if claimed is None:
                 idle.wait(SECONDS_BETWEEN_LOOKS)
             yield
-            left = [(job, study) for job, study in left if not all_settled(Slots.of(study), job.params)]
+            left = [
+                (job, study)
+                for job, study in left
+                if Slots.of(study).settled_below(job.params.trials) < job.params.trials
+            ]
     yield
 
 
