@@ -28,7 +28,7 @@ PARAMS = Tune(
     prune_after=2,
     prune_after_epochs=1,
     prune_after_splits=2,
-    prune_p=0.5,
+    prune_p=0.4,
 )
 
 
@@ -135,9 +135,10 @@ def untrainable(job: Job, splits, suggested, report) -> float:
 
 
 def _first(job: Job, suggested) -> bool:
+    own = _mark(job).with_suffix(f".{os.getpid()}")
+    own.write_text(repr(suggested["C"]))
     try:
-        with open(_mark(job), "x") as file:
-            file.write(repr(suggested["C"]))
+        os.link(own, _mark(job))  # appears whole
     except FileExistsError:
         return False
     return True

@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -39,20 +40,20 @@ def test_a_killed_worker_is_dead_at_once(url):
 
 
 def test_it_is_never_two_workers_turn(url):
-    _, guard = open_storage(url)
-    _, other = open_storage(url)
-    order = []
+    guards = [open_storage(url)[1] for _ in range(3)]
+    inside, most = [], []
 
-    def second():
-        with other.turn():
-            order.append("second")
+    def takes_turns(guard):
+        for _ in range(20):
+            with guard.turn():
+                inside.append(guard)
+                os.sched_yield()
+                most.append(len(inside))
+                inside.remove(guard)
 
-    with guard.turn():
-        thread = threading.Thread(target=second)
-        thread.start()
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(takes_turns, guards))
+    assert len(most) == 60 and max(most) == 1
 
 
 def test_studies_are_told_with_their_trials(url):
