@@ -26,7 +26,7 @@ PARAMS = Tune(
     batch=3,
     random_trials=3,
     prune_after=2,
-    prune_after_epochs=1,
+    prune_after_epochs=2,
     prune_after_splits=2,
     prune_p=0.4,
 )

@@ -127,7 +127,7 @@ def open_storage(url: str) -> tuple[RDBStorage, Guard]:
             guard: Guard = FileGuard(path)
             options = {"connect_args": {"timeout": SECONDS_FOR_A_LOCKED_FILE}}
         else:
-            guard = ServerGuard(sqlalchemy.create_engine(url))
+            guard = ServerGuard(sqlalchemy.create_engine(url, pool_pre_ping=True))
             options = {"pool_pre_ping": True}
         with guard.turn():  # tables are made once, whoever comes first
             return RDBStorage(url, options), guard

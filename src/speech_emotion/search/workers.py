@@ -74,6 +74,7 @@ def work(jobs: Sequence[SearchJob], judge: Judge = objective) -> Iterator[None]:
 
     idle = threading.Event()
     torch.set_num_threads(1)  # one thread a process: sums do not depend on the number of cores
+    torch.use_deterministic_algorithms(True)
     storage, guard = open_storage(jobs[0].url)
     with answering(jobs[0].url), threadpoolctl.threadpool_limits(1), guard.present() as worker:
         with guard.turn():
