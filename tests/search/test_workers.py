@@ -7,6 +7,7 @@ from optuna.trial import TrialState
 
 from made_up_searches import kills_always, kills_once, searches, smooth, undisturbed
 from speech_emotion.recorder import Recorder
+from speech_emotion.search import workers
 from speech_emotion.search.storage import open_storage, open_study
 from speech_emotion.search.workers import search, work
 
@@ -70,7 +71,9 @@ def _worker(jobs, judge):
 
 def test_a_search_whose_only_process_was_killed_goes_on_at_the_next_start(tmp_path, url):
     (job,) = searches(tmp_path, url, count=1)
-    process = multiprocessing.get_context("spawn").Process(target=_worker, args=([job], kills_once))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([workers.__name__])
+    process = context.Process(target=_worker, args=([job], kills_once))
     process.start()
     process.join()
     assert process.exitcode == -9
@@ -79,8 +82,8 @@ def test_a_search_whose_only_process_was_killed_goes_on_at_the_next_start(tmp_pa
     assert _rows([found]) == _alone([job], undisturbed, f"sqlite:///{tmp_path / 'alone.db'}")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_finished_search_starts_no_trial(tmp_path, workers):
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_finished_search_starts_no_trial(tmp_path, count):
     jobs = searches(tmp_path, f"sqlite:///{tmp_path / 't2.db'}", count=1)
     first = search(jobs, 1, Told(), "", smooth)
-    assert _rows(search(jobs, workers, Told(), "", kills_always)) == _rows(first)
+    assert _rows(search(jobs, count, Told(), "", kills_always)) == _rows(first)

@@ -99,7 +99,8 @@ def work(jobs: Sequence[SearchJob], judge: Judge = objective) -> Iterator[None]:
 
 
 def _in_processes(jobs: Sequence[SearchJob], workers: int, judge: Judge, recorder: Recorder) -> Iterator[None]:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")  # imports once: whoever replaces a killed worker starts at once
+    context.set_forkserver_preload([__name__])
 
     def started() -> BaseProcess:
         process = context.Process(target=_process, args=(jobs, judge), daemon=True)
