@@ -46,7 +46,8 @@ def test_after_the_random_trials_history_counts():
     good_low = [_trial(value=1 - n / 16, c=10 ** (-3 + 4 * n / 15)) for n in range(16)]
     good_high = [_trial(value=n / 16, c=10 ** (-3 + 4 * n / 15)) for n in range(16)]
     low, high = (
-        np.median([_drawn(number, history).params["C"] for number in range(16, 25)]) for history in (good_low, good_high)
+        np.median([_drawn(number, history).params["C"] for number in range(16, 25)])
+        for history in (good_low, good_high)
     )
     assert low < high
     few = (_drawn(2, history[:2]).params for history in (good_low, good_high))
