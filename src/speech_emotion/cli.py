@@ -349,6 +349,35 @@ def _is_there(uri: str) -> None:
         raise UserError(f"{path}: is not there: run make run first")
 
 
+def search_worker(system: str) -> None:
+    """Is one more worker of a system's search until all its trials are settled.
+
+    Raises:
+        UserError: no such system, the search is off, a folder is missing or the storage cannot be used.
+    """
+    from speech_emotion.steps.driver import load_step, prepared
+    from speech_emotion.steps.tune import join_search
+
+    inputs, _, params = prepared(load_step("tune"), load_params(), system)
+    join_search(inputs, params, Recorder())
+
+
+def studies(remove_old: bool = False) -> str:
+    """The studies of the candidates on the corpus at work, one a line.
+
+    Raises:
+        UserError: a folder is missing or the storage cannot be used.
+    """
+    from speech_emotion.steps.driver import load_step, prepared
+    from speech_emotion.steps.tune import list_studies, search_jobs
+
+    lines, params = [], load_params()
+    for system in params.candidates:
+        inputs, _, of_step = prepared(load_step("tune"), params, system)
+        lines += list_studies(search_jobs(inputs, of_step), remove_old)
+    return "\n".join(lines) or "no study"
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     act: Callable[[argparse.Namespace], str | None] = options.act
@@ -425,6 +454,14 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("rollback", help="make the champion before this one champion again")
     command.add_argument("--reason", default="", help="kept with the version and in the history")
     command.set_defaults(act=lambda options: rollback(options.reason))
+
+    command = commands.add_parser("search-worker", help="help a search that is under way, here or on another machine")
+    command.add_argument("--system", required=True)
+    command.set_defaults(act=lambda options: search_worker(options.system))
+
+    command = commands.add_parser("studies", help="list the searches of the corpus at work")
+    command.add_argument("--remove-old", action="store_true", help="remove those of other data, params or code")
+    command.set_defaults(act=lambda options: studies(options.remove_old))
 
     command = commands.add_parser("publish", help="put the finished units of the last run under papers/, for git")
     command.set_defaults(act=lambda options: publish())

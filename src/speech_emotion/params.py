@@ -188,9 +188,24 @@ class Needs(Section):
 
 
 class Tune(Section):
+    """The search for hyper-parameters; a trial is pruned once it can be compared with what finished before."""
+
     enabled: bool
     trials: Annotated[int, Field(ge=1, le=10000)]
     seed: Seed
+    storage: Annotated[str, Field(pattern=r"^(sqlite$|postgresql(\+psycopg)?://)")]
+    batch: Annotated[int, Field(ge=1, le=1000)]
+    random_trials: Positive
+    prune_after: Positive
+    prune_after_epochs: Positive
+    prune_after_splits: Positive
+    prune_p: Share
+
+    @model_validator(mode="after")
+    def _no_password(self) -> "Tune":
+        if "://" in self.storage and urlsplit(self.storage).password is not None:
+            raise ValueError("storage holds a password, which would be published: remove it and set PGPASSWORD")
+        return self
 
 
 class Train(Section):

@@ -1,81 +1,161 @@
-import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from speech_emotion.corpora.splits import Fold
-from speech_emotion.params import Feature, Needs, Recipe
-from speech_emotion.search import study as module
-from speech_emotion.search.study import SearchJob, search
-from speech_emotion.store.arrays import ArrayWriter
-from speech_emotion.training.fitting import Experiment
-from speech_emotion.training.run import Job
+from made_up_searches import PARAMS, searches, smooth, untrainable
+from speech_emotion.errors import UserError
+from speech_emotion.recorder import Recorder
+from speech_emotion.search.storage import open_storage, open_study
+from speech_emotion.search.study import Slots, claim, next_number, run
+from speech_emotion.search.workers import search
 
-IDS = [f"u{n:02d}" for n in range(24)]
+QUIET = Recorder(quiet=True)
 
 
 @pytest.fixture
 def job(tmp_path):
-    """A search for T2 on made-up statistics of three classes; the fold's test utterances have no features at all."""
-    rng = np.random.default_rng(0)
-    with ArrayWriter(tmp_path / "features/plain/statistics") as writer:
-        for n, id in enumerate(IDS[:18]):
-            writer.add(id, rng.normal(size=6) + 1.5 * (n % 3))
-    experiment = Experiment(
-        corpus="demo",
-        protocol="demo-speakers",
-        system="t2",
-        needs=Needs(recipe="plain", copies=0, min_seconds=0, features=["statistics"]),
-        recipe=Recipe(level="none", denoise="none", vad=False),
-        definitions={"statistics": Feature(kind="statistics", of=["energy"])},
-        features=tmp_path / "features",
-        sample_rate=16000,
-        labels=("anger", "neutral", "sadness"),
-        targets={id: n % 3 for n, id in enumerate(IDS)},
-        max_epochs=1,
-        patience=1,
-    )
-    fold = Fold("01", tuple(IDS[:12]), tuple(IDS[12:18]), tuple(IDS[18:]))
-    unit = Job(experiment, fold, 0, {"C": 1.0, "kernel": "linear", "class_weight": "balanced"}, "k" * 64, tmp_path)
-    return SearchJob(unit, tmp_path / "t2.db", trials=4, seed=0)
+    return searches(tmp_path, f"sqlite:///{tmp_path / 't2.db'}", count=1)[0]
 
 
-def _study(job):
-    return optuna.load_study(study_name=job.name, storage=f"sqlite:///{job.storage}")
+@pytest.fixture
+def opened(job):
+    storage, guard = open_storage(job.url)
+    with guard.turn():
+        return open_study(job.name, storage), guard
 
 
-def test_a_search_sees_inner_speakers_alone_and_finishes_as_many_trials_as_asked(job):
-    found = search(job)
-    assert len(found.trials) == 4 and {row["state"] for row in found.trials} <= {"complete", "pruned"}
-    assert found.best_ua == max(row["ua"] for row in found.trials)
+def _search(job, judge=smooth):
+    return search([job], 1, QUIET, "", judge)[0]
+
+
+def _with(job, **params):
+    return type(job)(job.job, job.splits, job.params.model_copy(update=params), job.url)
+
+
+def test_a_search_settles_as_many_trials_as_asked_and_says_the_best(job):
+    found = _search(job)
+    assert [row["trial"] for row in found.trials] == list(range(6))
+    assert {row["state"] for row in found.trials} <= {"complete", "pruned"}
+    complete = [row for row in found.trials if row["state"] == "complete"]
+    assert found.best_ua == pytest.approx(max(row["ua"] for row in complete), abs=1e-6)
     assert set(found.best) == {"C", "kernel"}
 
 
-def test_one_seed_finds_one_thing(job, tmp_path):
-    import dataclasses
-
-    assert search(job).trials == search(dataclasses.replace(job, storage=tmp_path / "other.db")).trials
+def test_bad_trials_are_pruned(job):
+    assert "pruned" in {row["state"] for row in _search(_with(job, trials=12)).trials}
 
 
-def test_a_finished_search_runs_nothing(job, monkeypatch):
-    first = search(job)
-    monkeypatch.setattr(module, "_objective", lambda trial, unit: pytest.fail("ran again"))
-    assert search(job).trials == first.trials
+def test_a_search_of_the_real_thing_hears_inner_speakers_alone(job):
+    found = search([job], 1, QUIET, "")[0]  # the test speaker has no features: a read of them would fail
+    assert len(found.trials) == 6 and found.best_ua > 0.5
 
 
-def test_a_trial_left_by_a_killed_process_is_marked_and_its_params_tried_once_more(job, monkeypatch):
-    def killed(trial, unit):
-        trial.suggest_float("C", 1e-3, 10.0, log=True)
-        trial.suggest_categorical("kernel", ["linear", "rbf"])
-        raise KeyboardInterrupt  # ends the process without a word to the storage
+def test_a_finished_search_runs_nothing(job):
+    first = _search(job)
+    assert _search(job, judge=lambda *args: pytest.fail("ran again")).trials == first.trials
 
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "_objective", killed)
+
+def test_more_trials_go_on_with_the_study_and_fewer_are_its_beginning(job):
+    first = _search(job)
+    more = _search(_with(job, trials=8))
+    assert len(more.trials) == 8 and more.trials[:6] == first.trials
+    assert _search(_with(job, trials=2)).trials == first.trials[:2]
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"batch": 2}, {"prune_p": 0.1}])
+def test_other_settings_are_another_study(job, change):
+    assert _with(job, **change).name != job.name
+    assert _with(job, **change).prefix == job.prefix
+
+
+def test_neither_the_place_of_a_study_nor_its_length_make_it_another_one(job):
+    assert _with(job, trials=40, storage="postgresql://server/studies").name == job.name
+
+
+def test_other_data_or_code_is_another_study(job):
+    unit = job.job
+    other = type(unit)(unit.experiment, unit.fold, unit.seed, unit.hyperparameters, "l" * 64, unit.units)
+    assert type(job)(other, job.splits, job.params, job.url).name != job.name
+
+
+def test_a_batch_waits_for_the_one_before(job, opened):
+    study, guard = opened
+    with guard.present() as worker:
+        claimed = [claim(job, study, worker, guard) for _ in range(3)]
+        assert [one.number for one in claimed] == [0, 1, 2]
+        assert claim(job, study, worker, guard) is None
+        for one in claimed:
+            run(job, study, one, smooth)
+        assert claim(job, study, worker, guard).number == 3
+
+
+def test_no_trial_is_claimed_beyond_the_last(job, opened):
+    study, guard = opened
+    _search(job)
+    with guard.present() as worker:
+        assert claim(job, study, worker, guard) is None
+
+
+def test_a_worker_that_died_before_its_attempt_began_costs_nothing(job, opened):
+    study, _ = opened
+    study.enqueue_trial({"C": 0.02, "kernel": "linear"}, user_attrs={"number": 0})
+    found = _search(job)
+    assert len(study.get_trials()) == 6 and len(found.trials) == 6
+
+
+def test_a_result_of_a_worker_taken_for_dead_comes_to_nothing(job, opened):
+    study, guard = opened
+    with guard.present() as worker:
+        late = claim(job, study, worker, guard)
+    with guard.present() as worker:
+        again = claim(job, study, worker, guard)
+        assert again.number == late.number == 0 and again.drawn.params == late.drawn.params
+        run(job, study, late, smooth)
+        assert study.get_trials()[0].state == TrialState.FAIL
+        run(job, study, again, smooth)
+    assert len(_search(job).trials) == 6
+
+
+def test_an_interrupted_trial_is_tried_again_however_often(job, opened):
+    study, _ = opened
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            search(job)
-    dead = _study(job).trials[0]
-    found = search(job)
-    trials = _study(job).trials
-    assert trials[0].state == TrialState.FAIL
-    assert sum(trial.params == dead.params for trial in trials[1:]) == 1
-    assert len(found.trials) == 4
+            _search(job, interrupted)
+    found = _search(job)
+    assert len(found.trials) == 6 and not found.notes
+    assert [trial.state for trial in study.get_trials()[:3]] == [TrialState.FAIL] * 3
+
+
+def test_hyperparameters_that_cannot_be_trained_are_failed_trials_and_never_the_best(job):
+    found = _search(_with(job, trials=9), untrainable)
+    failed = [row for row in found.trials if row["state"] == "failed"]
+    assert failed and all(row["kernel"] == "rbf" and row["ua"] is None for row in failed)
+    assert found.best["kernel"] == "linear" and any("loss = nan" in note for note in found.notes)
+
+
+def test_a_study_without_a_complete_trial_is_refused_with_the_reason(job):
+    def never(*args):
+        raise UserError("loss = nan")
+
+    with pytest.raises(UserError, match=r"(?s)t2 fold a: no trial completed: mend its search space.*loss = nan"):
+        _search(job, never)
+
+
+def test_of_equal_trials_the_first_is_the_best(job):
+    assert _search(job, lambda *args: 0.5).best == {"C": 0.02, "kernel": "linear"}
+
+
+def test_two_kills_settle_a_trial_and_one_does_not():
+    def attempts(count):
+        study = optuna.create_study()
+        for _ in range(count):
+            study.enqueue_trial({}, user_attrs={"number": 0})
+            study.tell(study.ask(), state=TrialState.FAIL)
+        return Slots.of(study)
+
+    assert next_number(attempts(1), PARAMS) == 0 and not attempts(1).settled(0)
+    assert next_number(attempts(2), PARAMS) == 1 and attempts(2).settled(0)

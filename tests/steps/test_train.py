@@ -1,87 +1,21 @@
-"""Steps tune, train and select on small made-up features, through the driver."""
+"""Steps train and select on small made-up features, through the driver."""
 
-import copy
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from speech_emotion.corpora.table import Utterance, write_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.driver import execute, load_step
-from speech_emotion.store.arrays import ArrayWriter
 from speech_emotion.tracking.journal import JournalRecorder, read_journal
 from speech_emotion.training import run as training_run
 
-TOP = Path(__file__).parents[2]
 SPEAKERS = ("01", "02", "03", "04")
 EMOTIONS = ("anger", "neutral", "sadness")
-
-
-@pytest.fixture
-def workplace(tmp_path, monkeypatch):
-    """A folder with params, protocol, table and features of four speakers; the steps work in it."""
-    monkeypatch.chdir(tmp_path)
-    raw = yaml.safe_load((TOP / "params.yaml").read_text())
-    raw |= {"corpus": "demo", "candidates": ["k2", "t2"], "workers": 1}
-    raw["budgets"]["demo"] = {"protocol": "small", "seeds": [0, 1], "max_epochs": 2}
-    raw["systems"]["k2"] |= {"units": 4, "layers": 1, "batch_size": 16}
-    raw["tune"]["trials"] = 3
-    protocol = {
-        "title": "small",
-        "corpora": ["demo"],
-        "speaker_independent": True,
-        "labels": {emotion: emotion for emotion in EMOTIONS},
-        "folds": {"each": "speaker"},
-        "inner": "next",
-    }
-    (tmp_path / "protocols").mkdir()
-    (tmp_path / "protocols" / "small.yaml").write_text(yaml.safe_dump(protocol))
-    ids = [f"demo/{s}-{e}-{n}" for s in SPEAKERS for e in EMOTIONS for n in range(2)]
-    write_utterances(
-        tmp_path / "artifacts/ingest/utterances.parquet",
-        [
-            Utterance(
-                id,
-                "demo",
-                f"{id}.wav",
-                id[5:7],
-                "female",
-                id.split("-")[1],
-                None,
-                None,
-                None,
-                0.0,
-                1.0,
-                1.0,
-                16000,
-                1,
-                "0",
-                "x",
-            )
-            for id in ids
-        ],
-    )
-    for name, shape in (("mspec-40-dd", (30, 120)), ("statistics", (20,))):
-        with ArrayWriter(tmp_path / "artifacts/features/plain" / name) as writer:
-            for id in ids:
-                rng = np.random.default_rng(list(id.encode()))
-                writer.add(id, rng.normal(size=shape) + EMOTIONS.index(id.split("-")[1]))
-
-    def params(**changes):
-        changed = copy.deepcopy(raw)
-        for key, value in changes.items():
-            section, _, name = key.partition("__")
-            changed[section] = {**changed[section], name: value} if name else value
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed))
-        return load_params(tmp_path / "params.yaml")
-
-    return params
 
 
 def _run(params, name, system=None):
@@ -186,30 +120,6 @@ def test_an_input_that_is_not_there_is_named_with_the_cure(workplace):
         UserError, match="step train: input best = artifacts/tune/t2: is not there: run the steps before"
     ):
         _run(workplace(), "train", "t2")
-
-
-def test_search_off_hands_on_nothing(workplace):
-    _run(workplace(), "tune", "t2")
-    assert json.loads(Path("artifacts/tune/t2/best.json").read_text()) == {}
-
-
-def test_search_on_finds_hyperparameters_by_fold_and_training_uses_them(workplace):
-    _train(workplace(tune__enabled=True), "t2")
-    best = json.loads(Path("artifacts/tune/t2/best.json").read_text())
-    assert sorted(best) == list(SPEAKERS)
-    record = json.loads(Path("artifacts/train/t2/units.json").read_text())
-    assert record["units"]["01-0"]["hyperparameters"]["C"] == best["01"]["C"]
-    trials = pd.read_csv("artifacts/tune/t2/trials.csv", dtype={"fold": str})
-    assert trials.groupby("fold").size().to_dict() == {speaker: 3 for speaker in SPEAKERS}
-
-
-def test_an_interrupted_search_runs_only_what_is_left(workplace):
-    _run(workplace(tune__enabled=True), "tune", "t2")
-    params = workplace(tune__enabled=True)
-    more = workplace(tune={**params.tune.model_dump(), "trials": 5})
-    _run(more, "tune", "t2")
-    trials = pd.read_csv("artifacts/tune/t2/trials.csv", dtype={"fold": str})
-    assert trials.groupby("fold").size().to_dict() == {speaker: 5 for speaker in SPEAKERS}
 
 
 def _metrics(**ua):

@@ -1,1 +1,1 @@
-"""The search for hyper-parameters with Optuna, on inner speakers of each outer fold."""
+"""The search for hyper-parameters with Optuna: one study an outer fold, on its inner speakers, by several workers."""

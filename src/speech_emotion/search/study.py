@@ -1,109 +1,275 @@
-"""One study an outer fold: trials train on its inner training speakers and are judged on its inner validation speakers.
+"""One study an outer fold: exactly N trials settle, whoever of its workers lives or dies.
 
-The outer test speakers are never seen. Studies persist: what was interrupted goes on, and exactly N trials finish.
+A trial has a number, 0 to N - 1, and as many attempts as it takes; what Optuna calls a trial is an attempt. A trial is
+settled by an attempt that completes or is pruned, by a second attempt whose worker was killed, or by hyper-parameters
+that cannot be trained.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from speech_emotion.randomness import generator
+from speech_emotion.errors import UserError
+from speech_emotion.params import Tune
+from speech_emotion.search import inner, objective, sampling
+from speech_emotion.search.inner import Split
+from speech_emotion.search.objective import by_epoch
+from speech_emotion.search.sampling import sampled
+from speech_emotion.search.storage import Guard
+from speech_emotion.store.hashing import hash_code, hash_json
 from speech_emotion.systems.catalogue import system_class
-from speech_emotion.training.fitting import fit_system, predict, training_seed
-from speech_emotion.training.loop import unweighted_recall
 from speech_emotion.training.run import Job
+from speech_emotion.training.units import rounded
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+NOT_OF_THE_KEY = ("enabled", "trials", "storage")  # more trials go on with the study
+# Attributes of an attempt
+NUMBER, WORKER, CAUSE, REASON = "number", "worker", "cause", "reason"
+# Causes of a failure; an attempt that failed without one was killed
+UNTRAINABLE, INTERRUPTED = "untrainable", "interrupted"
+KILLED_TWICE = "its worker was killed twice"
 
 
 @dataclass(frozen=True)
 class SearchJob:
-    """One study.
+    """One study. Picklable.
 
     Attributes:
-        job: the unit whose hyper-parameters are searched; its key names the study, so that other data or code
-            start another one.
-        storage: sqlite file of the system's studies.
-        trials: how many trials finish, pruned ones included.
-        seed: of the sampler.
+        job: the unit whose hyper-parameters are searched.
+        splits: what trials are judged on.
+        params: section tune.
+        url: storage of the study.
     """
 
     job: Job
-    storage: Path
-    trials: int
-    seed: int
+    splits: tuple[Split, ...]
+    params: Tune
+    url: str
+
+    @property
+    def system(self) -> str:
+        return self.job.experiment.system
+
+    @property
+    def fold(self) -> str:
+        return self.job.fold.name
+
+    @property
+    def prefix(self) -> str:
+        """What the names of this fold's studies begin with, whatever their data, params and code."""
+        return f"{self.job.experiment.corpus}/{self.job.experiment.protocol}/{self.system}/{self.fold}/"
 
     @property
     def name(self) -> str:
-        experiment = self.job.experiment
-        return f"{experiment.corpus}/{experiment.protocol}/{experiment.system}/{self.job.fold.name}/{self.job.key[:12]}"
+        """The study's name ends in a key of data, params and code: other ones are another study."""
+        key = hash_json(
+            {
+                "unit": self.job.key,
+                "splits": [[split.train, split.valid] for split in self.splits],
+                "params": self.params.model_dump(exclude=set(NOT_OF_THE_KEY)),
+                "code": hash_code(Path(module.__file__) for module in (inner, objective, sampling)),
+            }
+        )
+        return f"{self.prefix}{key[:12]}"
+
+
+@dataclass
+class Slots:
+    """The attempts of a study by trial number."""
+
+    attempts: dict[int, list[FrozenTrial]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, study: optuna.Study) -> "Slots":
+        slots = cls()
+        for attempt in study.get_trials(deepcopy=False):
+            slots.attempts.setdefault(attempt.user_attrs[NUMBER], []).append(attempt)
+        return slots
+
+    def finished(self, number: int) -> FrozenTrial | None:
+        """The attempt that completed or was pruned."""
+        return next((one for one in self.attempts.get(number, ()) if one.state in FINISHED), None)
+
+    def given_up(self, number: int) -> str:
+        """Why the trial is not tried again though no attempt finished; empty where it is."""
+        failed = [one for one in self.attempts.get(number, ()) if one.state == TrialState.FAIL]
+        for one in failed:
+            if one.user_attrs.get(CAUSE) == UNTRAINABLE:
+                return one.user_attrs[REASON]
+        return KILLED_TWICE if sum(CAUSE not in one.user_attrs for one in failed) > 1 else ""
+
+    def settled(self, number: int) -> bool:
+        return self.finished(number) is not None or bool(self.given_up(number))
+
+    def settled_below(self, end: int) -> int:
+        """How many of the trials below a number are settled."""
+        return sum(self.settled(number) for number in range(end))
+
+    def under_way(self, number: int) -> bool:
+        return any(one.state == TrialState.RUNNING for one in self.attempts.get(number, ()))
+
+    def waiting(self) -> FrozenTrial | None:
+        """An attempt whose worker was killed before it began."""
+        every = (one for attempts in self.attempts.values() for one in attempts)
+        return next((one for one in every if one.state == TrialState.WAITING), None)
+
+    def history(self, before: int) -> list[FrozenTrial]:
+        """Finished attempts of the trials below a number, in their order."""
+        return [one for number in range(before) if (one := self.finished(number)) is not None]
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A trial that this worker runs: as the storage keeps it, and as it was drawn and is pruned."""
+
+    number: int
+    kept: optuna.Trial
+    drawn: optuna.Trial
+
+
+def claim(job: SearchJob, study: optuna.Study, worker: int, guard: Guard) -> Claimed | None:
+    """Takes the lowest trial that may begin, or None; to be called while it is one's turn.
+
+    A trial may begin where all trials of the batches before its own are settled. Attempts of workers that are no more
+    are marked as failed first.
+    """
+    _mark_dead(study, guard)
+    slots = Slots.of(study)
+    number = next_number(slots, job.params)
+    if number is None:
+        return None
+    start = number - number % job.params.batch
+    drawn = sampled(
+        job.system, job.fold, number, job.job.hyperparameters, slots.history(start), job.params
+    )  # from nothing but the key and the history: an attempt after a killed one draws the same
+    if slots.waiting() is None:
+        study.enqueue_trial(drawn.params, user_attrs={NUMBER: number})
+    kept = study.ask()
+    kept.set_user_attr(WORKER, worker)
+    return Claimed(number, kept, drawn)
+
+
+def next_number(slots: Slots, params: Tune) -> int | None:
+    """The lowest trial number that may begin; None where all that may are settled or under way."""
+    if (waiting := slots.waiting()) is not None:
+        return waiting.user_attrs[NUMBER]
+    for start in range(0, params.trials, params.batch):
+        open_numbers = [
+            number for number in range(start, min(start + params.batch, params.trials)) if not slots.settled(number)
+        ]
+        if open_numbers:
+            return next((number for number in open_numbers if not slots.under_way(number)), None)
+    return None
+
+
+def _mark_dead(study: optuna.Study, guard: Guard) -> None:
+    for attempt in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        worker = attempt.user_attrs.get(WORKER)
+        if worker is None or not guard.is_alive(worker):
+            study.tell(attempt.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def run(
+    job: SearchJob, study: optuna.Study, claimed: Claimed, judge: Callable[..., float] = objective.objective
+) -> None:
+    """Runs a claimed trial and tells the study how it ended.
+
+    What interrupts the process (also a mistake in the code) leaves the trial to be tried again, without counting as a
+    kill. A result comes to nothing where others have taken this worker for dead: the trial is theirs then.
+
+    Args:
+        judge: (unit, splits, hyper-parameters, report) -> UA, as objective().
+    """
+    kept, drawn = claimed.kept, claimed.drawn
+
+    def report(step: int, ua: float) -> None:
+        kept.report(ua, step)
+        drawn.report(ua, step)
+        if drawn.should_prune():
+            raise optuna.TrialPruned
+
+    attributes: dict[str, str] = {}
+    outcome: dict[str, Any] = {"state": TrialState.FAIL}
+    try:
+        system_class(job.system).search_space(kept)  # puts on record what was drawn
+        outcome = {"values": judge(job.job, job.splits, drawn.params, report)}
+    except optuna.TrialPruned:
+        outcome = {"state": TrialState.PRUNED}
+    except optuna.exceptions.UpdateFinishedTrialError:
+        return
+    except UserError as error:
+        attributes = {CAUSE: UNTRAINABLE, REASON: str(error)}
+    except BaseException:
+        attributes = {CAUSE: INTERRUPTED}
+        raise
+    finally:
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            for name, value in attributes.items():
+                kept.set_user_attr(name, value)
+            study.tell(kept, **outcome, skip_if_finished=True)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a study says: the best trial's hyper-parameters and UA, and every finished trial."""
+    """What a study says.
+
+    Attributes:
+        best: hyper-parameters of the complete trial of the highest UA, the first of equal ones.
+        best_ua: its UA on inner speakers, 0 to 1.
+        trials: one row a trial: fold, trial, state (complete, pruned or failed), ua, hyper-parameters.
+        steps: one row a reported step: fold, trial, step, ua.
+        finished: the trials themselves, for importances.
+        notes: what the user should know.
+    """
 
     fold: str
     best: Mapping[str, Any]
     best_ua: float
     trials: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+    finished: list[FrozenTrial]
+    notes: list[str]
 
 
-def search(job: SearchJob) -> Found:
-    """Runs what is left of a study, in this process.
+def found(job: SearchJob, study: optuna.Study) -> Found:
+    """What a study says once all its trials are settled.
 
-    A trial that a killed process left running is marked as failed and its hyper-parameters are tried once more.
+    Raises:
+        UserError: no trial completed.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        study_name=job.name,
-        storage=f"sqlite:///{job.storage.resolve()}",
-        direction="maximize",
-        load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=_sampler_seed(job)),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=5),
-    )
-    _retry_dead(study)
-    while (left := job.trials - _finished(study)) > 0:
-        study.optimize(lambda trial: _objective(trial, job.job), n_trials=left)
-    trials = [_row(trial, job.job.fold.name) for trial in study.get_trials(states=FINISHED)]
-    return Found(job.job.fold.name, dict(study.best_trial.params), float(study.best_value), trials)
+    slots = Slots.of(study)
+    rows, steps, notes = [], [], []
+    for number in range(job.params.trials):
+        attempt = slots.finished(number) or slots.attempts[number][-1]
+        row = {"fold": job.fold, "trial": number}
+        values = sorted(attempt.intermediate_values.items())
+        if slots.finished(number) is None:
+            notes.append(f"{job.system} fold {job.fold}: trial {number} is given up: {slots.given_up(number)}")
+            rows.append({**row, "state": "failed", "ua": None, **attempt.params})
+            continue
+        dead = sum(one.state == TrialState.FAIL and CAUSE not in one.user_attrs for one in slots.attempts[number])
+        if dead:
+            notes.append(f"{job.system} fold {job.fold}: trial {number} was tried again: its worker was killed")
+        rows.append({**row, "state": attempt.state.name.lower(), "ua": _ua(job, attempt), **attempt.params})
+        steps += [{**row, "step": step, "ua": rounded(ua)} for step, ua in values]
+    finished = slots.history(job.params.trials)
+    complete = [one for one in finished if one.state == TrialState.COMPLETE]
+    if not complete:
+        raise UserError("\n".join([f"{job.system} fold {job.fold}: no trial completed: mend its search space", *notes]))
+    best = max(complete, key=lambda one: (one.value, -one.user_attrs[NUMBER]))
+    return Found(job.fold, dict(best.params), float(best.value), rows, steps, finished, notes)
 
 
-def _objective(trial: optuna.Trial, job: Job) -> float:
-    """UA on the inner validation speakers, 0 to 1; pruned by its curve."""
-    experiment, fold = job.experiment, job.fold
-    suggested = system_class(experiment.system).search_space(trial)
-    stores = experiment.stores()
-    system = experiment.create({**job.hyperparameters, **suggested}, stores)
-
-    def on_epoch(epoch: int, values: Mapping[str, float]) -> None:
-        trial.report(values["valid_ua"], epoch)
-        if trial.should_prune():
-            raise optuna.TrialPruned
-
-    seed = training_seed(job.seed, "tune", experiment.protocol, experiment.system, fold.name)
-    fit_system(system, experiment, stores, fold.train, fold.valid, seed, on_epoch, again_on_all=False)
-    return unweighted_recall(predict(system, experiment, stores, fold.valid), experiment.classes(fold.valid))
-
-
-def _sampler_seed(job: SearchJob) -> int:
-    return int(generator(job.seed, "sampler", job.job.experiment.system, job.job.fold.name).integers(2**31))
-
-
-def _finished(study: optuna.Study) -> int:
-    return len(study.get_trials(deepcopy=False, states=FINISHED))
-
-
-def _retry_dead(study: optuna.Study) -> None:
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params)
-
-
-def _row(trial: FrozenTrial, fold: str) -> dict[str, Any]:
-    return {"fold": fold, "trial": trial.number, "state": trial.state.name.lower(), "ua": trial.value, **trial.params}
+def _ua(job: SearchJob, attempt: FrozenTrial) -> float | None:
+    """Of a complete trial its value; of a pruned one what its steps said until then."""
+    steps: Sequence[float] = [ua for _, ua in sorted(attempt.intermediate_values.items())]
+    if attempt.state == TrialState.COMPLETE:
+        return rounded(attempt.value)
+    if not steps:
+        return None
+    return rounded(steps[-1] if by_epoch(job.system) else sum(steps) / len(steps))

@@ -61,6 +61,29 @@ def execute(
     Raises:
         UserError: bad params, a missing input, an unknown port, or whatever the step finds wrong with its input.
     """
+    sources, finals, step_params = prepared(step, params, system, inputs, outputs)
+    _seed_everything()
+    recorder = recorder or Recorder()
+    started = time.time()
+    with atomic_folders(*finals.values()) as temporaries:
+        targets = dict(zip(finals, temporaries, strict=True))
+        step.run(sources, step_params, targets, recorder)
+    if provenance is not None:
+        _write_provenance(provenance, step.name if system is None else f"{step.name}-{system}", started)
+
+
+def prepared(
+    step: Step,
+    params: Params,
+    system: str | None = None,
+    inputs: Mapping[str, Path] | None = None,
+    outputs: Mapping[str, Path] | None = None,
+) -> tuple[dict[str, Path], dict[str, Path], StepParams]:
+    """What a step is given: its input folders (caches made where absent), its final output folders, its params.
+
+    Raises:
+        UserError: bad params, a missing input or an unknown port.
+    """
     _check_systems(params)
     if step.per_system and system not in params.systems:
         raise UserError(f"step {step.name}: system = {system}: must be one of {', '.join(sorted(params.systems))}")
@@ -75,14 +98,7 @@ def execute(
             raise UserError(f"step {step.name}: input {port} = {sources[port]}: is not there: run {cure}")
     for port in step.caches:
         sources[port].mkdir(parents=True, exist_ok=True)
-    _seed_everything()
-    recorder = recorder or Recorder()
-    started = time.time()
-    with atomic_folders(*finals.values()) as temporaries:
-        targets = dict(zip(finals, temporaries, strict=True))
-        step.run(sources, StepParams(params, step.sections, system), targets, recorder)
-    if provenance is not None:
-        _write_provenance(provenance, step.name if system is None else f"{step.name}-{system}", started)
+    return sources, finals, StepParams(params, step.sections, system)
 
 
 def _check_systems(params: Params) -> None:

@@ -1,37 +1,112 @@
 """Step tune: hyper-parameters of one system for each outer fold; off by default, then it hands on nothing."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
-from speech_emotion.parallel import ordered_map
+from speech_emotion.errors import UserError
 from speech_emotion.recorder import Recorder
-from speech_emotion.search.study import SearchJob, search
+from speech_emotion.search.figures import history_plot, importance_plot
+from speech_emotion.search.objective import splits_of
+from speech_emotion.search.storage import delete_study, open_storage, storage_url, study_states
+from speech_emotion.search.study import Found, SearchJob
+from speech_emotion.search.tables import (
+    IMPORTANCE,
+    history_table,
+    importance_table,
+    steps_table,
+    trials_table,
+)
+from speech_emotion.search.workers import search, work
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.train import STEP as TRAIN
 from speech_emotion.steps.train import experiment_of, make_jobs
 from speech_emotion.store.atomic import write_text
+from speech_emotion.systems.catalogue import system_class
+
+REMOVE_OLD = "speech-emotion studies --remove-old"
 
 
 def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    best, trials = {}, []
+    founds: list[Found] = []
     if params.tune.enabled:
-        experiment, _, folds = experiment_of(params, inputs["utterances"], inputs["features"])
-        first_seed = params.budget.seeds[0]
-        storage = inputs["studies"] / f"{params.system}.db"
-        jobs = [
-            SearchJob(job, storage, params.tune.trials, params.tune.seed)
-            for job in make_jobs(params, experiment, folds, {}, inputs["studies"])
-            if job.seed == first_seed
-        ]
-        for found in ordered_map(search, jobs, params.workers, recorder, f"tune {params.system}"):
-            best[found.fold] = found.best
-            trials += found.trials
+        jobs = search_jobs(inputs, params)
+        if old := old_studies(jobs):
+            recorder.note(f"{params.system}: {len(old)} studies of other data, params or code are kept: {REMOVE_OLD}")
+        founds = search(jobs, params.workers, recorder, f"tune {params.system}")
+        for found in founds:
             recorder.note(f"{params.system} fold {found.fold}: inner UA {100 * found.best_ua:.1f} with {found.best}")
-    write_text(outputs["best"] / "best.json", json.dumps(best, indent=1, sort_keys=True) + "\n")
-    columns = ["fold", "trial", "state", "ua"]
-    frame = pd.DataFrame(trials) if trials else pd.DataFrame(columns=columns)
-    frame.to_csv(outputs["best"] / "trials.csv", index=False)
+            for note in found.notes:
+                recorder.note(note)
+    _write(founds, params, outputs["best"])
+
+
+def search_jobs(inputs: Folders, params: StepParams) -> list[SearchJob]:
+    """One study an outer fold, for the budget's first seed."""
+    experiment, _, folds = experiment_of(params, inputs["utterances"], inputs["features"])
+    url = storage_url(params.tune.storage, inputs["studies"], params.system)
+    return [
+        SearchJob(job, splits_of(params.system, job.fold, folds), params.tune, url)
+        for job in make_jobs(params, experiment, folds, {}, inputs["studies"])
+        if job.seed == params.budget.seeds[0]
+    ]
+
+
+def join_search(inputs: Folders, params: StepParams, recorder: Recorder) -> None:
+    """Is one more worker of the system's studies until all their trials are settled, on this machine or another.
+
+    Raises:
+        UserError: the search is off, or the storage cannot be used.
+    """
+    if not params.tune.enabled:
+        raise UserError("tune.enabled = False: must be true for a search")
+    for _ in recorder.progress(work(search_jobs(inputs, params)), f"worker of {params.system}"):
+        pass
+
+
+def old_studies(jobs: Sequence[SearchJob]) -> list[str]:
+    """Names of the studies of these folds that have other data, params or code."""
+    storage, _ = open_storage(jobs[0].url)
+    current, prefixes = {job.name for job in jobs}, tuple(job.prefix for job in jobs)
+    return sorted(name for name in study_states(storage) if name.startswith(prefixes) and name not in current)
+
+
+def list_studies(jobs: Sequence[SearchJob], remove_old: bool = False) -> list[str]:
+    """One line a study of these folds: name, trials by state, whether it is an old one; old ones removed if wanted."""
+    storage, guard = open_storage(jobs[0].url)
+    old = set(old_studies(jobs))
+    prefixes = tuple(job.prefix for job in jobs)
+    lines = []
+    for name, states in study_states(storage).items():
+        if not name.startswith(prefixes):
+            continue
+        told = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no trial"
+        lines.append(f"{name}  {told}")
+        if name in old:
+            lines[-1] += "  old"
+            if remove_old:
+                with guard.turn():
+                    delete_study(name, storage)
+                lines[-1] += ", removed"
+    return lines
+
+
+def _write(founds: Sequence[Found], params: StepParams, folder: Path) -> None:
+    trials = trials_table(founds)
+    best = {found.fold: found.best for found in founds}
+    write_text(folder / "best.json", json.dumps(best, indent=1, sort_keys=True) + "\n")
+    trials.to_csv(folder / "trials.csv", index=False)
+    steps_table(founds).to_csv(folder / "steps.csv", index=False)
+    history = history_table(trials)
+    history.to_csv(folder / "history.csv", index=False)
+    importance = importance_table(founds, params.tune.seed) if founds else pd.DataFrame(columns=list(IMPORTANCE))
+    importance.to_csv(folder / "importance.csv", index=False)
+    if founds:
+        title = system_class(params.system).TITLE
+        history_plot(folder / "history.png", trials, history, title)
+        importance_plot(folder / "importance.png", importance, title)
 
 
 STEP = Step(

@@ -1,0 +1,63 @@
+"""What a trial is worth: unweighted average recall (UA) on inner speakers, told step by step for pruning."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from speech_emotion.corpora.splits import Fold
+from speech_emotion.search.inner import Split, group_splits, own_split
+from speech_emotion.systems.catalogue import system_class
+from speech_emotion.systems.network import NetworkSystem
+from speech_emotion.training.fitting import fit_system, predict, training_seed
+from speech_emotion.training.loop import unweighted_recall
+from speech_emotion.training.run import Job
+
+
+def by_epoch(system: str) -> bool:
+    """Whether a trial's steps are epochs (a network) or inner splits (an estimator, whose fit costs little)."""
+    return issubclass(system_class(system), NetworkSystem)
+
+
+def splits_of(system: str, fold: Fold, folds: Sequence[Fold]) -> tuple[Split, ...]:
+    """The splits that a system's trials are judged on: one for a network, one a group of inner speakers otherwise."""
+    return own_split(fold) if by_epoch(system) else group_splits(fold, folds)
+
+
+def objective(
+    job: Job, splits: Sequence[Split], suggested: Mapping[str, Any], report: Callable[[int, float], None]
+) -> float:
+    """Fits and judges a system with suggested hyper-parameters; the fold's test utterances are never read.
+
+    Args:
+        suggested: take the place of the job's own.
+        report: told each step and its UA, 0 to 1: of a network each epoch from 1, with the UA of the epoch that would
+            be kept so far; of an estimator each split from 0, with the split's UA. May end the trial by raising.
+
+    Returns:
+        UA, 0 to 1: of a network's kept epoch, or the mean over the splits.
+
+    Raises:
+        UserError: the hyper-parameters are out of range or make the loss overflow.
+    """
+    experiment = job.experiment
+    stores = experiment.stores()
+    seed = training_seed(job.seed, "tune", experiment.protocol, experiment.system, job.fold.name)
+    kept = 0.0
+
+    def on_epoch(epoch: int, values: Mapping[str, float]) -> None:
+        nonlocal kept
+        kept = max(kept, values["valid_ua"])
+        report(epoch, kept)
+
+    recalls = []
+    for number, split in enumerate(splits):
+        system = experiment.create({**job.hyperparameters, **suggested}, stores)
+        fit_system(system, experiment, stores, split.train, split.valid, seed, on_epoch, again_on_all=False)
+        if isinstance(system, NetworkSystem):
+            recalls.append(kept)
+        else:
+            probabilities = predict(system, experiment, stores, split.valid)
+            recalls.append(unweighted_recall(probabilities, experiment.classes(split.valid)))
+            report(number, recalls[-1])
+    return float(np.mean(recalls))

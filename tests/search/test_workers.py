@@ -1,0 +1,89 @@
+"""Several processes on one study; some are really killed."""
+
+import multiprocessing
+
+import pytest
+from optuna.trial import TrialState
+
+from made_up_searches import kills_always, kills_once, searches, smooth, undisturbed
+from speech_emotion.recorder import Recorder
+from speech_emotion.search import workers
+from speech_emotion.search.storage import open_storage, open_study
+from speech_emotion.search.workers import search, work
+
+
+class Told(Recorder):
+    def __init__(self):
+        super().__init__(quiet=True)
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def _rows(founds):
+    return [found.trials for found in founds]
+
+
+def _attempts(job):
+    storage, _ = open_storage(job.url)
+    return open_study(job.name, storage).get_trials()
+
+
+def _alone(jobs, judge, url):
+    """What one undisturbed worker finds."""
+    return _rows(search([type(job)(job.job, job.splits, job.params, url) for job in jobs], 1, Told(), "", judge))
+
+
+def test_three_workers_find_what_one_finds_and_no_trial_more(tmp_path, url):
+    jobs = searches(tmp_path, url)
+    founds = search(jobs, 3, Told(), "", smooth)
+    assert _rows(founds) == _alone(jobs, smooth, f"sqlite:///{tmp_path / 'alone.db'}")
+    assert [len(_attempts(job)) for job in jobs] == [6, 6]
+
+
+def test_a_killed_workers_trial_is_marked_and_tried_once_more_and_nothing_is_lost(tmp_path, url):
+    jobs, told = searches(tmp_path, url), Told()
+    founds = search(jobs, 2, told, "", kills_once)
+    assert _rows(founds) == _alone(jobs, undisturbed, f"sqlite:///{tmp_path / 'alone.db'}")
+    for job, found in zip(jobs, founds, strict=True):
+        attempts = _attempts(job)
+        dead = [attempt for attempt in attempts if attempt.state == TrialState.FAIL]
+        assert len(dead) == 1 and len(attempts) == 7
+        assert [one.params for one in attempts].count(dead[0].params) == 2
+        assert any("was tried again: its worker was killed" in note for note in found.notes)
+    assert told.notes.count("search worker: ended by SIGKILL: another takes its place") == 2
+
+
+def test_what_kills_twice_is_given_up_and_counts(tmp_path, url):
+    (job,) = searches(tmp_path, url, count=1)
+    (found,) = search([job], 2, Told(), "", kills_always)
+    states = [row["state"] for row in found.trials]
+    assert len(states) == 6 and states.count("failed") == 1
+    assert sum(attempt.state == TrialState.FAIL for attempt in _attempts(job)) == 2
+    assert any("is given up: its worker was killed twice" in note for note in found.notes)
+
+
+def _worker(jobs, judge):
+    for _ in work(jobs, judge):
+        pass
+
+
+def test_a_search_whose_only_process_was_killed_goes_on_at_the_next_start(tmp_path, url):
+    (job,) = searches(tmp_path, url, count=1)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([workers.__name__])
+    process = context.Process(target=_worker, args=([job], kills_once))
+    process.start()
+    process.join()
+    assert process.exitcode == -9
+    (found,) = search([job], 1, Told(), "", kills_once)
+    assert len(found.trials) == 6 and len(_attempts(job)) == 7
+    assert _rows([found]) == _alone([job], undisturbed, f"sqlite:///{tmp_path / 'alone.db'}")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_finished_search_starts_no_trial(tmp_path, count):
+    jobs = searches(tmp_path, f"sqlite:///{tmp_path / 't2.db'}", count=1)
+    first = search(jobs, 1, Told(), "", smooth)
+    assert _rows(search(jobs, count, Told(), "", kills_always)) == _rows(first)
