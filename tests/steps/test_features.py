@@ -52,15 +52,15 @@ def test_each_wanted_feature_has_its_folder_and_no_other(inputs, tmp_path):
 
 
 def test_short_waveforms_fill_one_window(inputs, tmp_path):
-    folder = run(inputs, tmp_path / "out", with_systems("w1", "t1"))
+    folder = run(inputs, tmp_path / "out", with_systems("w1", "t1", t1=2))
     assert len(ArrayStore(folder / "spectrogram-128")["made/b#1"]) == PARAMS.systems["w1"]["window_frames"]
     for id in ("made/b#1", "made/b#1#2"):
-        assert len(ArrayStore(folder / "mel-64")[id]) == PARAMS.systems["t1"]["window_frames"]
+        assert len(ArrayStore(folder / "mel-120")[id]) == PARAMS.systems["t1"]["window_frames"]
 
 
 def test_copies_are_there_for_those_who_want_them_alone(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("k2", "t1", t1=1))
-    with_copies = ArrayStore(folder / "energy")
+    with_copies = ArrayStore(folder / "energy-64ms")
     assert with_copies.ids == ["made/a", "made/b#1", "made/a#1", "made/b#1#1"]
     assert with_copies.copies("made/b#1") == ["made/b#1#1"]
     assert ArrayStore(folder / "mspec-40-dd").ids == ["made/a", "made/b#1"]
@@ -83,11 +83,11 @@ def test_bytes_do_not_depend_on_the_number_of_workers(inputs, tmp_path):
 
 
 def test_systems_that_share_a_feature_have_it_once_with_the_larger_count_of_copies():
-    copies = PARAMS.needs["t1"].copies
     needs = {
         **PARAMS.needs,
-        "k2": PARAMS.needs["t1"].model_copy(update={"copies": 5, "features": ["mel-64"]}),
+        "t1": PARAMS.needs["t1"].model_copy(update={"copies": 2}),
+        "k2": PARAMS.needs["t1"].model_copy(update={"copies": 5, "features": ["mel-120"]}),
     }
     params = PARAMS.model_copy(update={"needs": needs, "candidates": ["t1", "k2"]})
     wanted = wanted_features(StepParams(params, STEP.sections))
-    assert {one.feature: one.copies for one in wanted["plain"]} == {"mel-64": 5, "mfcc-20": copies, "energy": copies}
+    assert {one.feature: one.copies for one in wanted["plain"]} == {"mel-120": 5, "mfcc-20-64ms": 2, "energy-64ms": 2}

@@ -44,7 +44,7 @@ def _dims(name):
 
 @pytest.fixture(scope="module", params=SYSTEMS)
 def case(request, tmp_path_factory):
-    """A system's experiment on made-up features whose classes differ in level."""
+    """A system's experiment on made-up features whose classes differ in level and, where there is time, in rhythm."""
     id = request.param
     folder = tmp_path_factory.mktemp(id)
     needs = PARAMS.needs[id]
@@ -56,7 +56,10 @@ def case(request, tmp_path_factory):
             for utterance, target in targets.items():
                 shape = (_dims(name),) if statistics else (int(rng.integers(40, 60)), _dims(name))
                 level = np.linspace(-1, 1, _dims(name)) if target == 2 else 2.0 * target - 1.0
-                writer.add(utterance, rng.normal(size=shape) + 1.5 * level)
+                array = rng.normal(size=shape) + 1.5 * level
+                if not statistics:  # for systems that take the level off
+                    array += target * np.sin(np.arange(len(array)) * np.pi / (3 + 3 * target))[:, np.newaxis]
+                writer.add(utterance, array)
     experiment = Experiment(
         corpus="demo",
         protocol="demo-speakers",

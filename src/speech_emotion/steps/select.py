@@ -75,10 +75,10 @@ def calibration(trained: Path, labels: Sequence[str], bins: int) -> dict[str, An
     fitted = cross_fitted(probabilities, targets, table["speaker"].to_numpy())
     right = probabilities.argmax(axis=1) == targets
     before, after = (calibration_error(p.max(axis=1), right, bins) for p in (probabilities, fitted))
-    better = after < before
+    temperature = round(best_temperature(probabilities, targets), 4) if after < before else 1.0
     return {
-        "temperature": round(best_temperature(probabilities, targets), 4) if better else 1.0,
-        "calibration": {"ece_before": round(before, 4), "ece_after": round(after if better else before, 4)},
+        "temperature": temperature,
+        "calibration": {"ece_before": round(before, 4), "ece_after": round(before if temperature == 1 else after, 4)},
     }
 
 
