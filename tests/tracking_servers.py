@@ -116,7 +116,7 @@ class Tracking:
             str(objects),
         ]
         log = self.folder / "storage.log"
-        with process([*command, "--dir-cache-time", "0"], log, env=base_environment()) as running:
+        with process(command, log, env=base_environment()) as running:
             await_answer(f"http://127.0.0.1:{self.storage_port}", running, log)
             bucket = compose.services(self.values)["bucket"]
             subprocess.run([rclone(), *bucket["command"]], env=self.environment, check=True, timeout=60)
