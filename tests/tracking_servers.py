@@ -114,6 +114,7 @@ class Tracking:
             "--addr",
             f"127.0.0.1:{self.storage_port}",
             str(objects),
+            "--dir-cache-time=10ms",  # what one call changes the next must see; 0 keeps a core busy
         ]
         log = self.folder / "storage.log"
         with process(command, log, env=base_environment()) as running:

@@ -206,8 +206,8 @@ def test_backup_wiped_servers_and_restore(tracking, tracked, tmp_path, exported)
 
 
 def test_a_restore_that_fails_leaves_everything_as_it_was(tracking, tracked, tmp_path):
-    assert tracking.script("backup", tmp_path).returncode == 0
-    (backup,) = tmp_path.iterdir()
+    assert tracking.script("backup", tmp_path / "backups").returncode == 0
+    (backup,) = (tmp_path / "backups").iterdir()
     tracking.stop("server")
     tracking.bucket().put_object(Key="newer/note.txt", Body=b"made after the backup")
     before = tracking.contents()
