@@ -6,19 +6,10 @@ import pytest
 from optuna.trial import TrialState
 
 from made_up_searches import kills_always, kills_once, searches, smooth, undisturbed
-from speech_emotion.recorder import Recorder
 from speech_emotion.search import workers
 from speech_emotion.search.storage import open_storage, open_study
 from speech_emotion.search.workers import search, work
-
-
-class Told(Recorder):
-    def __init__(self):
-        super().__init__(quiet=True)
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
+from told import Told
 
 
 def _rows(founds):

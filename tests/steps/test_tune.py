@@ -8,21 +8,12 @@ import pytest
 
 from speech_emotion import cli
 from speech_emotion.errors import UserError
-from speech_emotion.recorder import Recorder
 from speech_emotion.search import workers
 from speech_emotion.steps.driver import execute, load_step
+from told import Told
 
 SPEAKERS = ("01", "02", "03", "04")
 FOLDER = Path("artifacts/tune/t2")
-
-
-class Told(Recorder):
-    def __init__(self):
-        super().__init__(quiet=True)
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 def _run(params, name="tune", system="t2"):

@@ -1,10 +1,10 @@
 import json
 import os
-import pickle
 
 import psutil
 import pytest
 
+from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Training
 from speech_emotion.tracking import journal as module
 from speech_emotion.tracking.journal import JournalRecorder, group_of, parse, read_journal, runs_here, this_process
@@ -85,9 +85,14 @@ def test_what_is_no_journal_is_none(recorder):
     assert read_journal(recorder.folder, "bb") is None
 
 
+def _of_whom(recorder):
+    return os.getpid(), recorder.folder, recorder.session
+
+
 def test_a_recorder_goes_along_to_other_processes(recorder):
-    there = pickle.loads(pickle.dumps(recorder))  # noqa: S301
-    assert (there.folder, there.session) == (recorder.folder, recorder.session)
+    there = list(ordered_map(_of_whom, [recorder, recorder], 2, recorder, "asked"))
+    assert [process == os.getpid() for process, _, _ in there] == [False, False]
+    assert [told for _, *told in there] == 2 * [[recorder.folder, recorder.session]]
 
 
 def test_a_disk_that_fails_costs_a_warning_and_no_training(tmp_path, capsys):

@@ -100,7 +100,7 @@ def rewritten(text: str, steps: Iterable[Step]) -> str:
     Raises:
         UserError: dvc.yaml has no stage for a step.
     """
-    yaml = YAML()
+    yaml = YAML(typ="rt")  # round trip: keeps comments, and makes plain values alone of any tag
     yaml.width = 110
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.preserve_quotes = True
