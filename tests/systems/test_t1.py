@@ -1,0 +1,32 @@
+"""T1: what its network is blind to, and what it is not."""
+
+import torch
+
+from speech_emotion.systems.t1 import CnnLstmAttention
+
+DIMS = {"mel": 16, "mfcc": 5}
+
+
+def _network_and_window():
+    torch.manual_seed(0)
+    network = CnnLstmAttention(DIMS, channels=4, units=8, classes=3, dropout=0.0).eval()
+    return network, {name: torch.randn(2, 32, size) for name, size in DIMS.items()}
+
+
+def test_level_and_colour_of_the_recording_do_not_count():
+    network, window = _network_and_window()
+    coloured = {name: values + torch.linspace(-3, 3, values.shape[2]) for name, values in window.items()}
+    torch.testing.assert_close(network(coloured), network(window), rtol=0, atol=1e-5)
+
+
+def test_movement_counts():
+    network, window = _network_and_window()
+    turned = {name: values.flip(1) for name, values in window.items()}
+    assert (network(turned) - network(window)).abs().max() > 1e-3
+
+
+def test_attention_sums_to_one_over_the_window():
+    network, window = _network_and_window()
+    outputs, attention = network.encode(window)
+    assert outputs.shape == (2, 8, 16)
+    torch.testing.assert_close(attention.sum(dim=1), torch.ones(2))
