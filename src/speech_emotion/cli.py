@@ -2,27 +2,21 @@
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from speech_emotion.corpora import versions
 from speech_emotion.errors import UserError
-from speech_emotion.export.files import BUNDLE
 from speech_emotion.params import PARAMS_FILE, Params, load_params
 from speech_emotion.recorder import Recorder
-from speech_emotion.store.atomic import atomic_file, write_text
-
-if TYPE_CHECKING:
-    from speech_emotion.inference.recogniser import Recogniser
+from speech_emotion.store.atomic import write_text
 
 DATA = Path("data")
-EXPORTED = Path("artifacts/export")
 EVALUATION = Path("artifacts/evaluate")
 PER_SYSTEM = (Path("artifacts/tune"), Path("artifacts/train"))
 SYNTHETIC = "demo"  # the corpus that the project makes itself, the same bytes each time
@@ -202,80 +196,10 @@ def verify(corpus: str) -> str:
     return result.describe()
 
 
-def predict(
-    paths: Sequence[Path],
-    model: str | None = None,
-    form: str = "table",
-    windows: bool = False,
-    output: Path | None = None,
-) -> None:
-    """Writes what a model says of audio files, a row a file or a window.
+def _predict(*arguments: Any) -> None:
+    from speech_emotion.prediction import predict
 
-    Args:
-        paths: files, and folders of which every audio file counts, subfolders too, in the order of their names.
-        model: folder of the export step, or models:/name@alias; None is artifacts/export, else the champion.
-        form: table, csv or jsonl.
-        output: file, written whole or not at all; None is standard output.
-
-    Raises:
-        UserError: no model, no audio file, or files that got no answer: each is a row with its reason.
-    """
-    from speech_emotion.corpora.walking import files_below, is_audio
-    from speech_emotion.inference.recogniser import Recogniser
-
-    files: list[Path] = []
-    for path in paths:
-        found = [path / name for name in files_below(path) if is_audio(name)] if path.is_dir() else [path]
-        if not found:
-            raise UserError(f"{path}: holds no audio file: name one with WAV, FLAC, Ogg or MP3 files")
-        files += found
-    model = model or (str(EXPORTED) if (EXPORTED / BUNDLE).is_file() else _champion())
-    with ExitStack() as stack:
-        if model.startswith(("models:/", "runs:/")):
-            from speech_emotion.tracking.download import downloaded_model
-
-            track = load_params().track
-            folder = stack.enter_context(downloaded_model(model, track.uri, track.experiment))
-        else:
-            folder = Path(model)
-        try:
-            failed = _answer(files, Recogniser.load(folder), form, windows, output)
-        except BrokenPipeError:  # a reader such as `head` has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return
-        except OSError as error:
-            raise UserError(f"output = {output or 'standard output'}: {error.strerror}: name another file") from None
-    if failed:
-        raise UserError(f"{failed} of {len(files)} files: got no answer: their rows say why")
-
-
-def _champion() -> str:
-    from speech_emotion.tracking.gate import CHAMPION
-
-    return f"models:/{load_params().registry.name}@{CHAMPION}"
-
-
-def _answer(files: Sequence[Path], recogniser: "Recogniser", form: str, windows: bool, output: Path | None) -> int:
-    """Writes the rows; returns how many files got no answer."""
-    from speech_emotion.inference.report import Report
-
-    failed = 0
-    with ExitStack() as stack:
-        stream = sys.stdout
-        if output is not None:
-            stream = stack.enter_context(stack.enter_context(atomic_file(output)).open("w", encoding="utf-8"))
-        report = Report(stream, form, recogniser.labels, windows, files)
-        quiet = len(files) == 1 or (output is None and sys.stdout.isatty())  # rows on the screen are progress enough
-        for path in Recorder(quiet).progress(files, "predict", len(files)):
-            try:
-                prediction = recogniser.predict_file(path)
-            except UserError as error:
-                report.fail(path, error)
-                failed += 1
-            else:
-                report.add(path, prediction)
-        stream.flush()
-    return failed
+    predict(*arguments)
 
 
 def ui(port: int) -> str | None:
@@ -434,7 +358,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--windows", action="store_true", help="a row for each window of a file, with its times")
     command.add_argument("--output", type=Path, help="file for the rows, written whole or not at all")
     command.set_defaults(
-        act=lambda options: predict(options.paths, options.model, options.format, options.windows, options.output)
+        act=lambda options: _predict(options.paths, options.model, options.format, options.windows, options.output)
     )
 
     command = commands.add_parser("ui", help="serve MLflow's pages on this machine")
