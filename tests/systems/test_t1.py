@@ -4,12 +4,13 @@ import torch
 
 from speech_emotion.systems.t1 import CnnLstmAttention
 
-DIMS = {"mel": 16, "mfcc": 5}
+IMAGES = ["long", "short"]
+DIMS = {"long": 16, "short": 24, "mfcc": 5}
 
 
 def _network_and_window():
     torch.manual_seed(0)
-    network = CnnLstmAttention(DIMS, channels=4, units=8, classes=3, dropout=0.0).eval()
+    network = CnnLstmAttention(IMAGES, DIMS, channels=4, units=8, classes=3, dropout=0.0).eval()
     return network, {name: torch.randn(2, 32, size) for name, size in DIMS.items()}
 
 
@@ -25,8 +26,16 @@ def test_movement_counts():
     assert (network(turned) - network(window)).abs().max() > 1e-3
 
 
-def test_attention_sums_to_one_over_the_window():
+def test_attention_of_each_stream_sums_to_one_over_the_window():
     network, window = _network_and_window()
-    outputs, attention = network.encode(window)
-    assert outputs.shape == (2, 8, 16)
-    torch.testing.assert_close(attention.sum(dim=1), torch.ones(2))
+    streams = network.encode(window)
+    assert len(streams) == len(IMAGES)
+    for logits, attention in streams:
+        assert logits.shape == (2, 3) and attention.shape == (2, 8)
+        torch.testing.assert_close(attention.sum(dim=1), torch.ones(2))
+
+
+def test_each_stream_learns_by_itself():
+    network, window = _network_and_window()
+    losses = [torch.nn.functional.cross_entropy(logits, torch.tensor([0, 2])) for logits, _ in network.encode(window)]
+    torch.testing.assert_close(network.loss(window, torch.tensor([0, 2])), (losses[0] + losses[1]) / 2)

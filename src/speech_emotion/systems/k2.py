@@ -24,8 +24,8 @@ class WindowLSTM(Network):
     def fit_normalisation(self, statistics: Mapping[str, Statistics]) -> None:
         self.normalise.standardise(statistics[self.feature])
 
-    def penalty(self) -> Tensor:
-        return self.l2 * self.dense.weight.square().sum()
+    def loss(self, features: Mapping[str, Tensor], targets: Tensor) -> Tensor:
+        return super().loss(features, targets) + self.l2 * self.dense.weight.square().sum()
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         sequence, _ = self.lstm(self.dropout(self.normalise(features[self.feature])))  # (B, 25, units)

@@ -59,16 +59,17 @@ class Network(nn.Module):
         """Takes the constants of normalisation from training utterances, before the first epoch."""
         raise NotImplementedError
 
-    def penalty(self) -> Tensor | float:
-        """What is added to the loss, such as L2 on some weights."""
-        return 0.0
+    def loss(self, features: Mapping[str, Tensor], targets: Tensor) -> Tensor:
+        """What training lowers: cross-entropy of the targets (B,), and whatever a system adds."""
+        return nn.functional.cross_entropy(self(features), targets)
 
 
 class NetworkSystem(System):
     """A network trained on windows; an utterance's probabilities are the mean over its windows.
 
     `params` has at least epochs, batch_size, learning_rate, window_frames, hop_frames; and, if wanted, average: the
-    decay a step of the moving average of the weights that is validated and kept (Polyak and Juditsky 1992).
+    decay a step of the moving average of the weights that is validated and kept (Polyak and Juditsky 1992); and
+    validation_epochs: over how many epochs the validation UA is averaged, since that of one speaker is noisy.
 
     Class attributes:
         TRAINING_WINDOWS: "all" windows of an utterance and of each of its copies in each epoch, or "one" at random.
@@ -91,6 +92,11 @@ class NetworkSystem(System):
     def average(self) -> float:
         """That decay; 0 keeps the weights themselves."""
         return getattr(self.params, "average", 0.0)
+
+    @property
+    def validation_epochs(self) -> int:
+        """Over how many epochs the validation UA is averaged."""
+        return getattr(self.params, "validation_epochs", 1)
 
     @property
     def window_samples(self) -> int:

@@ -4,7 +4,7 @@ Its deployable form takes mel-spectrogram, MFCC and energy. The paper's full pro
 to needs.t1.features; the system then says that it cannot go to the device.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import torch
@@ -19,31 +19,25 @@ POOLED = 4  # frames that become one step of the LSTM
 REACHES = (1, 2)  # of the first and the second derivative
 
 
-class CnnLstmAttention(Network):
-    """The first feature is an image for 2-D convolutions, the others go through 1-D ones; both make L / 4 steps.
+class Stream(nn.Module):
+    """One image through 2-D convolutions, the contours through 1-D ones; both make L / 4 steps of an LSTM.
 
-    Every feature has its mean over the window taken off (cepstral mean normalisation): what is left is movement, and
-    neither level nor the colour of voice and microphone. The image has three channels, the feature and its two
-    derivatives within the window; the others are contours.
+    The image has three channels, the feature and its two derivatives within the window.
     Attention is additive over the LSTM's outputs h_t: a = softmax_t(v . tanh(W h_t)), the utterance's vector is
     sum_t a_t h_t (Bahdanau et al. 2015, eq. 6, without a query).
     """
 
-    def __init__(self, dims: Mapping[str, int], channels: int, units: int, classes: int, dropout: float):
+    def __init__(self, bands: int, contours: int, channels: int, units: int, classes: int, dropout: float):
         super().__init__()
-        self.image, *self.contours = dims
-        self.normalise = nn.ModuleDict({name: Affine(size) for name, size in dims.items()})
         self.spectral = nn.Sequential(
             nn.BatchNorm2d(1 + len(REACHES)),  # derivatives are smaller than what they are taken of
             *_block(1 + len(REACHES), channels, 5, (2, 2)),
             *_block(channels, 2 * channels, 3, (2, 2)),
             *_block(2 * channels, 3 * channels, 3, (1, 2)),
         )
-        steps = 3 * channels * (dims[self.image] // 8)
-        self.project = nn.Sequential(nn.Linear(steps, 2 * units), nn.ReLU(), nn.Dropout(dropout))
-        sizes = sum(dims[name] for name in self.contours)
+        self.project = nn.Sequential(nn.Linear(3 * channels * (bands // 8), 2 * units), nn.ReLU(), nn.Dropout(dropout))
         self.prosodic = nn.Sequential(
-            nn.Conv2d(sizes, 2 * channels, (2 * POOLED - 1, 1), stride=(POOLED, 1), padding=(POOLED - 1, 0)),
+            nn.Conv2d(contours, 2 * channels, (2 * POOLED - 1, 1), stride=(POOLED, 1), padding=(POOLED - 1, 0)),
             nn.BatchNorm2d(2 * channels),
             nn.ReLU(),
             nn.Dropout(dropout),
@@ -54,26 +48,55 @@ class CnnLstmAttention(Network):
             nn.Dropout(dropout), nn.Linear(2 * units, units), nn.ReLU(), nn.Dropout(dropout), nn.Linear(units, classes)
         )
 
+    def forward(self, image: Tensor, contours: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, L, M) and (B, L, sizes) -> logits (B, classes) and attention (B, L/4), which sums to 1 over time."""
+        channels = [image]
+        for reach in REACHES:
+            channels.append(deltas(channels[-1], reach))
+        spectral = self.spectral(torch.stack(channels, dim=1))  # (B, C, L/4, M/8)
+        spectral = self.project(spectral.transpose(1, 2).flatten(2))  # (B, L/4, 2 units)
+        prosodic = self.prosodic(contours.transpose(1, 2).unsqueeze(3)).squeeze(3)  # (B, 2 channels, L/4)
+        outputs, _ = self.lstm(torch.cat([spectral, prosodic.transpose(1, 2)], dim=2))  # (B, L/4, 2 units)
+        attention = torch.softmax(self.score(outputs).squeeze(2), dim=1)
+        return self.dense((attention.unsqueeze(1) @ outputs).squeeze(1)), attention
+
+
+class CnnLstmAttention(Network):
+    """A stream for each image, all with the same contours; each learns by itself and their logits are averaged.
+
+    A short frame follows the voice's onsets, a long one resolves its harmonics; their streams err on other utterances.
+    Every feature has its mean over the window taken off (cepstral mean normalisation): what is left is movement, and
+    neither level nor the colour of voice and microphone.
+    """
+
+    def __init__(
+        self, images: Sequence[str], dims: Mapping[str, int], channels: int, units: int, classes: int, dropout: float
+    ):
+        super().__init__()
+        self.images = list(images)
+        self.contours = [name for name in dims if name not in images]
+        self.normalise = nn.ModuleDict({name: Affine(size) for name, size in dims.items()})
+        sizes = sum(dims[name] for name in self.contours)
+        self.streams = nn.ModuleList(
+            Stream(dims[name], sizes, channels, units, classes, dropout) for name in self.images
+        )
+
     def fit_normalisation(self, statistics: Mapping[str, Statistics]) -> None:
         for name, normalise in self.normalise.items():
             normalise.standardise(statistics[name])
 
-    def encode(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Outputs of the LSTM (B, L/4, 2 units) and their attention (B, L/4), which sums to 1 over time."""
+    def encode(self, features: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Logits (B, classes) and attention (B, L/4) of each stream."""
         features = {name: _about_mean(normalise(features[name])) for name, normalise in self.normalise.items()}
-        image = [features[self.image]]
-        for reach in REACHES:
-            image.append(deltas(image[-1], reach))
-        spectral = self.spectral(torch.stack(image, dim=1))  # (B, C, L/4, M/8)
-        spectral = self.project(spectral.transpose(1, 2).flatten(2))  # (B, L/4, 2 units)
         contours = torch.cat([features[name] for name in self.contours], dim=2)  # (B, L, sizes)
-        prosodic = self.prosodic(contours.transpose(1, 2).unsqueeze(3)).squeeze(3)  # (B, 2 channels, L/4)
-        outputs, _ = self.lstm(torch.cat([spectral, prosodic.transpose(1, 2)], dim=2))
-        return outputs, torch.softmax(self.score(outputs).squeeze(2), dim=1)
+        return [stream(features[name], contours) for name, stream in zip(self.images, self.streams, strict=True)]
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        outputs, attention = self.encode(features)
-        return self.dense((attention.unsqueeze(1) @ outputs).squeeze(1))
+        return torch.stack([logits for logits, _ in self.encode(features)]).mean(dim=0)
+
+    def loss(self, features: Mapping[str, Tensor], targets: Tensor) -> Tensor:
+        losses = [nn.functional.cross_entropy(logits, targets) for logits, _ in self.encode(features)]
+        return torch.stack(losses).mean()
 
 
 def _about_mean(feature: Tensor) -> Tensor:
@@ -97,6 +120,7 @@ class Recogniser(NetworkSystem):
         learning_rate: Annotated[float, Field(gt=0, le=1)]
         dropout: Annotated[float, Field(ge=0, lt=1)]
         average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average
+        validation_epochs: Positive  # over which the validation UA is averaged
         channels: Annotated[int, Field(ge=4, le=256)]
         units: Annotated[int, Field(ge=4, le=1024)]
         window_frames: Annotated[int, Field(ge=POOLED, multiple_of=POOLED)]
@@ -104,7 +128,10 @@ class Recogniser(NetworkSystem):
 
     def build(self) -> CnnLstmAttention:
         p = self.params
-        return CnnLstmAttention(self.definition.dims, p.channels, p.units, len(self.definition.labels), p.dropout)
+        images = [name for name, feature in self.definition.features.items() if feature.kind == "mspec"]
+        return CnnLstmAttention(
+            images, self.definition.dims, p.channels, p.units, len(self.definition.labels), p.dropout
+        )
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:

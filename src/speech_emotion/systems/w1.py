@@ -73,6 +73,7 @@ class Recogniser(NetworkSystem):
         learning_rate: Annotated[float, Field(gt=0, le=1)]
         dropout: Annotated[float, Field(ge=0, lt=1)]
         average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average
+        validation_epochs: Positive  # over which the validation UA is averaged
         lstm_output: Literal[
             "last", "sequence"
         ]  # the paper flattens; its whole sequence or its last state is not stated

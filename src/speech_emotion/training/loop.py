@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.metrics import recall_score
-from torch import nn
 
 from speech_emotion.errors import UserError
 from speech_emotion.systems.network import Network, NetworkSystem
@@ -42,7 +41,8 @@ def fit_network(
 ) -> Fit:
     """Trains the system's network in place; with `valid`, keeps the epoch of the best validation UA and stops early.
 
-    Equal UA is decided by the lower validation loss. Without `valid` all `max_epochs` are trained and the last is kept.
+    The UA is averaged over the system's last `validation_epochs`; equal ones are decided by the lower loss. Without
+    `valid` all `max_epochs` are trained and the last is kept.
 
     Raises:
         UserError: the loss stopped being a finite number.
@@ -51,7 +51,6 @@ def fit_network(
     system.network = network = system.build()
     network.fit_normalisation(train.statistics())
     optimiser = system.optimiser()
-    criterion = nn.CrossEntropyLoss()
     average = _Average(network, system.average)
     fit, best, weights = Fit(best_epoch=0), (-math.inf, -math.inf), None
     for epoch in range(1, max_epochs + 1):
@@ -60,7 +59,7 @@ def fit_network(
         for features, targets in train.training_batches(
             system.params.batch_size, system.TRAINING_WINDOWS == "one", seed, epoch
         ):
-            loss = criterion(network(features), targets) + network.penalty()
+            loss = network.loss(features, targets)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -75,10 +74,11 @@ def fit_network(
             probabilities = predict_windows(average.network, valid)
             row["valid_loss"] = cross_entropy(probabilities, valid.targets)
             row["valid_ua"] = unweighted_recall(probabilities, valid.targets)
-            if (row["valid_ua"], -row["valid_loss"]) > best:
-                best = (row["valid_ua"], -row["valid_loss"])
-                fit.best_epoch, weights = epoch, copy.deepcopy(average.network.state_dict())
         fit.curves.append(row)
+        if valid is not None:
+            recent = [past["valid_ua"] for past in fit.curves[-system.validation_epochs :]]
+            if (merit := (float(np.mean(recent)), -row["valid_loss"])) > best:
+                best, fit.best_epoch, weights = merit, epoch, copy.deepcopy(average.network.state_dict())
         on_epoch(epoch, row)
         if valid is not None and epoch - fit.best_epoch >= patience:
             break
