@@ -52,6 +52,14 @@ class Affine(nn.Module):
         return (x - self.shift) * self.scale
 
 
+def about_mean(feature: Tensor) -> Tensor:
+    """(B, L, D) less its mean over L: takes off level and the colour of voice and microphone.
+
+    Of log spectra and cepstra this is cepstral mean normalisation (Atal 1974) over one window.
+    """
+    return feature - feature.mean(dim=1, keepdim=True)
+
+
 class Network(nn.Module):
     """A module over the features of one window: {name: (B, L, D)} -> logits (B, classes)."""
 

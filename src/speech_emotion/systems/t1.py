@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from speech_emotion.features.frontend import deltas
 from speech_emotion.params import Positive, Section
-from speech_emotion.systems.network import Affine, Network, NetworkSystem, Statistics
+from speech_emotion.systems.network import Affine, Network, NetworkSystem, Statistics, about_mean
 
 POOLED = 4  # frames that become one step of the LSTM
 REACHES = (1, 2)  # of the first and the second derivative
@@ -65,8 +65,7 @@ class CnnLstmAttention(Network):
     """A stream for each image, all with the same contours; each learns by itself and their logits are averaged.
 
     A short frame follows the voice's onsets, a long one resolves its harmonics; their streams err on other utterances.
-    Every feature has its mean over the window taken off (cepstral mean normalisation): what is left is movement, and
-    neither level nor the colour of voice and microphone.
+    Every feature has its mean over the window taken off: what is left is movement.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class CnnLstmAttention(Network):
 
     def encode(self, features: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Logits (B, classes) and attention (B, L/4) of each stream."""
-        features = {name: _about_mean(normalise(features[name])) for name, normalise in self.normalise.items()}
+        features = {name: about_mean(normalise(features[name])) for name, normalise in self.normalise.items()}
         contours = torch.cat([features[name] for name in self.contours], dim=2)  # (B, L, sizes)
         return [stream(features[name], contours) for name, stream in zip(self.images, self.streams, strict=True)]
 
@@ -97,11 +96,6 @@ class CnnLstmAttention(Network):
     def loss(self, features: Mapping[str, Tensor], targets: Tensor) -> Tensor:
         losses = [nn.functional.cross_entropy(logits, targets) for logits, _ in self.encode(features)]
         return torch.stack(losses).mean()
-
-
-def _about_mean(feature: Tensor) -> Tensor:
-    """(B, L, D) less its mean over L."""
-    return feature - feature.mean(dim=1, keepdim=True)
 
 
 def _block(inputs: int, outputs: int, size: int, stride: tuple[int, int]) -> list[nn.Module]:
