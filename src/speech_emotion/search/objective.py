@@ -10,7 +10,7 @@ from speech_emotion.search.inner import Split, group_splits, own_split
 from speech_emotion.systems.catalogue import system_class
 from speech_emotion.systems.network import NetworkSystem
 from speech_emotion.training.fitting import fit_system, predict, training_seed
-from speech_emotion.training.loop import unweighted_recall
+from speech_emotion.training.loop import recent_validation_ua, unweighted_recall
 from speech_emotion.training.run import Job
 
 
@@ -43,11 +43,12 @@ def objective(
     experiment = job.experiment
     stores = experiment.stores()
     seed = training_seed(job.seed, "tune", experiment.protocol, experiment.system, job.fold.name)
-    kept = 0.0
+    kept, curves = 0.0, []
 
     def on_epoch(epoch: int, values: Mapping[str, float]) -> None:
         nonlocal kept
-        kept = max(kept, values["valid_ua"])
+        curves.append(values)
+        kept = max(kept, recent_validation_ua(curves, system.validation_epochs))
         report(epoch, kept)
 
     recalls = []

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,8 +76,8 @@ def fit_network(
             row["valid_ua"] = unweighted_recall(probabilities, valid.targets)
         fit.curves.append(row)
         if valid is not None:
-            recent = [past["valid_ua"] for past in fit.curves[-system.validation_epochs :]]
-            if (merit := (float(np.mean(recent)), -row["valid_loss"])) > best:
+            merit = (recent_validation_ua(fit.curves, system.validation_epochs), -row["valid_loss"])
+            if merit > best:
                 best, fit.best_epoch, weights = merit, epoch, copy.deepcopy(average.network.state_dict())
         on_epoch(epoch, row)
         if valid is not None and epoch - fit.best_epoch >= patience:
@@ -85,6 +85,11 @@ def fit_network(
     network.load_state_dict(weights if weights is not None else average.network.state_dict())
     network.eval()
     return fit
+
+
+def recent_validation_ua(curves: Sequence[Mapping[str, float]], epochs: int) -> float:
+    """The validation UA averaged over the last `epochs` rows, 0 to 1: what decides which epoch is kept."""
+    return float(np.mean([row["valid_ua"] for row in curves[-epochs:]]))
 
 
 class _Average:
