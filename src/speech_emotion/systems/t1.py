@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from speech_emotion.errors import UserError
 from speech_emotion.features.frontend import deltas
 from speech_emotion.params import Positive, Section
 from speech_emotion.systems.network import Affine, Network, NetworkSystem, Statistics, about_mean
@@ -64,15 +65,22 @@ class Stream(nn.Module):
 class CnnLstmAttention(Network):
     """A stream for each image, all with the same contours; each learns by itself and their logits are averaged.
 
-    A short frame follows the voice's onsets, a long one resolves its harmonics; their streams err on other utterances.
-    Every feature has its mean over the window taken off: what is left is movement.
+    Every feature has its mean over the window taken off, so that what is left is movement, but for the images named in
+    `keep_mean`: these show level and colour, of the voice and of the microphone. The two err on other utterances.
     """
 
     def __init__(
-        self, images: Sequence[str], dims: Mapping[str, int], channels: int, units: int, classes: int, dropout: float
+        self,
+        images: Sequence[str],
+        keep_mean: Sequence[str],
+        dims: Mapping[str, int],
+        channels: int,
+        units: int,
+        classes: int,
+        dropout: float,
     ):
         super().__init__()
-        self.images = list(images)
+        self.images, self.keep_mean = list(images), list(keep_mean)
         self.contours = [name for name in dims if name not in images]
         self.normalise = nn.ModuleDict({name: Affine(size) for name, size in dims.items()})
         sizes = sum(dims[name] for name in self.contours)
@@ -86,7 +94,8 @@ class CnnLstmAttention(Network):
 
     def encode(self, features: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Logits (B, classes) and attention (B, L/4) of each stream."""
-        features = {name: about_mean(normalise(features[name])) for name, normalise in self.normalise.items()}
+        features = {name: normalise(features[name]) for name, normalise in self.normalise.items()}
+        features |= {name: about_mean(feature) for name, feature in features.items() if name not in self.keep_mean}
         contours = torch.cat([features[name] for name in self.contours], dim=2)  # (B, L, sizes)
         return [stream(features[name], contours) for name, stream in zip(self.images, self.streams, strict=True)]
 
@@ -115,6 +124,7 @@ class Recogniser(NetworkSystem):
         dropout: Annotated[float, Field(ge=0, lt=1)]
         average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average
         validation_epochs: Positive  # over which the validation UA is averaged
+        keep_mean: tuple[str, ...]  # images whose mean over the window is not taken off
         channels: Annotated[int, Field(ge=4, le=256)]
         units: Annotated[int, Field(ge=4, le=1024)]
         window_frames: Annotated[int, Field(ge=POOLED, multiple_of=POOLED)]
@@ -123,8 +133,12 @@ class Recogniser(NetworkSystem):
     def build(self) -> CnnLstmAttention:
         p = self.params
         images = [name for name, feature in self.definition.features.items() if feature.kind == "mspec"]
+        if unknown := sorted(set(p.keep_mean) - set(images)):
+            raise UserError(
+                f"systems.t1.keep_mean: {unknown[0]}: must be a feature of kind mspec among needs.t1.features"
+            )
         return CnnLstmAttention(
-            images, self.definition.dims, p.channels, p.units, len(self.definition.labels), p.dropout
+            images, p.keep_mean, self.definition.dims, p.channels, p.units, len(self.definition.labels), p.dropout
         )
 
     @classmethod
