@@ -1,50 +1,16 @@
 import contextlib
 import itertools
 import json
-import multiprocessing
-from dataclasses import replace
 
 import pytest
 
+from made_up_models import PARAMS, QUIET, STANDING, add, logged, state, two_at_once
+from servers import create_database
 from speech_emotion.errors import UserError
-from speech_emotion.params import Registry
-from speech_emotion.recorder import Recorder
 from speech_emotion.tracking import registry
 from speech_emotion.tracking.connection import open_store
-from speech_emotion.tracking.gate import Standing
 from speech_emotion.tracking.locking import PREFIX
-from speech_emotion.tracking.registry import Event, Newcomer, champions_before, promote, read_state, register, rollback
-
-PARAMS = Registry(name="speech-emotion", min_gain_points=1.0, alpha=0.05, lease_seconds=600)
-STANDING = Standing(corpus="emodb", protocol="emodb-loso", data="ab" * 32, synthetic=False, ua=70.0)
-QUIET = Recorder(quiet=True)
-
-
-def logged(store, folder):
-    """A model of a run that holds one file: what the registry asks of it."""
-    run = store.client.create_run(store.experiment)
-    model = store.client.create_logged_model(store.experiment, "recogniser", run.info.run_id)
-    (folder / "MLmodel").write_text("flavors: {}\n")
-    store.client.log_model_artifact(model.model_id, str(folder / "MLmodel"))
-    store.client.finalize_logged_model(model.model_id, "READY")
-    return model.model_id, run.info.run_id
-
-
-def newcomer(store, folder, key, **standing):
-    model, run = logged(store, folder)
-    held = replace(STANDING, **standing)
-    tags = {
-        "corpus": held.corpus,
-        "protocol": held.protocol,
-        "data": held.data,
-        "synthetic": str(held.synthetic).lower(),
-        "ua": str(held.ua),
-    }
-    return Newcomer(key=key, model=model, run=run, standing=held, tags=tags, description="A *model*.")
-
-
-def add(store, folder, key, test=lambda version: 1.0, **standing):
-    return register(store, PARAMS, newcomer(store, folder, key, **standing), test, QUIET)
+from speech_emotion.tracking.registry import Event, champions_before, promote, rollback
 
 
 @pytest.fixture
@@ -59,10 +25,6 @@ def three(store, tmp_path):
     for key, ua in (("a", 70.0), ("b", 75.0), ("c", 80.0)):
         add(store, tmp_path, key, ua=ua)
     return store
-
-
-def state(store):
-    return read_state(store, PARAMS.name)
 
 
 def champions(store):
@@ -237,40 +199,15 @@ def test_killed_anywhere_the_next_run_ends_as_if_it_had_not_been(store, tmp_path
     assert ("not better" if ua < 70 else "+5.00 points") in now.version(2).tags["reason"]
 
 
-def _work(uri, folder, barrier, name, rounds):
-    """Of each round's models one is registered by both processes; each then moves the champion."""
-    with open_store(uri, "speech-emotion") as store:
-        for turn in range(rounds):
-            barrier.wait()
-            add(store, folder, f"both-{turn}", ua=60.0 + turn)
-            add(store, folder, f"{name}-{turn}", ua=60.5 + turn)
-            promote(store, PARAMS, 1 + turn % 2, name, QUIET)
+def test_two_processes_at_once_on_a_new_file_do_not_corrupt_it(tmp_path):
+    two_at_once(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, rounds=6)
 
 
-def test_two_processes_at_once_do_not_corrupt_it(new_database, tmp_path):
-    uri, rounds = new_database(), 6
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(2)
-    workers = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        workers.append(context.Process(target=_work, args=(uri, tmp_path / name, barrier, name, rounds)))
-        workers[-1].start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
-    with open_store(uri, "speech-emotion") as store:
-        now = state(store)
-        tags = store.client.get_registered_model(PARAMS.name).tags
-    keys = [version.tags["key"] for version in now.versions]
-    assert sorted(keys) == sorted({f"{name}-{turn}" for name in ("both", "one", "two") for turn in range(rounds)})
-    assert not [key for key in tags if key.startswith(PREFIX)]
-    assert now.history[0].before is None
-    for event, following in itertools.pairwise(now.history):
-        assert following.before == event.champion
-        assert following.how != "moved elsewhere"
-    assert now.champion == now.history[-1].champion
-    assert all("decided" in version.tags for version in now.versions)
+@pytest.mark.slow
+def test_two_processes_at_once_on_an_empty_database_server_do_not_corrupt_it(postgres, tmp_path, monkeypatch):
+    uri = create_database(postgres, "registrations")
+    monkeypatch.chdir(tmp_path)  # artifacts of a database server lie in the working folder
+    two_at_once(uri, tmp_path, rounds=4)
 
 
 def test_the_history_is_readable_as_it_stands_in_the_tags(three):

@@ -10,6 +10,7 @@ import mlflow
 import pytest
 import requests
 
+from made_up_models import two_at_once
 from speech_emotion.errors import UserError
 from speech_emotion.recorder import Recorder
 from speech_emotion.tracking.connection import open_store
@@ -133,6 +134,13 @@ def test_a_model_is_registered_given_an_alias_and_read_back(tracking, tracked, t
         path = mlflow.artifacts.download_artifacts("models:/speech-emotion@champion", dst_path=str(tmp_path))
     assert (Path(path) / "MLmodel").is_file()
     assert tracking.query("mlflow", "SELECT alias FROM registered_model_aliases") == [("champion",)]
+
+
+def test_two_users_who_register_at_once_do_not_corrupt_the_registry(tracking, tmp_path):
+    users = [
+        {"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password} for name, password in USERS.items()
+    ]
+    two_at_once(tracking.uri, tmp_path, rounds=3, users=users)
 
 
 def test_a_second_user_may_log_beside_the_first_but_not_delete(tracking, tracked, user):

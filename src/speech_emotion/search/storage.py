@@ -18,12 +18,10 @@ from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
 
 from speech_emotion.errors import UserError
+from speech_emotion.store.locks import LOCKS, STUDIES, file_turn, server_turn
 
 SQLITE = "sqlite:///"
 SECONDS_FOR_A_LOCKED_FILE = 60
-LOCKS = 0x5E3A  # first number of this project's advisory locks in a database that others may use, too
-TURN = 0  # second number: the right to change studies; workers have their own from 1
-KEEPALIVE = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}  # seconds, tries
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -48,7 +46,7 @@ class FileGuard:
         self.database = database
 
     def turn(self) -> contextlib.AbstractContextManager:
-        return FileLock(f"{self.database}.lock")
+        return file_turn(self.database)
 
     @contextlib.contextmanager
     def present(self) -> Iterator[int]:
@@ -79,15 +77,13 @@ class ServerGuard:
     def __init__(self, engine: sqlalchemy.Engine):
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        with self._held(TURN):
-            yield
+    def turn(self) -> contextlib.AbstractContextManager:
+        return server_turn(self._engine, STUDIES)
 
     @contextlib.contextmanager
     def present(self) -> Iterator[int]:
         worker = _fresh_number()
-        with self._held(worker):
+        with server_turn(self._engine, worker):
             yield worker
 
     def is_alive(self, worker: int) -> bool:
@@ -96,17 +92,6 @@ class ServerGuard:
             if free:
                 connection.scalar(sqlalchemy.func.pg_advisory_unlock(LOCKS, worker).select())
         return not free
-
-    @contextlib.contextmanager
-    def _held(self, number: int) -> Iterator[None]:
-        with self._engine.connect() as connection:
-            for name, value in KEEPALIVE.items():  # a machine that vanished is noticed within a minute
-                connection.scalar(sqlalchemy.func.set_config(name, str(value), False).select())
-            connection.execute(sqlalchemy.func.pg_advisory_lock(LOCKS, number).select())
-            try:
-                yield
-            finally:
-                connection.execute(sqlalchemy.func.pg_advisory_unlock(LOCKS, number).select())
 
 
 def storage_url(setting: str, folder: Path, system: str) -> str:

@@ -20,10 +20,12 @@ import mlflow
 import requests
 import sqlalchemy
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from speech_emotion.errors import UserError
+from speech_emotion.store.locks import TABLES, file_turn, server_turn
 
 ARTIFACTS = "mlartifacts"  # beside the database
 SECONDS_TO_ANSWER = 5
@@ -66,18 +68,34 @@ def open_store(uri: str, experiment: str) -> Iterator[Store]:
     before = mlflow.get_tracking_uri()
     try:
         mlflow.set_tracking_uri(uri)  # logging a model takes the library's own setting
-        client = mlflow.MlflowClient(uri)
-        yield Store(client, uri, _experiment(client, uri, experiment))
+        with _turn(uri):
+            client = mlflow.MlflowClient(uri)
+            id = _experiment(client, uri, experiment)
+        yield Store(client, uri, id)
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError, requests.RequestException, OSError) as error:
         raise UserError(f"track.uri = {shown}: {_failure(error)}") from None
     finally:
         mlflow.set_tracking_uri(before)
 
 
+def _turn(uri: str) -> contextlib.AbstractContextManager:
+    """Whoever opens a database first makes its tables: two at once would spoil them."""
+    if uri.startswith(SQLITE):
+        return file_turn(Path(uri.removeprefix(SQLITE)))
+    if uri.startswith("postgresql"):
+        return server_turn(sqlalchemy.create_engine(uri, isolation_level="AUTOCOMMIT"), TABLES)
+    return contextlib.nullcontext()  # a server made its own before it answered
+
+
 def _experiment(client: mlflow.MlflowClient, uri: str, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
-        return client.create_experiment(name, artifact_location=_artifacts(uri))
+        try:
+            return client.create_experiment(name, artifact_location=_artifacts(uri))
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # another process was quicker
+                raise
+            found = client.get_experiment_by_name(name)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return found.experiment_id
