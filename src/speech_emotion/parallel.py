@@ -7,15 +7,18 @@ from typing import TypeVar
 import joblib
 import threadpoolctl
 
+from speech_emotion.parentage import end_with
 from speech_emotion.recorder import Recorder
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def _single_threaded(function: Callable[[Item], Result], item: Item, folder: str) -> Result:
+def _single_threaded(function: Callable[[Item], Result], item: Item, folder: str, caller: int) -> Result:
     import torch
 
+    if os.getpid() != caller:
+        end_with(caller)
     os.chdir(folder)  # a worker that served an earlier call may stand elsewhere, and paths may be relative
     torch.set_num_threads(1)  # one thread a process: sums do not depend on the number of cores
     with threadpoolctl.threadpool_limits(1):
@@ -28,10 +31,10 @@ def ordered_map(
     """Yields function(item) for each item, in order, computed by `workers` processes of one thread each.
 
     `function` and the items must be picklable (module-level functions, functools.partial). An exception in a worker is
-    raised here.
+    raised here. The processes end with this one, even where it is killed.
     """
     total = len(items) if isinstance(items, Sized) else None
     folder = os.getcwd()
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="4*n_jobs", batch_size=1)
-    results = pool(joblib.delayed(_single_threaded)(function, item, folder) for item in items)
+    results = pool(joblib.delayed(_single_threaded)(function, item, folder, os.getpid()) for item in items)
     yield from recorder.progress(results, title, total)

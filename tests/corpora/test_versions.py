@@ -204,3 +204,41 @@ def test_a_single_corpus_can_be_pulled_back(project):
     shutil.rmtree(project / "data" / "demo")
     assert dvc(project, "pull", "data/demo").returncode == 0
     versions.guard(project / "data")
+
+
+@pytest.fixture
+def recorded_here(tmp_path: Path) -> Path:
+    """data/ of a project whose data.dvc records it, without a remote."""
+    (tmp_path / "data.dvc").write_text("outs:\n- md5: 0123.dir\n  path: data\nmeta:\n  corpora: {demo: 2}\n")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    return tmp_path / "data"
+
+
+def test_the_address_of_the_data_is_the_recorded_hash_and_nothing_where_nothing_is_recorded(recorded_here, tmp_path):
+    assert versions.address(recorded_here) == {"dvc": "0123.dir"}
+    assert versions.address(tmp_path / "elsewhere") == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("s3://speech/store", "s3://speech/store"),
+        ("https://ann:secret@data.example.org/store?token=secret", "https://data.example.org/store"),
+        ("/mnt/store", None),
+        ("../store", None),
+    ],
+)
+def test_the_address_names_a_remote_that_others_reach_without_its_password(recorded_here, url, shown):
+    git(recorded_here.parent, "init", "-q")
+    finished = dvc(recorded_here.parent, "remote", "add", "--default", "store", url)
+    assert finished.returncode == 0, finished.stderr
+    assert versions.address(recorded_here) == {"dvc": "0123.dir"} | ({"remote": shown} if shown else {})
+
+
+def test_the_remote_set_for_this_machine_alone_overrides_the_projects(recorded_here):
+    (recorded_here.parent / ".dvc" / "config").write_text(
+        "['remote \"a\"']\n    url = s3://ours\n[core]\n    remote = a\n"
+    )
+    (recorded_here.parent / ".dvc" / "config.local").write_text("['remote \"a\"']\n    url = s3://mine\n")
+    assert versions.address(recorded_here)["remote"] == "s3://mine"

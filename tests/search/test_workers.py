@@ -6,6 +6,7 @@ import pytest
 from optuna.trial import TrialState
 
 from made_up_searches import kills_always, kills_once, searches, smooth, undisturbed
+from orphans import killed_with_workers, survivors
 from speech_emotion.search import workers
 from speech_emotion.search.storage import open_storage, open_study
 from speech_emotion.search.workers import search, work
@@ -78,3 +79,22 @@ def test_a_finished_search_starts_no_trial(tmp_path, count):
     jobs = searches(tmp_path, f"sqlite:///{tmp_path / 't2.db'}", count=1)
     first = search(jobs, 1, Told(), "", smooth)
     assert _rows(search(jobs, count, Told(), "", kills_always)) == _rows(first)
+
+
+SEARCHES = """
+from pathlib import Path
+from made_up_searches import searches, works_on
+from speech_emotion.recorder import Recorder
+from speech_emotion.search.workers import search
+
+folder = Path({folder!r})
+search(searches(folder, "sqlite:///" + str(folder / "t2.db")), 2, Recorder(quiet=True), "", works_on)
+"""
+
+
+def test_workers_end_and_give_their_trials_back_when_the_process_that_started_them_is_killed(tmp_path):
+    with killed_with_workers(SEARCHES.format(folder=str(tmp_path)), tmp_path, 2) as workers:
+        assert survivors(workers) == []
+    url = f"sqlite:///{tmp_path / 't2.db'}"
+    founds = search(searches(tmp_path, url), 1, Told(), "", smooth)
+    assert not any("killed" in note for found in founds for note in found.notes)

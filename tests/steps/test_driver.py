@@ -42,6 +42,7 @@ def test_time_and_host_lie_beside_the_output(folder):
     execute(_step(_copy), PARAMS, recorder=QUIET)
     record = json.loads((folder / "artifacts/provenance/copy.json").read_text())
     assert record["step"] == "copy" and {"finished", "host", "revision"} <= set(record)
+    assert record["data"] == {}
     assert [path.name for path in (folder / "out/demo").iterdir()] == ["text"]
 
 

@@ -68,6 +68,7 @@ def write_results(root: Path) -> Folders:
     (folders.evaluation / "summary.json").write_text(json.dumps(summary))
     (folders.selected / "best.json").write_text('{"best": "t2", "best_deployable": "k2"}')
     (folders.provenance / "train-k2.json").write_text('{"revision": "0123abc"}')
+    (folders.provenance / "ingest.json").write_text('{"data": {"dvc": "77.dir", "remote": "s3://speech/store"}}')
     return folders
 
 

@@ -64,6 +64,9 @@ def test_every_run_holds_what_it_should(folders, mirrored):
     (dataset,) = k2.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == ("emodb", ("ab" * 32)[:36])
     assert {tag.key: tag.value for tag in dataset.tags}["licence"] == "CC0-1.0"
+    version = {"dvc": "77.dir", "remote": "s3://speech/store"}
+    assert json.loads(dataset.dataset.source) == {"uri": "data/emodb", **version}
+    assert json.loads(dataset.dataset.profile).items() >= version.items()
     with open_store(mirrored, "speech-emotion") as store:
         client = store.client
         names = {file.path for file in client.list_artifacts(k2.info.run_id)}
@@ -79,6 +82,14 @@ def test_every_run_holds_what_it_should(folders, mirrored):
     assert [point.step for point in history] == [epoch for epoch, _ in curve]
     assert [point.value for point in history] == pytest.approx([value for _, value in curve])
     assert unit.data.metrics["ua"] == 50.0
+
+
+def test_without_provenance_the_dataset_is_the_projects_folder(folders, new_database):
+    (folders.provenance / "ingest.json").unlink()
+    uri = new_database()
+    bring(folders, uri)
+    (dataset,) = runs(uri, "tags.kind = 'comparison'")[0].inputs.dataset_inputs
+    assert json.loads(dataset.dataset.source) == {"uri": "data/emodb"}
 
 
 def test_pages_say_in_words_what_was_measured(mirrored):

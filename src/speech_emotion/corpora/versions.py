@@ -9,9 +9,12 @@ it looks at data/.
 import hashlib
 import subprocess
 import sys
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from ruamel.yaml import YAML, YAMLError
 
@@ -100,6 +103,35 @@ def record(data: Path, corpus: str) -> None:
     stream = StringIO()
     _yaml().dump(document, stream)
     write_text(path, stream.getvalue())
+
+
+def address(data: Path = Path("data")) -> dict[str, str]:
+    """Where DVC finds the recorded corpora again, free of this machine's paths and of passwords.
+
+    Returns:
+        dvc: hash of the list of all files, as `<data>.dvc` has it; remote: URL of the default remote, where one that
+        others can reach is set. Empty where no such file records anything.
+    """
+    try:
+        digest = _read(_dvc_file(data))["outs"][0]["md5"]
+    except (TypeError, KeyError, IndexError, UserError):
+        return {}
+    remote = _remote(data.parent / ".dvc")
+    return {"dvc": str(digest)} | ({"remote": remote} if remote else {})
+
+
+def _remote(folder: Path) -> str:
+    """URL of DVC's default remote; empty where there is none, or where it is a folder of this machine."""
+    settings = ConfigParser(interpolation=None)
+    try:
+        settings.read([folder / "config", folder / "config.local"], encoding="utf-8")  # the latter overrides
+        url = settings.get(f"'remote \"{settings.get('core', 'remote')}\"'", "url")
+    except ConfigParserError:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme in ("", "file") or len(parts.scheme) == 1:  # a path; a letter is a drive of Windows
+        return ""
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 def write_checked(folder: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from speech_emotion.corpora.versions import address
 from speech_emotion.errors import UserError
 from speech_emotion.params import Params, check, load_params
 from speech_emotion.recorder import Recorder
@@ -144,6 +145,7 @@ def _write_provenance(folder: Path, name: str, started: float) -> None:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "revision": revision(),
+        "data": address(),
     }
     write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
 

@@ -76,6 +76,7 @@ def read_entries(folders: Folders, systems: Sequence[str]) -> list[Entry]:
         name=summary["corpus"],
         digest=summary["table_sha256"],
         source=f"data/{summary['corpus']}",
+        version=_provenance(folders, "ingest").get("data") or {},
         profile={"utterances": len(utterances), "speakers": utterances["speaker"].nunique()},
         licences=tuple(sorted(utterances["licence"].unique())),
     )
@@ -263,9 +264,13 @@ def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, An
 
 
 def _revision(folders: Folders, system: str) -> dict[str, str]:
-    path = folders.provenance / f"train-{system}.json"
-    revision = _json(path).get("revision") if path.is_file() else None
+    revision = _provenance(folders, f"train-{system}").get("revision")
     return {"revision": revision} if revision else {}
+
+
+def _provenance(folders: Folders, step: str) -> Mapping[str, Any]:
+    path = folders.provenance / f"{step}.json"
+    return _json(path) if path.is_file() else {}
 
 
 def _curves(rows: pd.DataFrame) -> dict[str, list[tuple[int, float]]]:

@@ -8,11 +8,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Dataset:
-    """The corpus as the runs saw it: `digest` is of the table of utterances, which holds each file's sha256."""
+    """The corpus as the runs saw it.
+
+    Attributes:
+        digest: of the table of utterances, which holds each file's sha256.
+        source: folder in the project.
+        version: how DVC finds that folder again: `dvc`, the hash that data.dvc recorded, and `remote`, its URL; as far
+            as known.
+    """
 
     name: str
     digest: str
     source: str
+    version: Mapping[str, str]
     profile: Mapping[str, int]
     licences: tuple[str, ...]
 

@@ -286,14 +286,20 @@ def _delete(store: Store, index: _Index, run: Run, report: Report) -> None:
 
 
 def _dataset(dataset: Dataset) -> DatasetInput:
+    """As the pages show it: the source is a folder of the project, `dvc pull` brings it back at the run's revision."""
     tracked = TrackedDataset(
         name=dataset.name,
         digest=dataset.digest[:DIGEST_LENGTH],
         source_type="local",
-        source=json.dumps({"uri": dataset.source}),
-        profile=json.dumps(dict(dataset.profile)),
+        source=json.dumps({"uri": dataset.source, **dataset.version}),
+        profile=json.dumps({**dataset.profile, **dataset.version}),
     )
-    tags = {MLFLOW_DATASET_CONTEXT: "training", "licence": ", ".join(dataset.licences), "sha256": dataset.digest}
+    tags = {
+        MLFLOW_DATASET_CONTEXT: "training",
+        "licence": ", ".join(dataset.licences),
+        "sha256": dataset.digest,
+        **dataset.version,
+    }
     return DatasetInput(tracked, [InputTag(name, value) for name, value in tags.items()])
 
 
