@@ -16,7 +16,7 @@ EVALUATE = Evaluate(calibration_bins=15, bootstrap_draws=100, confidence=0.95, p
 def card(tmp_path):
     """Makes the card of a system with made-up predictions."""
 
-    def make(licence="CC0-1.0", corpus="emodb", speakers=SPEAKERS, **changed):
+    def make(licence="CC0-1.0", corpus="emodb", speakers=SPEAKERS, agreeing=10, **changed):
         rows = utterances(corpus=corpus, licence=licence, speakers=speakers)
         write_table(tmp_path, rows)
         write_system(tmp_path / "k2", predictions(rows, "k2"), **changed)
@@ -34,9 +34,10 @@ def card(tmp_path):
             "sha256": {"fp32.onnx": "ab" * 32},
         }
         check = {"fp32": {"max_difference": 2e-7}, "int8": {"agreement": 0.985, "windows": 200}}
+        refit = {"epochs": 12, "hyperparameters": {"dropout": 0.2}, "agreeing": agreeing, "folds": 10}
         figures = score(result, table.set_index("id")["sex"], EVALUATE)
         return model_card(
-            Facts(result, json.loads(json.dumps(figures)), table, bundle, check, "cd" * 32, 0.0123)
+            Facts(result, json.loads(json.dumps(figures)), table, bundle, check, "cd" * 32, refit, 0.0123)
         ), figures
 
     return make
@@ -112,3 +113,9 @@ def test_the_same_results_make_the_same_card_with_the_hash_of_the_data(card):
 def test_speakers_of_unknown_sex_are_no_group(card):
     text, _ = card(speakers=("s1", "s2", "s3"))
     assert "does not tell the sex" in section(text, "Each sex")
+
+
+@pytest.mark.parametrize(("agreeing", "said"), [(10, "as in all folds: dropout 0.2"), (3, "3 of 10 folds found them")])
+def test_the_card_says_what_the_shipped_model_was_fitted_with(card, agreeing, said):
+    text = section(card(agreeing=agreeing)[0], "How it was measured")
+    assert said in text and "12 epochs" in text

@@ -149,10 +149,35 @@ def test_select_refits_on_every_speaker_with_the_median_epoch(workplace):
     assert (best["best"], best["best_deployable"]) == ("t2", "k2")
     record = json.loads(Path("artifacts/train/k2/units.json").read_text())
     epochs = int(np.median([unit["best_epoch"] for unit in record["units"].values()]))
-    assert best["refit_epochs"] == epochs
+    assert best["refit"] == {
+        "epochs": epochs,
+        "hyperparameters": record["hyperparameters"],
+        "agreeing": record["folds"],
+        "folds": record["folds"],
+    }
     assert 0.25 <= best["temperature"] <= 4
     assert best["calibration"]["ece_after"] <= best["calibration"]["ece_before"]
     assert {path.name for path in Path("artifacts/select/model").iterdir()} == {"system.json", "model.safetensors"}
+
+
+def test_select_refits_with_what_lies_nearest_to_all_folds_where_a_search_found_several(workplace):
+    params = workplace(features=_deployable(workplace()))
+    for system in ("k2", "t2"):
+        _train(params, system)
+    _metrics(k2=50.0, t2=70.0)
+    path = Path("artifacts/train/k2/units.json")
+    record = json.loads(path.read_text())
+    folds = sorted({key.rpartition("-")[0] for key in record["units"]})
+    for key, unit in record["units"].items():
+        dropout = 0.1 + folds.index(key.rpartition("-")[0]) / 10
+        unit["hyperparameters"] = {**record["hyperparameters"], "dropout": dropout}
+    path.write_text(json.dumps(record))
+    _run(params, "select")
+    refit = json.loads(Path("artifacts/select/best.json").read_text())["refit"]
+    assert refit["hyperparameters"]["dropout"] == 0.1 + (len(folds) - 1) // 2 / 10
+    assert (refit["agreeing"], refit["folds"]) == (1, len(folds))
+    shipped = json.loads(Path("artifacts/select/model/system.json").read_text())
+    assert shipped["hyperparameters"] == refit["hyperparameters"]
 
 
 def _deployable(params):

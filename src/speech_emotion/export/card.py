@@ -38,6 +38,7 @@ class Facts:
         utterances: the table, of which the protocol tests a part.
         bundle: bundle.json; check: check.json.
         table_sha256: of utterances.parquet.
+        refit: what the shipped model was fitted with: epochs, hyperparameters, agreeing, folds (see the select step).
         calibrated_ece: expected calibration error after temperature scaling, each speaker's by the others.
     """
 
@@ -47,6 +48,7 @@ class Facts:
     bundle: Mapping[str, Any]
     check: Mapping[str, Any]
     table_sha256: str
+    refit: Mapping[str, Any]
     calibrated_ece: float
 
 
@@ -120,11 +122,25 @@ def _protocol(facts: Facts) -> str:
         f"Protocol {units.protocol}, {kind}.",
         f"{count(units.folds, 'fold')}; seeds: {', '.join(map(str, units.seeds))}; the figures are those of the folds' "
         "models. The shipped model has heard everybody, so that nobody is left to measure it on.",
+        _refit(facts.refit),
         "UA is the unweighted average recall over the pooled predictions of all folds, mean over seeds; its interval a "
         "bootstrap over speakers.",
         f"Table of utterances: sha256 `{facts.table_sha256}`.",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _refit(refit: Mapping[str, Any]) -> str:
+    values = ", ".join(f"{name} {value}" for name, value in refit["hyperparameters"].items())
+    epochs = f"{count(refit['epochs'], 'epoch')}, the median of the folds' best; " if refit["epochs"] else ""
+    if refit["agreeing"] == refit["folds"]:
+        return f"The shipped model was fitted with {epochs}hyper-parameters as in all folds: {values}."
+    return (
+        "Hyper-parameters were searched for in each fold, on its inner speakers, and the folds found different ones: "
+        "the figures are those of the search as a whole. The shipped model was fitted with "
+        f"{epochs}hyper-parameters of the fold that lies nearest to all others ({refit['agreeing']} of "
+        f"{count(refit['folds'], 'fold')} found them): {values}."
+    )
 
 
 def _figures(facts: Facts) -> str:
@@ -240,7 +256,7 @@ def _use(facts: Facts) -> str:
 
 def _provenance(facts: Facts) -> str:
     bundle, units = facts.bundle, facts.result.units
-    lines = [f"System `{bundle['system']}` after {units.paper}; hyper-parameters in the run of the model."]
+    lines = [f"System `{bundle['system']}` after {units.paper}."]
     lines += [f"{name}: sha256 `{sha256}`" for name, sha256 in bundle["sha256"].items()]
     return "\n".join(f"- {line}" for line in lines)
 

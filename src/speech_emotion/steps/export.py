@@ -90,6 +90,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
         bundle=bundle,
         check=check,
         table_sha256=sha256_file(inputs["utterances"] / "utterances.parquet"),
+        refit=chosen["refit"],
         calibrated_ece=chosen["calibration"]["ece_after"],
     )
     write_text(folder / CARD, model_card(facts))

@@ -12,6 +12,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.evaluation.calibration import best_temperature, cross_fitted
 from speech_emotion.evaluation.metrics import calibration_error
 from speech_emotion.recorder import Recorder
+from speech_emotion.search.agreement import central
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.train import experiment_of
 from speech_emotion.store.atomic import write_text
@@ -37,13 +38,13 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
     (outputs["selected"] / "model").mkdir()
     if deployable:
         record = records[deployable[0]]
-        epochs = _refit(inputs, params, record, outputs["selected"] / "model", recorder)
+        refitted = _refit(inputs, params, record, outputs["selected"] / "model", recorder)
         chosen |= {
             "figures": metrics[deployable[0]],
             "corpus": record["corpus"],
             "protocol": record["protocol"],
             "speaker_independent": record["speaker_independent"],
-            "refit_epochs": epochs,
+            "refit": refitted,
             **calibration(inputs["trained"] / deployable[0], record["labels"], params.evaluate.calibration_bins),
         }
     write_text(outputs["selected"] / "best.json", json.dumps(chosen, indent=1, sort_keys=True) + "\n")
@@ -82,12 +83,19 @@ def calibration(trained: Path, labels: Sequence[str], bins: int) -> dict[str, An
     }
 
 
-def _refit(inputs: Folders, params: StepParams, record: Mapping[str, Any], folder: Path, recorder: Recorder) -> int:
-    """Fits the system on all speakers with the median of the folds' best epochs; returns how many these are."""
+def _refit(
+    inputs: Folders, params: StepParams, record: Mapping[str, Any], folder: Path, recorder: Recorder
+) -> dict[str, Any]:
+    """Fits the system on all speakers with the median of the folds' best epochs.
+
+    Returns:
+        epochs; hyperparameters; agreeing and folds: how many folds were trained with these, and of how many.
+    """
     system_params = params.of_system(record["system"])
     experiment, _, _ = experiment_of(system_params, inputs["utterances"], inputs["features"])
     units = list(record["units"].values())
-    hyperparameters = common_hyperparameters(units, record["hyperparameters"])
+    tried = [unit["hyperparameters"] for unit in units]
+    hyperparameters = tried[central(tried)]
     stores = experiment.stores()
     system = experiment.create(hyperparameters, stores)
     recorder.note(f"fitting {record['system']} again on all {len(experiment.targets)} utterances")
@@ -96,17 +104,12 @@ def _refit(inputs: Folders, params: StepParams, record: Mapping[str, Any], folde
     temperature = float(np.median([unit["temperature"] for unit in units]))
     fit = refit(system, experiment, stores, seed, epochs, temperature)
     save_system(system, folder)
-    return fit.best_epoch
-
-
-def common_hyperparameters(units: Sequence[Mapping[str, Any]], default: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the folds if they agree; where a search chose by fold, what most folds chose, else the default."""
-    counts: dict[str, int] = {}
-    for unit in units:
-        text = json.dumps(unit["hyperparameters"], sort_keys=True)
-        counts[text] = counts.get(text, 0) + 1
-    best = max(counts, key=lambda text: (counts[text], text))
-    return json.loads(best) if counts[best] > 1 or len(units) == 1 else dict(default)
+    return {
+        "epochs": fit.best_epoch,
+        "hyperparameters": hyperparameters,
+        "agreeing": tried.count(hyperparameters) // len(record["seeds"]),
+        "folds": record["folds"],
+    }
 
 
 STEP = Step(
