@@ -125,6 +125,20 @@ def test_selected_model_is_there_once_and_loads_and_predicts(exported, new_datab
     assert loaded.predict({"waveform": waveform})["emotion"].tolist() == [LABELS[1]]
 
 
+def test_the_models_page_says_what_it_is_and_of_what_revision(exported, new_database):
+    uri = new_database()
+    bring(exported, uri)
+    (run,) = runs(uri, "tags.kind = 'model'")
+    note = run.data.tags["mlflow.note.content"]
+    assert "**K2** as it ships" in note and "UA 61.5 %" in note and "within 1.0e-07" in note and "98.0 %" in note
+    assert run.data.tags["mlflow.source.git.commit"] == "0123abc"
+
+
+def test_every_system_has_a_colour_of_its_own_in_the_charts(mirrored):
+    colours = [run.data.tags["mlflow.runColor"] for run in runs(mirrored, "tags.kind = 'system'")]
+    assert len(set(colours)) == len(SYSTEMS)
+
+
 def test_wiped_database_is_filled_again(folders, mirrored, new_database):
     wiped = new_database("after-the-wipe.db")
     assert bring(folders, wiped) == Report(made=RUNS)

@@ -12,12 +12,13 @@ import pandas as pd
 
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.figures import COLOURS
 from speech_emotion.export.files import BUNDLE, CHECK, FP32, INT8
 from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking import details, notes
 from speech_emotion.tracking.entries import Dataset, Entry, Period
 from speech_emotion.tracking.journal import Journal, group_of, read_journal
-from speech_emotion.tracking.tags import GROUP, UNIT
+from speech_emotion.tracking.tags import COLOUR, GROUP, UNIT
 
 CURVES = ("loss", "valid_loss", "valid_ua")
 OF_ALL_SYSTEMS = ("comparison.png", "recall.png")  # figures; every other one is named <kind>-<system>.png
@@ -82,7 +83,10 @@ def read_entries(folders: Folders, systems: Sequence[str]) -> list[Entry]:
     )
     if missing := [system for system in systems if system not in metrics]:
         raise UserError(f"{folders.evaluation / 'metrics.json'}: has no {missing[0]}: run the evaluate step again")
-    entries = [_system(folders, system, tags, metrics[system], dataset) for system in systems]
+    entries = [
+        _system(folders, system, tags, metrics[system], dataset, COLOURS[number % len(COLOURS)])
+        for number, system in enumerate(systems)
+    ]
     entries.append(_comparison(folders, tags, metrics, dataset))
     if (folders.exported / BUNDLE).is_file():
         entries.append(_model(folders, tags, metrics, dataset))
@@ -90,7 +94,12 @@ def read_entries(folders: Folders, systems: Sequence[str]) -> list[Entry]:
 
 
 def _system(
-    folders: Folders, system: str, shared: Mapping[str, str], metrics: Mapping[str, Any], dataset: Dataset
+    folders: Folders,
+    system: str,
+    shared: Mapping[str, str],
+    metrics: Mapping[str, Any],
+    dataset: Dataset,
+    colour: str,
 ) -> Entry:
     folder = folders.trained / system
     units = _json(folder / "units.json")
@@ -121,7 +130,7 @@ def _system(
         key=key,
         state=hash_json([key, metrics, note, _hashes(files)]),
         name=system_name(system, shared["protocol"]),
-        tags={**tags, GROUP: group_of(unit["key"] for unit in units["units"].values())},
+        tags={**tags, GROUP: group_of(unit["key"] for unit in units["units"].values()), COLOUR: colour},
         params={
             "system": system,
             "protocol": shared["protocol"],
@@ -248,16 +257,24 @@ def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, An
     files = {path: folder for path, folder in files.items() if path.is_file()}
     system = bundle["system"]
     figures = metrics.get(system, {})
+    tags = {
+        **shared,
+        "system": system,
+        "title": bundle["title"],
+        "licences": ", ".join(bundle["licences"]),
+        **_revision(folders, system),
+    }
     key = hash_json(["model", dict(shared), figures, _hashes(files)])
     return Entry(
         kind="model",
         key=key,
         state=key,
         name=f"{system} for the device · {shared['protocol']}",
-        tags={**shared, "system": system, "title": bundle["title"], "licences": ", ".join(bundle["licences"])},
+        tags=tags,
         params=_flat({name: value for name, value in bundle.items() if name != "sha256"}, ""),
         metrics=_figures(figures) | _numbers({"fp32": check["fp32"], "int8": check["int8"]}),
         files=files,
+        note=notes.of_model(bundle, figures, check, tags, dataset),
         dataset=dataset,
         model=folders.exported / FP32,
     )

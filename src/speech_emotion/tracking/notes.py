@@ -70,6 +70,33 @@ def of_comparison(metrics: Mapping[str, Any], tags: Mapping[str, str], dataset: 
     )
 
 
+def of_model(
+    bundle: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    check: Mapping[str, Any],
+    tags: Mapping[str, str],
+    dataset: Dataset,
+) -> str:
+    """The page of the exported model: what it is, whose figures it carries, how far its forms agree."""
+    difference, agreement = check["fp32"].get("max_difference"), check["int8"].get("agreement")
+    said = [f"FP32 within {difference:.1e} of a probability"] if difference is not None else []
+    said += [f"INT8 names the same emotion in {100 * agreement:.1f} % of windows"] if agreement is not None else []
+    return "\n".join(
+        [
+            f"**{bundle['title']}** as it ships: from the waveform to the probabilities of {len(bundle['labels'])} "
+            f"emotions ({', '.join(bundle['labels'])}), fitted on all speakers of {_setting(tags, dataset)}.",
+            *_warnings(tags),
+            "",
+            f"Its figures (UA {_percent(metrics, 'ua')}, WA {_percent(metrics, 'wa')}) are those of the folds' models, "
+            f"on speakers never heard: run *{bundle['system']} · {tags['protocol']}*.",
+            *([f"Against the trained model: {'; '.join(said)}."] if said else []),
+            *_origin(tags, dataset),
+            "",
+            "`MODEL_CARD.md` among the model's artifacts says what it is for and what it is not for.",
+        ]
+    )
+
+
 def _setting(tags: Mapping[str, str], dataset: Dataset) -> str:
     kind = "speaker-independent" if tags["speaker_independent"] == "true" else "speaker-dependent"
     utterances, speakers = dataset.profile["utterances"], dataset.profile["speakers"]
@@ -86,7 +113,9 @@ def _warnings(tags: Mapping[str, str]) -> list[str]:
 
 
 def _origin(tags: Mapping[str, str], dataset: Dataset) -> list[str]:
-    lines = ["", f"Data: `{dataset.source}`, licence {', '.join(dataset.licences)}, sha256 `{dataset.digest[:12]}`."]
+    version = "".join(f", {name} `{value}`" for name, value in dataset.version.items())
+    licences = ", ".join(dataset.licences)
+    lines = ["", f"Data: `{dataset.source}`, licence {licences}, sha256 `{dataset.digest[:12]}`{version}."]
     return [*lines, f"Revision: `{tags['revision']}`."] if "revision" in tags else lines
 
 

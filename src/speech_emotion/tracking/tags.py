@@ -10,3 +10,4 @@ PROCESS = "process"  # which process writes a live run, as JSON
 SEEN = "seen"  # when it last did, in milliseconds since 1970
 PROGRESS = "progress"  # of a training, in words
 SOURCE = "dvc repro"  # what the pages name as the origin of runs
+COLOUR = "mlflow.runColor"  # of a run in MLflow's table and charts
