@@ -14,6 +14,7 @@ from made_up_export import LABELS, RATE, WINDOW, write_export
 from speech_emotion import cli
 from speech_emotion.corpora import fetch, versions
 from speech_emotion.errors import UserError
+from speech_emotion.store.arrays import ArrayStore, ArrayWriter
 
 TOP = Path(__file__).parents[1]
 METRICS = {
@@ -364,3 +365,19 @@ def test_predict_takes_a_registered_model_of_the_store(recordings, project, caps
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith("recordings/b.wav")
     assert "error: model = models:/nobody@champion: " in err
+
+
+def test_parts_are_joined_in_the_order_given(tmp_path):
+    for name, ids in (("one", ["a", "b"]), ("two", ["c"])):
+        with ArrayWriter(tmp_path / name / "plain") as writer:
+            for id in ids:
+                writer.add(id, np.zeros(3))
+    assert cli.main(["join", *(str(tmp_path / name) for name in ("joined", "one", "two"))]) == 0
+    assert ArrayStore(tmp_path / "joined/plain").ids == ["a", "b", "c"]
+
+
+def test_parts_that_overlap_end_in_a_line(tmp_path, capsys):
+    with ArrayWriter(tmp_path / "one/plain") as writer:
+        writer.add("a", np.zeros(3))
+    assert cli.main(["join", *(str(tmp_path / name) for name in ("joined", "one", "one"))]) == 1
+    assert capsys.readouterr().err.startswith("error: a: is in parts ")

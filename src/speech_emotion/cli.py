@@ -15,6 +15,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.params import PARAMS_FILE, Params, load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.store.atomic import write_text
+from speech_emotion.store.parts import join
 
 DATA = Path("data")
 EVALUATION = Path("artifacts/evaluate")
@@ -386,6 +387,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("studies", help="list the searches of the corpus at work")
     command.add_argument("--remove-old", action="store_true", help="remove those of other data, params or code")
     command.set_defaults(act=lambda options: studies(options.remove_old))
+
+    command = commands.add_parser("join", help="join what a step wrote of each part (docs/scale.md)")
+    command.add_argument("output", type=Path)
+    command.add_argument("parts", nargs="+", type=Path, metavar="PART", help="folders, in the order of the parts")
+    command.set_defaults(act=lambda options: join(options.parts, options.output))
 
     command = commands.add_parser("publish", help="put the finished units of the last run under papers/, for git")
     command.set_defaults(act=lambda options: publish())

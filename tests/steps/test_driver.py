@@ -9,7 +9,7 @@ from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps import __main__ as command
 from speech_emotion.steps.driver import NAMES, execute, load_step, parse_params
-from speech_emotion.steps.step import Step, StepParams
+from speech_emotion.steps.step import WHOLE, Part, Step, StepParams
 
 TOP = Path(__file__).parents[2]
 PARAMS = load_params(TOP / "params.yaml")
@@ -113,3 +113,43 @@ def test_a_users_mistake_ends_in_lines_without_traceback(folder, capsys):
         "error: params.yaml: workers = 0: must be at least 1",
         "error: params.yaml: train.patience = 0: must be at least 1",
     ]
+
+
+def _note_part(inputs, params, outputs, recorder):
+    (outputs["result"] / "part").write_text(f"{params.part.number}/{params.part.count}")
+
+
+def test_a_sharded_step_is_told_its_part(folder):
+    step = _step(_note_part, sharded=True)
+    execute(step, PARAMS, recorder=QUIET, part=(2, 3))
+    assert (folder / "out/demo/part").read_text() == "2/3"
+    assert (folder / "artifacts/provenance/copy-2-of-3.json").is_file()
+    execute(step, PARAMS, recorder=QUIET)
+    assert (folder / "out/demo/part").read_text() == "1/1"
+
+
+@pytest.mark.parametrize("part", [(0, 3), (4, 3), (1, 0), (-1, -1)])
+def test_a_part_that_does_not_exist_is_named(folder, part):
+    with pytest.raises(UserError, match=f"part = {part[0]}/{part[1]}: must be K/N with K from 1 to N"):
+        execute(_step(_note_part, sharded=True), PARAMS, recorder=QUIET, part=part)
+    assert not (folder / "out").exists()
+
+
+def test_a_step_that_is_not_sharded_takes_no_part_but_the_whole(folder):
+    with pytest.raises(UserError, match="part = 1/2: takes no part"):
+        execute(_step(_copy), PARAMS, recorder=QUIET, part=(1, 2))
+    execute(_step(_copy), PARAMS, recorder=QUIET, part=WHOLE)
+
+
+@pytest.mark.parametrize("text", ["2", "a/b", "1/-2", "/3", "1/2/3", "1.0/2"])
+def test_a_part_that_cannot_be_read_ends_in_a_line(folder, capsys, text):
+    assert command.main(["preprocess", f"--part={text}"]) == 1
+    assert capsys.readouterr().err == f"error: part = {text}: must be K/N with K from 1 to N, e.g. 2/4\n"
+
+
+@pytest.mark.parametrize("utterances", [0, 1, 5, 12, 100])
+def test_parts_cover_every_utterance_once_and_in_order(utterances):
+    for count in (1, 3, 7, 12):
+        parts = [Part(number, count).range(utterances) for number in range(1, count + 1)]
+        assert [place for part in parts for place in part] == list(range(utterances))
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -1,9 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 
 from speech_emotion.errors import UserError
 from speech_emotion.store import arrays
-from speech_emotion.store.arrays import ArrayStore, ArrayWriter
+from speech_emotion.store.arrays import ArrayStore, ArrayWriter, read_batches, shards_of
 
 
 def _write(folder, count=5):
@@ -23,7 +25,8 @@ def test_arrays_come_back_as_written(tmp_path):
     for id, array in written.items():
         np.testing.assert_array_equal(store[id], array)
         assert store.copies(id) == [f"{id}#1"]
-        assert store.sources[f"{id}#1"] == id
+        assert store.source(f"{id}#1") == id
+        assert store.source(id) == id
     assert store.copies("u0#1") == []
 
 
@@ -67,4 +70,64 @@ def test_one_id_twice_is_refused(tmp_path):
         writer.add("a", np.zeros(1))
         writer.add("a", np.ones(1))
     with pytest.raises(UserError, match="a is there twice"):
+        ArrayStore(tmp_path)
+
+
+def test_no_arrays_are_a_store_without_ids(tmp_path):
+    with ArrayWriter(tmp_path):
+        pass
+    assert ArrayStore(tmp_path).ids == []
+
+
+def test_utterances_and_copies_never_share_a_shard(tmp_path):
+    with ArrayWriter(tmp_path) as writer:
+        for id in ("a", "b"):
+            writer.add(id, np.zeros(3))
+        for id in ("a", "b"):
+            writer.add(f"{id}#1", np.zeros(3), id)
+    found = [[batch.column("id").to_pylist() for batch in read_batches(shard)] for shard in shards_of(tmp_path)]
+    assert found == [[["a", "b"]], [["a#1", "b#1"]]]
+
+
+def test_a_batch_ends_after_so_many_arrays_or_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "BATCH_ROWS", 3)
+    monkeypatch.setattr(arrays, "BATCH_BYTES", 400)
+    with ArrayWriter(tmp_path) as writer:
+        for number, size in enumerate((1, 1, 1, 1, 200, 1)):
+            writer.add(str(number), np.full(size, number))
+    (shard,) = shards_of(tmp_path)
+    assert [len(batch) for batch in read_batches(shard)] == [3, 2, 1]
+    assert [array[0] for _, array in ArrayStore(tmp_path)] == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_array_is_kept_as_it_was_when_added(tmp_path):
+    array = np.zeros(3, np.float32)
+    with ArrayWriter(tmp_path) as writer:
+        writer.add("a", array)
+        array[:] = 1
+        writer.add("b", array)
+    store = ArrayStore(tmp_path)
+    assert store["a"].tolist() == [0, 0, 0]
+    assert store["b"].tolist() == [1, 1, 1]
+
+
+def test_a_store_holds_no_file_open(tmp_path):
+    _write(tmp_path)
+    before = len(os.listdir("/proc/self/fd"))
+    store = ArrayStore(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert store["u0"].size
+
+
+def test_a_damaged_shard_is_named(tmp_path):
+    _write(tmp_path)
+    shard = shards_of(tmp_path)[0]
+    shard.write_bytes(shard.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"shard-00000\.arrow: is damaged .*: make it again"):
+        ArrayStore(tmp_path)
+
+
+def test_an_empty_file_for_a_shard_is_named(tmp_path):
+    (tmp_path / "shard-00000.arrow").touch()
+    with pytest.raises(UserError, match=r"shard-00000\.arrow: is damaged"):
         ArrayStore(tmp_path)

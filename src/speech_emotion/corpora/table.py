@@ -1,9 +1,10 @@
 """The one table of utterances that every corpus becomes."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -37,6 +38,9 @@ SCHEMA = pa.schema(
         pa.field("licence", pa.string(), nullable=False),
     ]
 )
+
+
+ROWS_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
@@ -111,10 +115,38 @@ def read_utterances(path: Path | str) -> pd.DataFrame:
     Raises:
         UserError: no such file, or another schema.
     """
+    with _opened(path) as file:
+        return file.read().to_pandas()
+
+
+def count_utterances(path: Path | str) -> int:
+    """How many rows the table has. Raises UserError as read_utterances."""
+    with _opened(path) as file:
+        return file.metadata.num_rows
+
+
+def iterate_utterances(path: Path | str, columns: Sequence[str], places: range) -> Iterator[tuple[Any, ...]]:
+    """Some columns of the rows at `places` (from 0, step 1), a row at a time: the table is never held whole.
+
+    Raises:
+        UserError: as read_utterances.
+    """
+    first = 0
+    with _opened(path) as file:
+        for batch in file.iter_batches(ROWS_AT_A_TIME, columns=list(columns)):
+            some = batch.slice(max(places.start - first, 0), max(places.stop - max(places.start, first), 0))
+            first += len(batch)
+            values = some.to_pydict()  # in the file's order of columns
+            yield from zip(*(values[column] for column in columns), strict=True)
+            if first >= places.stop:
+                return
+
+
+def _opened(path: Path | str) -> pq.ParquetFile:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such table: run the ingest step (dvc repro)")
-    table = pq.read_table(path)
-    if not table.schema.equals(SCHEMA):
+    file = pq.ParquetFile(path)
+    if not file.schema_arrow.equals(SCHEMA):
         raise UserError(f"{path}: is not a table of utterances of this version: run the ingest step again")
-    return table.to_pandas()
+    return file

@@ -1,4 +1,4 @@
-"""`python -m speech_emotion.steps NAME [--system ID]`: what dvc.yaml and the Kubeflow components call."""
+"""`python -m speech_emotion.steps NAME [--system ID] [--part K/N]`: what dvc.yaml and the Kubeflow components call."""
 
 import argparse
 import signal
@@ -21,15 +21,24 @@ def _port(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
+def _part(text: str) -> tuple[int, int]:
+    number, separator, count = text.partition("/")
+    if not (separator and number.isdecimal() and count.isdecimal()):
+        raise UserError(f"part = {text}: must be K/N with K from 1 to N, e.g. 2/4")
+    return int(number), int(count)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m speech_emotion.steps", description="Runs one step of the graph.")
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--system", help="which system, for steps that have one instance a system")
+    parser.add_argument("--part", default="1/1", metavar="K/N", help="the K-th of N ranges of the utterances alone")
     parser.add_argument("--params", default=str(PARAMS_FILE), help="file, or JSON text")
     parser.add_argument("--input", type=_port, action="append", default=[], metavar="PORT=FOLDER")
     parser.add_argument("--output", type=_port, action="append", default=[], metavar="PORT=FOLDER")
     options = parser.parse_args(arguments)
     try:
+        part = _part(options.part)
         params = parse_params(options.params)
         recorder = JournalRecorder(JOURNALS, params.track.sample_seconds)
         with watched(recorder, params.track):
@@ -40,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
                 dict(options.input),
                 dict(options.output),
                 recorder,
+                part=part,
             )
     except UserError as error:
         for line in str(error).splitlines():

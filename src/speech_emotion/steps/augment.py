@@ -30,15 +30,15 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
         store = ArrayStore(inputs["waveforms"] / recipe)
         results = ordered_map(work, store, params.workers, recorder, f"augment {recipe}")
         with ArrayWriter(outputs["copies"] / recipe) as writer:
-            for source, copies in zip(store.ids, results, strict=True):
+            for source, copies in results:
                 for number, copy in enumerate(copies, start=1):
                     writer.add(f"{source}#{number}", copy, source)
     write_text(outputs["copies"] / "copies.json", json.dumps(counts, indent=1, sort_keys=True) + "\n")
 
 
-def _copies(params: Augment, rate: int, count: int, item: tuple[str, np.ndarray]) -> list[np.ndarray]:
+def _copies(params: Augment, rate: int, count: int, item: tuple[str, np.ndarray]) -> tuple[str, list[np.ndarray]]:
     id, waveform = item
-    return [augment(waveform, rate, id, number, params) for number in range(1, count + 1)]
+    return id, [augment(waveform, rate, id, number, params) for number in range(1, count + 1)]
 
 
 STEP = Step(

@@ -14,7 +14,7 @@ from speech_emotion.corpora.versions import address
 from speech_emotion.errors import UserError
 from speech_emotion.params import Params, check, load_params
 from speech_emotion.recorder import Recorder
-from speech_emotion.steps.step import Step, StepParams
+from speech_emotion.steps.step import WHOLE, Part, Step, StepParams
 from speech_emotion.store.atomic import atomic_folders, write_text
 
 NAMES = (
@@ -53,16 +53,19 @@ def execute(
     outputs: Mapping[str, Path] | None = None,
     recorder: Recorder | None = None,
     provenance: Path | None = PROVENANCE,
+    part: tuple[int, int] = WHOLE,
 ) -> None:
     """Runs a step on its default folders, or on those given by port name.
 
     Args:
+        part: (k, n): a sharded step works on the k-th, from 1, of n contiguous ranges of the utterances.
         provenance: folder that receives time, host and duration, beside the outputs and in no hash; None for none.
 
     Raises:
-        UserError: bad params, a missing input, an unknown port, or whatever the step finds wrong with its input.
+        UserError: bad params or part, a missing input, an unknown port, or whatever the step finds wrong with its
+            input.
     """
-    sources, finals, step_params = prepared(step, params, system, inputs, outputs)
+    sources, finals, step_params = prepared(step, params, system, inputs, outputs, part)
     _seed_everything()
     recorder = recorder or Recorder()
     started = time.time()
@@ -70,7 +73,8 @@ def execute(
         targets = dict(zip(finals, temporaries, strict=True))
         step.run(sources, step_params, targets, recorder)
     if provenance is not None:
-        _write_provenance(provenance, step.name if system is None else f"{step.name}-{system}", started)
+        name = step.name if system is None else f"{step.name}-{system}"
+        _write_provenance(provenance, name if part == WHOLE else f"{name}-{part[0]}-of-{part[1]}", started)
 
 
 def prepared(
@@ -79,12 +83,14 @@ def prepared(
     system: str | None = None,
     inputs: Mapping[str, Path] | None = None,
     outputs: Mapping[str, Path] | None = None,
+    part: tuple[int, int] = WHOLE,
 ) -> tuple[dict[str, Path], dict[str, Path], StepParams]:
     """What a step is given: its input folders (caches made where absent), its final output folders, its params.
 
     Raises:
-        UserError: bad params, a missing input or an unknown port.
+        UserError: bad params or part, a missing input or an unknown port.
     """
+    part = _checked_part(step, part)
     _check_systems(params)
     if step.per_system and system not in params.systems:
         raise UserError(f"step {step.name}: system = {system}: must be one of {', '.join(sorted(params.systems))}")
@@ -99,7 +105,18 @@ def prepared(
             raise UserError(f"step {step.name}: input {port} = {sources[port]}: is not there: run {cure}")
     for port in step.caches:
         sources[port].mkdir(parents=True, exist_ok=True)
-    return sources, finals, StepParams(params, step.sections, system)
+    return sources, finals, StepParams(params, step.sections, system, part)
+
+
+def _checked_part(step: Step, part: tuple[int, int]) -> Part:
+    number, count = part
+    if not 1 <= number <= count:
+        raise UserError(f"step {step.name}: part = {number}/{count}: must be K/N with K from 1 to N")
+    if not step.sharded and part != WHOLE:
+        raise UserError(
+            f"step {step.name}: part = {number}/{count}: takes no part, but all that its inputs hold: leave it out"
+        )
+    return Part(number, count)
 
 
 def _check_systems(params: Params) -> None:

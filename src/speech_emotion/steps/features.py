@@ -68,12 +68,11 @@ def _fill(
     recorder: Recorder,
     title: str,
 ) -> None:
-    items = [(_number(id, store.sources[id]), waveform) for id, waveform in store]  # views on the mapped file
+    items = ((id, _number(id, store.source(id)), waveform) for id, waveform in store)
     work = partial(_arrays, wanted, params.features, params.preprocess.sample_rate)
-    results = ordered_map(work, items, params.workers, recorder, title)
-    for id, arrays in zip(store.ids, results, strict=True):
+    for id, arrays in ordered_map(work, items, params.workers, recorder, title, len(store)):
         for feature, array in arrays.items():
-            writers[feature].add(id, array, store.sources[id])
+            writers[feature].add(id, array, store.source(id))
 
 
 def _number(id: str, source: str) -> int:
@@ -82,11 +81,11 @@ def _number(id: str, source: str) -> int:
 
 
 def _arrays(
-    wanted: list[Wanted], features: dict[str, Feature], rate: int, item: tuple[int, np.ndarray]
-) -> dict[str, np.ndarray]:
-    number, waveform = item
+    wanted: list[Wanted], features: dict[str, Feature], rate: int, item: tuple[str, int, np.ndarray]
+) -> tuple[str, dict[str, np.ndarray]]:
+    id, number, waveform = item
     known: dict = {}
-    return {
+    return id, {
         one.feature: compute(one.feature, waveform, features, rate, one.min_samples, known)
         for one in wanted
         if number <= one.copies

@@ -7,7 +7,7 @@ import numpy as np
 
 from speech_emotion.audio.preparation import prepare
 from speech_emotion.audio.reading import read_audio
-from speech_emotion.corpora.table import read_utterances
+from speech_emotion.corpora.table import count_utterances, iterate_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Preprocess
@@ -17,19 +17,19 @@ from speech_emotion.store.arrays import ArrayWriter
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes `<recipe>/shard-*.arrow` of (n,) float32 waveforms at preprocess.sample_rate.
+    """Writes `<recipe>/shard-*.arrow` of (n,) float32 waveforms at preprocess.sample_rate, in the order of the table.
 
     Raises:
         UserError: a file that the table names cannot be read, or is another than at ingest.
     """
-    table = read_utterances(inputs["utterances"] / "utterances.parquet")
-    rows = list(zip(table["path"], table["start"], table["end"], strict=True))
+    table = inputs["utterances"] / "utterances.parquet"
+    places = params.part.range(count_utterances(table))
+    rows = iterate_utterances(table, ("id", "path", "start", "end"), places)
     recipes = sorted({params.needs[system].recipe for system in params.candidates})
     work = partial(_waveforms, inputs["data"], recipes, params.preprocess)
     writers = {recipe: ArrayWriter(outputs["waveforms"] / recipe) for recipe in recipes}
     try:
-        results = ordered_map(work, rows, params.workers, recorder, "preprocess")
-        for id, waveforms in zip(table["id"], results, strict=True):
+        for id, waveforms in ordered_map(work, rows, params.workers, recorder, "preprocess", len(places)):
             for recipe, waveform in zip(recipes, waveforms, strict=True):
                 writers[recipe].add(id, waveform)
     finally:
@@ -37,11 +37,13 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
             writer.close()
 
 
-def _waveforms(data: Path, recipes: list[str], params: Preprocess, row: tuple[str, float, float]) -> list[np.ndarray]:
-    path, start, end = row
+def _waveforms(
+    data: Path, recipes: list[str], params: Preprocess, row: tuple[str, str, float, float]
+) -> tuple[str, list[np.ndarray]]:
+    id, path, start, end = row
     try:
         audio = read_audio(data / path, start, end)
-        return [prepare(audio.samples, audio.rate, params.recipes[recipe], params) for recipe in recipes]
+        return id, [prepare(audio.samples, audio.rate, params.recipes[recipe], params) for recipe in recipes]
     except UserError as error:
         raise UserError(f"{error}: was in order at ingest: run dvc repro, which checks it again") from None
 
@@ -52,4 +54,5 @@ STEP = Step(
     inputs={"data": "data/{corpus}", "utterances": "artifacts/ingest"},
     outputs={"waveforms": "artifacts/preprocess"},
     sections=("corpus", "preprocess", "needs", "candidates"),
+    sharded=True,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from speech_emotion.params import Params
 from speech_emotion.recorder import Recorder
@@ -11,24 +11,41 @@ from speech_emotion.recorder import Recorder
 Folders = Mapping[str, Path]
 
 
+class Part(NamedTuple):
+    """One of `count` contiguous ranges of the utterances, in the order of the table; `number` counts from 1."""
+
+    number: int
+    count: int
+
+    def range(self, utterances: int) -> range:
+        """The places, from 0, of this part's utterances; ranges of all parts follow each other, some may be empty."""
+        first, last = ((self.number - 1) * utterances // self.count, self.number * utterances // self.count)
+        return range(first, last)
+
+
+WHOLE = Part(1, 1)
+
+
 class StepParams:
     """The params that a step declared; reading any other section is an error of the step's author.
 
     Attributes:
         system: id of the system that this instance works for; None for steps that have one instance.
+        part: the utterances that a sharded step works on.
     """
 
-    def __init__(self, params: Params, sections: tuple[str, ...], system: str | None = None):
+    def __init__(self, params: Params, sections: tuple[str, ...], system: str | None = None, part: Part = WHOLE):
         self._params = params
         self._sections = sections
         self._allowed = {section.split(".")[0] for section in sections} | {"workers"}
         if self._allowed & {"budgets", "candidates"}:
             self._allowed.add("budget")
         self.system = system
+        self.part = part
 
     def of_system(self, system: str) -> "StepParams":
         """The same params, at work for one system."""
-        return StepParams(self._params, self._sections, system)
+        return StepParams(self._params, self._sections, system, self.part)
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._allowed:
@@ -55,6 +72,9 @@ class Step:
             no hash.
         per_system: one instance for each system of the budget.
         always: runs each time, since what it makes lies outside its outputs.
+        sharded: can be told to work on a part of the utterances; store.parts joins what it writes of them. Steps that
+            take an utterance at a time and read nothing but its outputs (augment, features) need not be told: of a
+            part's waveforms they make that part's.
     """
 
     name: str
@@ -65,3 +85,4 @@ class Step:
     caches: Mapping[str, str] = field(default_factory=dict)
     per_system: bool = False
     always: bool = False
+    sharded: bool = False

@@ -1,16 +1,20 @@
 """Arrays by utterance id in memory-mapped Arrow shards: memory does not grow with the corpus."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from speech_emotion.errors import UserError
 
-SHARD_BYTES = 64 * 2**20  # a shard is closed once it holds this much, so that writing stays flat in memory too
-SHARD = re.compile(r"shard-(\d{5})\.arrow")
+SHARD_BYTES = 64 * 2**20  # a shard is closed once it holds this much
+BATCH_BYTES = 4 * 2**20  # arrays are written so much at a time: writing stays flat in memory, opening reads few headers
+BATCH_ROWS = 4096  # or so many
+SHARD = re.compile(r"shard-(\d{5,})\.arrow")
 
 SCHEMA = pa.schema(
     [
@@ -25,7 +29,8 @@ SCHEMA = pa.schema(
 class ArrayWriter:
     """Writes float32 arrays of any shape into `folder` (made if absent) as shard-00000.arrow and so on.
 
-    The bytes depend on the arrays and their order alone. Use as a context manager.
+    The bytes depend on the arrays and their order alone. A shard holds utterances or copies of them, never both;
+    without any array there is one shard that holds none. Use as a context manager.
     """
 
     def __init__(self, folder: Path | str):
@@ -34,36 +39,57 @@ class ArrayWriter:
         self._shard = None
         self._count = 0
         self._written = 0
+        self._rows: list[tuple[str, str, np.ndarray]] = []
+        self._waiting = 0
+        self._copies = False
 
     def add(self, id: str, array: np.ndarray, source: str | None = None) -> None:
         """Appends one array; `source` is the id of the utterance that it was derived from."""
+        source = source or id
+        if (source != id) != self._copies:
+            if self._rows or self._shard is not None:
+                self._end_shard()
+            self._copies = source != id
+        values = np.array(array, dtype=np.float32, order="C")
+        self._rows.append((id, source, values))
+        self._waiting += values.nbytes
+        if self._waiting >= BATCH_BYTES or len(self._rows) == BATCH_ROWS:
+            self._write_batch()
+            if self._written >= SHARD_BYTES:
+                self._end_shard()
+
+    def close(self) -> None:
+        """Writes what waits and ends the open shard."""
+        if self._rows or self._shard is not None or not self._count:
+            self._end_shard()
+
+    def _end_shard(self) -> None:
+        self._write_batch()
+        self._shard.close()
+        self._shard = None
+
+    def _write_batch(self) -> None:
         if self._shard is None:
-            path = self.folder / f"shard-{self._count:05d}.arrow"
-            self._shard = pa.ipc.new_file(str(path), SCHEMA)
+            self._shard = pa.ipc.new_file(str(shard_path(self.folder, self._count)), SCHEMA)
             self._count += 1
             self._written = 0
-        values = np.ascontiguousarray(array, dtype=np.float32)
-        flat = pa.array(values.reshape(-1))
-        offsets = pa.array([0, values.size], pa.int64())
+        if not self._rows:
+            return
+        ids, sources, arrays = zip(*self._rows, strict=True)
+        offsets = np.cumsum([0, *(array.size for array in arrays)], dtype=np.int64)
+        values = np.concatenate([array.reshape(-1) for array in arrays])
         batch = pa.record_batch(
             [
-                pa.array([id]),
-                pa.array([source or id]),
-                pa.array([list(values.shape)], pa.list_(pa.int32())),
-                pa.LargeListArray.from_arrays(offsets, flat),
+                pa.array(ids, pa.string()),
+                pa.array(sources, pa.string()),
+                pa.array([array.shape for array in arrays], pa.list_(pa.int32())),
+                pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values)),
             ],
             schema=SCHEMA,
         )
         self._shard.write_batch(batch)
-        self._written += values.nbytes
-        if self._written >= SHARD_BYTES:
-            self.close()
-
-    def close(self) -> None:
-        """Ends the open shard."""
-        if self._shard is not None:
-            self._shard.close()
-            self._shard = None
+        self._written += self._waiting
+        self._rows, self._waiting = [], 0
 
     def __enter__(self) -> "ArrayWriter":
         return self
@@ -73,61 +99,105 @@ class ArrayWriter:
 
 
 class ArrayStore:
-    """Reads what ArrayWriter wrote; arrays are read-only views on the mapped file.
+    """Reads what ArrayWriter wrote; arrays are read-only views on the mapped files.
 
-    Attributes:
-        ids: the ids in the order written.
-        sources: id -> id of the utterance that the array was derived from.
+    Opening reads ids and sizes alone. An id takes some 200 bytes, whatever its array takes.
 
     Raises:
-        UserError: the folder holds no shard.
+        UserError: the folder holds no shard, or an id twice.
     """
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
-        shards = sorted(path for path in self.folder.glob("shard-*.arrow") if SHARD.fullmatch(path.name))
+        shards = shards_of(self.folder)
         if not shards:
             raise UserError(f"{self.folder}: holds no arrays: run the step that makes them (dvc repro)")
-        self.sources: dict[str, str] = {}
-        self._places: dict[str, tuple[pa.ipc.RecordBatchFileReader, int]] = {}
+        self._rows: dict[str, int] = {}
+        self._sources: dict[str, str] = {}  # of copies alone
+        self._copies: dict[str, list[str]] = {}
+        self._batches: list[_Batch] = []
+        self._starts: list[int] = []  # row of each batch's first array
         for shard in shards:
-            reader = pa.ipc.open_file(pa.memory_map(str(shard)))
-            for number in range(reader.num_record_batches):
-                batch = reader.get_batch(number)
-                id = batch.column(0)[0].as_py()
-                if id in self._places:
-                    raise UserError(f"{shard}: {id} is there twice: remove {self.folder} and make it again")
-                self._places[id] = (reader, number)
-                self.sources[id] = batch.column(1)[0].as_py()
+            for batch in read_batches(shard):
+                self._add(shard, batch)
+
+    def _add(self, shard: Path, batch: pa.RecordBatch) -> None:
+        self._starts.append(len(self._rows))
+        self._batches.append(_Batch(batch))
+        for id in batch.column(0).to_pylist():
+            if id in self._rows:
+                raise UserError(f"{shard}: {id} is there twice: remove {self.folder} and make it again")
+            self._rows[id] = len(self._rows)
+        copies = batch.select([0, 1]).filter(pc.not_equal(batch.column(0), batch.column(1)))
+        for id, source in zip(copies.column(0).to_pylist(), copies.column(1).to_pylist(), strict=True):
+            self._sources[id] = source
+            self._copies.setdefault(source, []).append(id)
 
     @property
     def ids(self) -> list[str]:
-        return list(self._places)
+        """The ids in the order written."""
+        return list(self._rows)
+
+    def source(self, id: str) -> str:
+        """The id of the utterance that an array was derived from: its own, but of a copy."""
+        return self._sources.get(id, id)
 
     def copies(self, source: str) -> list[str]:
         """The ids of the augmented copies of an utterance, in the order written; the utterance is not one."""
-        return self._copies().get(source, [])
-
-    def _copies(self) -> dict[str, list[str]]:
-        if not hasattr(self, "_copies_of"):
-            self._copies_of: dict[str, list[str]] = {}
-            for id, source in self.sources.items():
-                if id != source:
-                    self._copies_of.setdefault(source, []).append(id)
-        return self._copies_of
+        return self._copies.get(source, [])
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
     def __contains__(self, id: str) -> bool:
-        return id in self._places
+        return id in self._rows
 
     def __getitem__(self, id: str) -> np.ndarray:
-        reader, number = self._places[id]
-        batch = reader.get_batch(number)
-        shape = batch.column(2)[0].as_py()
-        return batch.column(3).values.to_numpy(zero_copy_only=True).reshape(shape)
+        row = self._rows[id]
+        place = bisect_right(self._starts, row) - 1
+        return self._batches[place].array(row - self._starts[place])
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
-        for id in self._places:
+        for id in self._rows:
             yield id, self[id]
+
+
+class _Batch:
+    """The arrays of one record batch, as views."""
+
+    def __init__(self, batch: pa.RecordBatch):
+        shapes, values = batch.column(2), batch.column(3)
+        self._dims = shapes.values.to_numpy()
+        self._dim_places = shapes.offsets.to_numpy()
+        self._values = values.values.to_numpy()
+        self._value_places = values.offsets.to_numpy()
+
+    def array(self, row: int) -> np.ndarray:
+        shape = self._dims[self._dim_places[row] : self._dim_places[row + 1]]
+        return self._values[self._value_places[row] : self._value_places[row + 1]].reshape(shape)
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """Where the shard of that number, from 0, lies."""
+    return folder / f"shard-{number:05d}.arrow"
+
+
+def shards_of(folder: Path) -> list[Path]:
+    """The shards of a folder in their order."""
+    shards = [path for path in folder.glob("shard-*.arrow") if SHARD.fullmatch(path.name)]
+    return sorted(shards, key=lambda path: int(SHARD.fullmatch(path.name)[1]))
+
+
+def read_batches(shard: Path) -> Iterator[pa.RecordBatch]:
+    """The record batches of a shard, views on the mapped file, which stays mapped as long as one of them lives.
+
+    Raises:
+        UserError: the shard is damaged.
+    """
+    with pa.memory_map(str(shard)) as file:  # closed at once: a large corpus has more shards than a process may open
+        try:
+            reader = pa.ipc.open_file(file)
+            for number in range(reader.num_record_batches):
+                yield reader.get_batch(number)
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{shard}: is damaged ({error}): make it again") from None
