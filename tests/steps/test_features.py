@@ -91,4 +91,4 @@ def test_systems_that_share_a_feature_have_it_once_with_the_larger_count_of_copi
     params = PARAMS.model_copy(update={"needs": needs, "candidates": ["t1", "k2"]})
     wanted = wanted_features(StepParams(params, STEP.sections))
     copies = {one.feature: one.copies for one in wanted["plain"]}
-    assert copies == {"mel-120": 5, "mel-64": 2, "mfcc-20-64ms": 2, "energy-64ms": 2}
+    assert copies == {"mel-120": 5, "mel-128-4k": 2, "mfcc-20-64ms": 2, "energy-64ms": 2}

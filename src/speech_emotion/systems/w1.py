@@ -15,8 +15,9 @@ class CL(Network):
     """Spectrogram (B, 128, 128) -> three convolutions; MFCC (B, 128, 13) -> two LSTM layers; fused by dense layers.
 
     Spectrogram and MFCC are scaled to [0, 1] by each dimension's range over the training frames (Min-Max normalisation,
-    section 3.3), then have their mean over the window taken off, which the paper, whose split is not by speaker, does
-    not do. Each branch's output is normalised to zero mean and unit variance before it is concatenated.
+    section 3.3). The spectrogram then has its mean over the window taken off, so that its branch sees movement and the
+    other the colour of the voice; the paper, whose split is not by speaker, does not do so. Each branch's output is
+    normalised to zero mean and unit variance before it is concatenated.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class CL(Network):
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         image = about_mean(self.spectrogram_range(features[self.spectrogram])).unsqueeze(1)  # (B, 1, L, 128)
         spatial = self.convolutions(image).flatten(1)  # (B, 64 * L/8 * 16)
-        sequence, _ = self.lstm(about_mean(self.mfcc_range(features[self.mfcc])))  # (B, L, 128)
+        sequence, _ = self.lstm(self.mfcc_range(features[self.mfcc]))  # (B, L, 128)
         temporal = sequence[:, -1] if self.last else sequence.flatten(1)
         return self.dense(torch.cat([self.norms[0](spatial), self.norms[1](temporal)], dim=1))
 
