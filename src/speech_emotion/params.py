@@ -3,12 +3,13 @@
 Values stand in params.yaml alone; this module gives types and ranges, and no defaults.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from speech_emotion.errors import UserError
 
@@ -348,6 +349,41 @@ def load_params(path: Path | str = PARAMS_FILE) -> Params:
     if not isinstance(raw, dict):
         raise UserError(f"{path}: must hold sections such as ingest and train")
     return check(Params, raw, str(path))
+
+
+def part_of(raw: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The values of some keys, e.g. "train" and "systems.k2", nested as in params.yaml."""
+    part: dict[str, Any] = {}
+    for key in keys:
+        *above, last = key.split(".")
+        source, target = raw, part
+        for name in above:
+            source, target = source[name], target.setdefault(name, {})
+        target[last] = source[last]
+    return part
+
+
+def check_part(raw: dict[str, Any], file: str) -> Params:
+    """Params of which some keys alone are given; each is checked by itself, and there is no other to be read.
+
+    Raises:
+        UserError: a line a fault, as load_params gives them.
+    """
+    part = check(_narrowed(Params, raw), raw, file)
+    return Params.model_construct(**{name: getattr(part, name) for name in raw})
+
+
+def _narrowed(model: type[Section], raw: dict[str, Any]) -> type[Section]:
+    """`model` with the given keys alone; a section that lacks nothing keeps its own class, with all its checks."""
+    fields = {}
+    for name in raw.keys() & model.model_fields.keys():
+        field = model.model_fields[name]
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section) and isinstance(raw[name], dict):
+            needed = {key for key, value in kind.model_fields.items() if value.is_required()}
+            kind = kind if needed <= raw[name].keys() else _narrowed(kind, raw[name])
+        fields[name] = (kind, field)
+    return create_model(model.__name__, __base__=Section, **fields)
 
 
 def check(model: type[Section], raw: dict[str, Any], file: str, prefix: str = "") -> Any:

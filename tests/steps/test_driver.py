@@ -8,7 +8,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps import __main__ as command
-from speech_emotion.steps.driver import NAMES, execute, load_step, parse_params
+from speech_emotion.steps.driver import NAMES, execute, load_step, parse_sections
 from speech_emotion.steps.step import WHOLE, Part, Step, StepParams
 
 TOP = Path(__file__).parents[2]
@@ -90,11 +90,16 @@ def test_every_systems_hyperparameters_are_checked_before_anything_runs(folder):
         execute(_step(_copy), bad, recorder=QUIET)
 
 
-def test_params_come_as_json_too():
-    text = json.dumps(yaml.safe_load((TOP / "params.yaml").read_text()))
-    assert parse_params(text) == PARAMS
-    with pytest.raises(UserError, match="params: not JSON"):
-        parse_params("{")
+def test_sections_come_as_json():
+    raw = yaml.safe_load((TOP / "params.yaml").read_text())
+    sections = parse_sections(json.dumps({"corpus": "demo", "train": raw["train"]}))
+    assert sections.train == PARAMS.train and not hasattr(sections, "registry")
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"train"'])
+def test_sections_that_are_no_json_object_are_refused(text):
+    with pytest.raises(UserError, match="params: (not JSON|must be a JSON object)"):
+        parse_sections(text)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""`python -m speech_emotion.steps NAME [--system ID] [--part K/N]`: what dvc.yaml and the Kubeflow components call."""
+"""`python -m speech_emotion.steps NAME [--system ID] [--part K/N]`: what dvc.yaml calls."""
 
 import argparse
 import signal
@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import PARAMS_FILE
-from speech_emotion.steps.driver import NAMES, execute, load_step, parse_params
+from speech_emotion.params import PARAMS_FILE, load_params
+from speech_emotion.steps.driver import NAMES, execute, load_step
 from speech_emotion.tracking.journal import JournalRecorder
 from speech_emotion.tracking.watching import watched
 
@@ -33,13 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--system", help="which system, for steps that have one instance a system")
     parser.add_argument("--part", default="1/1", metavar="K/N", help="the K-th of N ranges of the utterances alone")
-    parser.add_argument("--params", default=str(PARAMS_FILE), help="file, or JSON text")
+    parser.add_argument("--params", default=str(PARAMS_FILE), help="file, by default %(default)s")
     parser.add_argument("--input", type=_port, action="append", default=[], metavar="PORT=FOLDER")
     parser.add_argument("--output", type=_port, action="append", default=[], metavar="PORT=FOLDER")
     options = parser.parse_args(arguments)
     try:
         part = _part(options.part)
-        params = parse_params(options.params)
+        params = load_params(options.params)
         recorder = JournalRecorder(JOURNALS, params.track.sample_seconds)
         with watched(recorder, params.track):
             execute(

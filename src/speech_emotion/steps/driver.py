@@ -12,7 +12,7 @@ from pathlib import Path
 
 from speech_emotion.corpora.versions import address
 from speech_emotion.errors import UserError
-from speech_emotion.params import Params, check, load_params
+from speech_emotion.params import Params, check_part
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import WHOLE, Part, Step, StepParams
 from speech_emotion.store.atomic import atomic_folders, write_text
@@ -34,15 +34,19 @@ def load_step(name: str) -> Step:
     return importlib.import_module(f"speech_emotion.steps.{name}").STEP
 
 
-def parse_params(source: str | Path) -> Params:
-    """Params from a file, or from JSON text (a Kubeflow component passes it so)."""
-    text = str(source)
-    if not text.lstrip().startswith("{"):
-        return load_params(text)
+def parse_sections(text: str) -> Params:
+    """Params from JSON text that holds the sections of one step alone, as Kubeflow passes them.
+
+    Raises:
+        UserError: no JSON object, or a value out of its range.
+    """
     try:
-        return check(Params, json.loads(text), "params")
+        raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"params: not JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise UserError("params: must be a JSON object of sections such as ingest and train")
+    return check_part(raw, "params")
 
 
 def execute(
@@ -91,7 +95,7 @@ def prepared(
         UserError: bad params or part, a missing input or an unknown port.
     """
     part = _checked_part(step, part)
-    _check_systems(params)
+    check_systems(params)
     if step.per_system and system not in params.systems:
         raise UserError(f"step {step.name}: system = {system}: must be one of {', '.join(sorted(params.systems))}")
     if not step.per_system and system is not None:
@@ -119,12 +123,14 @@ def _checked_part(step: Step, part: tuple[int, int]) -> Part:
     return Part(number, count)
 
 
-def _check_systems(params: Params) -> None:
-    """Every system of the budget checks its own hyper-parameters before anything runs."""
+def check_systems(params: Params) -> None:
+    """Every system of the budget checks its own hyper-parameters before anything runs, as far as they are given."""
     from speech_emotion.systems.catalogue import check_system_params
 
-    for system in params.candidates:
-        check_system_params(params, system)
+    systems = getattr(params, "systems", {})
+    for system in getattr(params, "candidates", systems):
+        if system in systems:
+            check_system_params(params, system)
 
 
 def _folders(
@@ -135,7 +141,7 @@ def _folders(
     if unknown := sorted(set(given) - set(known)):
         raise UserError(f"step {step.name}: port {unknown[0]}: must be one of {', '.join(sorted(known))}")
     return {
-        port: Path(given.get(port, template.format(corpus=params.corpus, system=system)))
+        port: Path(given[port] if port in given else template.format(corpus=params.corpus, system=system))
         for port, template in defaults.items()
     }
 

@@ -6,6 +6,7 @@ too, as it stands; without --write it names the stages that differ.
 
 import argparse
 import ast
+import functools
 import sys
 from collections.abc import Iterable, Mapping
 from io import StringIO
@@ -49,7 +50,7 @@ def import_closure(*modules: str) -> list[str]:
         module = waiting.pop()
         if module in found:
             continue
-        tree = ast.parse(_file(module).read_text(encoding="utf-8"))
+        tree = _tree(_file(module))
         found[module] = [_spelled(path) for path in (_file(module), *_data(module, tree))]
         waiting += [*_parents(module), *_imported(module, tree)]
     return sorted({path for paths in found.values() for path in paths})
@@ -143,6 +144,11 @@ def _file(module: str) -> Path:
 
 def _spelled(path: Path) -> str:
     return (Path("src") / PACKAGE / path.relative_to(SOURCE)).as_posix()
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _parents(module: str) -> list[str]:

@@ -1,0 +1,39 @@
+"""Component select: the best system, and the best that can go to the device."""
+
+from kfp.dsl import Artifact, Dataset, Input, Model, Output
+
+from components.base import step_component
+
+
+@step_component()
+def select(
+    params: str,
+    utterances: Input[Dataset],
+    features: Input[Dataset],
+    trained: Input[Model],
+    evaluation: Input[Artifact],
+    selected: Output[Model],
+):
+    """Ranks the systems, and fits the best deployable one again on every speaker.
+
+    Args:
+        params: The sections of params that the step declares, as JSON.
+        utterances: The table of utterances.
+        features: Feature arrays of all utterances.
+        trained: The trainings of all systems.
+        evaluation: Metrics of all systems.
+        selected: The ranking, and the refitted system.
+    """
+    from speech_emotion.steps.component import run_component
+
+    run_component(
+        "select",
+        params,
+        {
+            "utterances": utterances.path,
+            "features": features.path,
+            "trained": trained.path,
+            "evaluation": evaluation.path,
+        },
+        {"selected": selected.path},
+    )

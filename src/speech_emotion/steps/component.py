@@ -1,0 +1,122 @@
+"""What the body of a Kubeflow component calls: one step by the driver that DVC uses too, ports as folders.
+
+What no result depends on comes by the environment, where no caching looks:
+    SPEECH_EMOTION_CACHE: folder kept between runs (a volume of the cluster) for finished units, studies, journals and
+        provenance; without it each component has a folder of its own, which ends with it.
+    SPEECH_EMOTION_TRACK: section `track` as JSON; with it a training shows itself in MLflow while it runs.
+    MLFLOW_TRACKING_URI: the store, in place of track.uri.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from speech_emotion.errors import UserError
+from speech_emotion.params import Track, check
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.driver import execute, load_step, parse_sections
+from speech_emotion.steps.reports import write_reports
+from speech_emotion.tracking.journal import JournalRecorder
+from speech_emotion.tracking.watching import watched
+
+CACHE_VARIABLE = "SPEECH_EMOTION_CACHE"
+TRACK_VARIABLE = "SPEECH_EMOTION_TRACK"
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+IN_THE_IMAGE = ("papers",)  # a cache that comes with the code, in the working folder
+INPUTS_KEY = "inputs"  # in params: what the inputs were made of; it is there for Kubeflow's cache alone
+
+
+def run_component(
+    step: str,
+    params: str,
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+    system: str | None = None,
+    reports: Mapping[str, Any] | None = None,
+    part: tuple[int, int] = (1, 1),
+) -> None:
+    """Runs a step as the body of a component; a mistake that users can mend ends the process with its message alone.
+
+    Args:
+        step: its name.
+        params: the sections that the step declares as JSON text, as steps.plan makes it.
+        inputs: port -> folder.
+        outputs: port -> folder that is to appear.
+        system: which system, for steps that have one instance a system.
+        reports: name -> output artifact of Kubeflow that shows results; steps.reports says which a step has.
+        part: (k, n): the k-th, from 1, of n ranges of the utterances, for steps that are sharded.
+    """
+    with user_errors():
+        chosen = load_step(step)
+        folders = {port: Path(folder) for port, folder in outputs.items()}
+        with _cache_folder() as cache, _recorder(cache) as recorder:
+            caches = {port: Path(port) if port in IN_THE_IMAGE else cache / port for port in chosen.caches}
+            sources = {port: Path(folder) for port, folder in inputs.items()}
+            execute(
+                chosen, parse_sections(_at_home(params)), system, {**sources, **caches}, folders, recorder,
+                cache / "provenance",
+            )  # fmt: skip
+        write_reports(step, folders, reports or {})
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Ends the process with status 1 and the message alone where a UserError is raised inside; tidily on SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _at_home(params: str) -> str:
+    """The sections, completed by what this place decides: how many processes there may be, and the store."""
+    try:
+        sections = json.loads(params)
+        sections.pop(INPUTS_KEY, None)
+    except (json.JSONDecodeError, AttributeError):
+        return params  # parse_sections says what is wrong
+    sections["workers"] = joblib.cpu_count()  # what the container may use, not what the machine has
+    if "track" in sections:
+        sections["track"] = _with_store(sections["track"])
+    return json.dumps(sections)
+
+
+def _with_store(track: dict[str, Any]) -> dict[str, Any]:
+    uri = os.environ.get(URI_VARIABLE)
+    return {**track, "uri": uri} if uri else track
+
+
+@contextlib.contextmanager
+def _cache_folder() -> Iterator[Path]:
+    folder = os.environ.get(CACHE_VARIABLE)
+    if folder:
+        yield Path(folder)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
+
+
+@contextlib.contextmanager
+def _recorder(cache: Path) -> Iterator[Recorder]:
+    text = os.environ.get(TRACK_VARIABLE)
+    if not text:
+        yield Recorder()
+        return
+    try:
+        track: Track = check(Track, _with_store(json.loads(text)), TRACK_VARIABLE)
+    except (json.JSONDecodeError, TypeError) as error:
+        raise UserError(f"{TRACK_VARIABLE}: not JSON ({error}): give section track of params.yaml as JSON") from None
+    recorder = JournalRecorder(cache / "journals", track.sample_seconds)
+    with watched(recorder, track):
+        yield recorder

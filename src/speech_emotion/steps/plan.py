@@ -1,0 +1,162 @@
+"""What a pipeline run is made of: for each step the sections that it declares, and what its inputs were made of.
+
+Kubeflow finds a step's former outputs by its parameters, and compares the names of its inputs, not their contents. So a
+step is handed its own sections alone, in one spelling, and with them a hash of all that decides its inputs: the data,
+the sections of the steps before, and code and protocols of these and of its own. Then a change of `registry` trains
+nothing again, and a change of `augment` cannot be answered with old features.
+"""
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from speech_emotion.errors import UserError
+from speech_emotion.params import Params, check, part_of
+from speech_emotion.steps.component import INPUTS_KEY
+from speech_emotion.steps.driver import NAMES, check_systems, load_step
+from speech_emotion.steps.graph import READ_FROM_TOP, SOURCE, stage_deps
+from speech_emotion.steps.step import Step
+from speech_emotion.store.hashing import canonical_json, hash_code, hash_json, sha256_file
+
+CODE = f"src/{SOURCE.name}/"  # how dvc.yaml spells the package's folder
+SHARDED = ("preprocess", "augment", "features")
+JOINED = {
+    "waveforms": ("artifacts/preprocess",),
+    "features": ("artifacts/features",),
+    "results": ("artifacts/tune", "artifacts/train"),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run of the graph hands to its components.
+
+    Attributes:
+        steps: params as JSON text of each step that has one instance.
+        joins: what is joined, `waveforms`, `features` and `results` (of all systems) -> hash of what it was made of.
+        systems: for each system its name and the params of the steps that work for one: {"system", "tune", "train"}.
+        parts: for each part of the utterances its number from 1, their count, and the params of the sharded steps.
+    """
+
+    steps: Mapping[str, str]
+    joins: Mapping[str, str]
+    systems: Sequence[Mapping[str, str]]
+    parts: Sequence[Mapping[str, Any]]
+
+
+def make_plan(
+    params: str,
+    data_hash: str,
+    corpus: str = "",
+    systems: Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+    parts: int = 1,
+) -> Plan:
+    """The plan of a run; params are checked as a whole, before anything is computed.
+
+    Args:
+        params: all of params.yaml as JSON text.
+        data_hash: of the corpus's files.
+        corpus: in place of that of params; "" leaves it.
+        systems: in place of `candidates`; none leaves them.
+        overrides: key of params -> value, e.g. {"train.patience": 5}; the section must be there.
+        parts: into how many parts the utterances are cut.
+
+    Raises:
+        UserError: params that are wrong, or an override of a section that is not there.
+    """
+    raw = _changed(params, corpus, systems, overrides or {})
+    whole: Params = check(Params, raw, "params")
+    check_systems(whole)
+    if parts < 1:
+        raise UserError(f"shards = {parts}: must be at least 1")
+    hashes = _Hashes(raw, whole, data_hash)
+    steps = {name: load_step(name) for name in NAMES}
+    return Plan(
+        {name: hashes.text(step) for name, step in steps.items() if not step.per_system and name not in SHARDED},
+        {port: hash_json([hashes.made_of(folder) for folder in folders]) for port, folders in JOINED.items()},
+        [
+            {"system": system} | {name: hashes.text(step, system) for name, step in steps.items() if step.per_system}
+            for system in whole.candidates
+        ],
+        [
+            {"part": part, "parts": parts} | {name: hashes.text(steps[name]) for name in SHARDED}
+            for part in range(1, parts + 1)
+        ],
+    )
+
+
+class _Hashes:
+    def __init__(self, raw: dict[str, Any], params: Params, data_hash: str):
+        self._raw, self._params, self._data = raw, params, data_hash
+        self._makers = {folder: name for name in NAMES for folder in load_step(name).outputs.values()}
+
+    def text(self, step: Step, system: str | None = None) -> str:
+        return canonical_json({INPUTS_KEY: self._inputs(step, system), **self._sections(step, system)})
+
+    def _sections(self, step: Step, system: str | None) -> dict[str, Any]:
+        names = {"corpus": self._params.corpus, "system": system}
+        return part_of(self._raw, [section.format(**names) for section in step.sections])
+
+    def _inputs(self, step: Step, system: str | None) -> str:
+        """Hash of the step's code and of all that its inputs were made of."""
+        made_of: dict[str, Any] = {"code": _code(step.name, system)}
+        for port, folder in step.inputs.items():
+            made_of[port] = self.made_of(folder, system)
+        return hash_json(made_of)
+
+    def made_of(self, folder: str, system: str | None = None) -> Any:
+        """What decides the contents of a folder, as a step's input names it."""
+        if folder.startswith("data/"):
+            return self._data
+        if folder in self._makers:
+            return self._whole(load_step(self._makers[folder]), system)
+        maker = load_step(self._makers[f"{folder}/{{system}}"])  # all instances of a step that has one a system
+        return [self._whole(maker, one) for one in self._params.candidates]
+
+    def _whole(self, step: Step, system: str | None) -> list[Any]:
+        of = system if step.per_system else None
+        return [self._sections(step, of), self._inputs(step, of)]
+
+
+@functools.cache
+def _code(step: str, system: str | None) -> list[str]:
+    """Hashes of the files that dvc.yaml names as the step's code, and of the protocols and claims that it reads."""
+    files: list[Path] = []
+    for dep in stage_deps(load_step(step)):
+        if dep.startswith(CODE):
+            path = SOURCE / dep.removeprefix(CODE).replace("${item}", system or "")
+            files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        elif dep in READ_FROM_TOP.values():
+            files += sorted(Path(dep).rglob("*.yaml"))
+    return [_file(path) for path in files]
+
+
+@functools.cache
+def _file(path: Path) -> str:
+    return hash_code([path]) if path.suffix == ".py" else sha256_file(path)
+
+
+def _changed(params: str, corpus: str, systems: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        raw = json.loads(params)
+    except json.JSONDecodeError as error:
+        raise UserError(f"params: not JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise UserError("params: must be a JSON object of sections such as ingest and train")
+    for key, value in overrides.items():
+        *above, last = key.split(".")
+        section: Any = raw
+        for name in above:
+            section = section.get(name) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            raise UserError(f"overrides.{key}: is no key of params: mend its spelling")
+        section[last] = value
+    if corpus:
+        raw["corpus"] = corpus
+    if systems:
+        raw["candidates"] = list(systems)
+    return raw

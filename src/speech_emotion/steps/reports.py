@@ -1,0 +1,136 @@
+"""What a step wrote, as the artifacts that Kubeflow's pages show: metrics, a confusion matrix, HTML and Markdown."""
+
+import base64
+import json
+import mimetypes
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markdown_it import MarkdownIt
+
+from speech_emotion.evaluation.markdown import table
+from speech_emotion.store.atomic import write_text
+
+SHOWN = 200  # files set aside that a page names
+HEADLINE = "headline.json"
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font-family: sans-serif; margin: 2em; max-width: 70em; line-height: 1.4 }}
+table {{ border-collapse: collapse }} td, th {{ border: 1px solid #ccc; padding: 0.2em 0.6em }}
+img {{ max-width: 100% }} code {{ overflow-wrap: anywhere }}
+</style></head><body>
+{body}</body></html>
+"""
+
+Folders = Mapping[str, Path]
+Reports = Mapping[str, Any]
+
+
+def write_reports(step: str, folders: Folders, reports: Reports) -> None:
+    """Fills the report artifacts of a step.
+
+    Args:
+        step: its name.
+        folders: output port -> folder that the step has written.
+        reports: name -> artifact of Kubeflow (a path, and methods that log); a step without reports has none.
+    """
+    if reports:
+        WRITERS[step](folders, reports)
+
+
+def page(markdown: str, folder: Path, title: str) -> str:
+    """A page in HTML that needs no file beside it: pictures that the text names are inside."""
+    body = MarkdownIt("commonmark").enable("table").render(markdown)
+    return PAGE.format(title=title, body=re.sub(r'src="([^":]+)"', lambda found: _embedded(folder, found[1]), body))
+
+
+def _embedded(folder: Path, name: str) -> str:
+    kind = mimetypes.guess_type(name)[0]
+    return f'src="data:{kind};base64,{base64.b64encode((folder / name).read_bytes()).decode()}"'
+
+
+def _log(artifact: Any, values: Mapping[str, float]) -> None:
+    """Numbers for the page, and in a file too: without one a run on this machine would never find them in its cache."""
+    for name, value in values.items():
+        artifact.log_metric(name, value)
+    write_text(artifact.path, json.dumps(dict(values), indent=1) + "\n")
+
+
+def _ingest(folders: Folders, reports: Reports) -> None:
+    folder = folders["utterances"]
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    aside = pd.read_csv(folder / "quarantine.csv", dtype=str, keep_default_na=False)
+    if len(aside):
+        text += "\n" + table(list(aside.columns), aside.head(SHOWN).to_numpy().tolist(), ()) + "\n"
+    write_text(reports["report"].path, text)
+
+
+def _tune(folders: Folders, reports: Reports) -> None:
+    folder = folders["best"]
+    best = json.loads((folder / "best.json").read_text(encoding="utf-8"))
+    if not best:
+        text = "# Search\n\nNo search was asked for (`tune.enabled`).\n"
+    else:
+        rows = [(fold, f"`{json.dumps(found, sort_keys=True)}`") for fold, found in best.items()]
+        text = "# Search\n\n" + table(("fold", "hyper-parameters found"), rows, ()) + "\n"
+        text += "".join(f"\n![]({name})\n" for name in ("history.png", "importance.png"))
+    write_text(reports["report"].path, page(text, folder, "Search"))
+
+
+def _train(folders: Folders, reports: Reports) -> None:
+    record = json.loads((folders["trained"] / "units.json").read_text(encoding="utf-8"))
+    figures = pd.Series([unit["ua"] for unit in record["units"].values()])
+    values = {"ua_mean_of_units": round(float(figures.mean()), 2), "units": len(figures)}
+    _log(reports["metrics"], {**values, "parameters": record["parameters"]})
+
+
+def _evaluate(folders: Folders, reports: Reports) -> None:
+    folder = folders["evaluation"]
+    headline = json.loads((folder / HEADLINE).read_text(encoding="utf-8"))
+    _log(
+        reports["metrics"], {f"{system}_{name}": value for system, of in headline.items() for name, value in of.items()}
+    )
+    best = max(headline, key=lambda system: headline[system]["ua"])
+    labels = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["labels"]
+    _confusion(folder / "confusion" / f"{best}.csv", labels, reports["confusion"])
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    write_text(reports["table"].path, _without_pictures(text))
+    write_text(reports["report"].path, page(text, folder, "Systems side by side"))
+
+
+def _confusion(file: Path, labels: list[str], artifact: Any) -> None:
+    rows = pd.read_csv(file)
+    matrix = pd.crosstab(rows["actual"], rows["predicted"]).reindex(index=labels, columns=labels, fill_value=0)
+    artifact.log_confusion_matrix(labels, matrix.to_numpy().tolist())
+    write_text(artifact.path, matrix.to_csv(lineterminator="\n"))
+
+
+def _without_pictures(markdown: str) -> str:
+    return re.sub(r"^!\[.*\n?", "", markdown, flags=re.MULTILINE)
+
+
+def _export(folders: Folders, reports: Reports) -> None:
+    folder = folders["exported"]
+    check = json.loads((folder / "check.json").read_text(encoding="utf-8"))
+    values = {
+        f"{form}_{name}": check[form][name]
+        for form in ("fp32", "int8")
+        for name in ("max_difference", "agreement", "bytes")
+        if form in check
+    }
+    _log(reports["metrics"], values)
+    card = folder / "MODEL_CARD.md"
+    text = card.read_text(encoding="utf-8") if card.is_file() else f"# Nothing to export\n\n{check['deployable']}\n"
+    write_text(reports["card"].path, text)
+
+
+WRITERS: dict[str, Callable[[Folders, Reports], None]] = {
+    "ingest": _ingest,
+    "tune": _tune,
+    "train": _train,
+    "evaluate": _evaluate,
+    "export": _export,
+}
