@@ -1,0 +1,202 @@
+"""pipelines/cluster.yaml as typed values, and how a task of a pipeline is dressed with them.
+
+Values stand in cluster.yaml alone; this module gives types and ranges, and no defaults. Local runs take of it the
+retries and nothing else: no cluster is there that could read the rest.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from kfp import dsl, kubernetes
+from pydantic import Field, field_validator, model_validator
+
+from speech_emotion.errors import UserError
+from speech_emotion.params import Section, check
+
+SETTINGS_FILE = Path(__file__).with_name("cluster.yaml")
+SHOWN = "pipelines/cluster.yaml"
+DEFAULT, ALL = "default", "all"
+CACHE_VARIABLE = "SPEECH_EMOTION_CACHE"  # tells a component where its caches are kept between runs
+SHARED_MEMORY = "/dev/shm"
+SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "ACCESS_KEY", "CREDENTIAL")
+
+# As Kubernetes writes them. "" stands for none, or for what the installation has.
+Object = Annotated[str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", max_length=253)]
+ObjectOrNone = Annotated[str, Field(pattern=r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$", max_length=253)]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Key = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$")]
+Cpu = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$")]
+Bytes = Annotated[str, Field(pattern=r"^[1-9][0-9]*(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?$")]
+BytesOrNone = Annotated[str, Field(pattern=r"^([1-9][0-9]*(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?)?$")]
+StepName = Annotated[str, Field(pattern=r"^[a-z][a-z-]*$")]
+
+
+class Images(Section):
+    registry: Annotated[str, Field(pattern=r"^[^\s@]*$")]
+    pull_policy: Literal["Always", "IfNotPresent", "Never"]
+    pull_secrets: list[Object]
+
+
+class Storage(Section):
+    """Where artifacts go, and a volume that keeps the steps' caches (finished units) between runs."""
+
+    pipeline_root: Annotated[str, Field(pattern=r"^((s3|minio|gs)://\S+)?$")]
+    cache_claim: ObjectOrNone
+    cache_path: Annotated[str, Field(pattern=r"^/\S+$")]
+
+
+class Secret(Section):
+    """One secret of Kubernetes: which of its keys become which variables of which steps.
+
+    Attributes:
+        steps: names of steps, or [all].
+        optional: whether a pod may start without it.
+    """
+
+    name: Object
+    steps: Annotated[list[StepName], Field(min_length=1)]
+    keys: Annotated[dict[Key, Variable], Field(min_length=1)]
+    optional: bool = False
+
+    def serves(self, step: str) -> bool:
+        return step in self.steps or ALL in self.steps
+
+
+class Toleration(Section):
+    key: Annotated[str, Field(min_length=1)] | None = None
+    operator: Literal["Equal", "Exists"]
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Toleration":
+        if self.operator == "Exists" and self.value is not None:
+            raise ValueError(f"value = {self.value!r}: an operator Exists takes none: remove it, or write Equal")
+        if self.operator == "Equal" and (self.key is None or self.value is None):
+            raise ValueError("an operator Equal needs key and value")
+        return self
+
+
+class Gpu(Section):
+    """Accelerators of the steps that train. With `count` 0 those run on CPU, by the CPU image."""
+
+    type: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")]
+    count: Annotated[int, Field(ge=0, le=16)]
+    steps: list[StepName]
+    node_selector: dict[str, str]
+    tolerations: list[Toleration]
+
+
+class Resources(Section):
+    """What a pod of a step asks for and is held to. What is left out is that of `default`."""
+
+    cpu: Cpu | None = None
+    memory: Bytes | None = None
+    timeout_minutes: Annotated[int, Field(ge=1, le=44640)] | None = None
+    retries: Annotated[int, Field(ge=0, le=20)] | None = None
+    retry_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
+
+
+class Settings(Section):
+    """pipelines/cluster.yaml."""
+
+    namespace: ObjectOrNone
+    experiment: Annotated[str, Field(min_length=1)]
+    service_account: ObjectOrNone
+    images: Images
+    storage: Storage
+    secrets: list[Secret]
+    variables: dict[Variable, str]
+    node_selector: dict[str, str]
+    tolerations: list[Toleration]
+    gpu: Gpu
+    shared_memory: BytesOrNone
+    steps: dict[StepName, Resources]
+
+    @field_validator("variables")
+    @classmethod
+    def _nothing_secret(cls, variables: dict[str, str]) -> dict[str, str]:
+        for name, value in variables.items():
+            if any(word in name.upper() for word in SECRET_WORDS) or re.search(r"://[^/@\s]+:[^/@\s]+@", value):
+                raise ValueError(f"{name} looks like a secret, which would lie in git: give it by a Kubernetes secret")
+        return variables
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Settings":
+        default = self.steps.get(DEFAULT)
+        missing = [DEFAULT] if default is None else [name for name, value in default if value is None]
+        if missing:
+            raise ValueError(f"steps.{DEFAULT}: lacks {', '.join(missing)}: every step without its own takes that one")
+        return self
+
+    def resources(self, step: str) -> Resources:
+        """A step's resources, with those of `default` where it has none of its own."""
+        own = self.steps.get(step, self.steps[DEFAULT]).model_dump(exclude_none=True)
+        return Resources(**{**self.steps[DEFAULT].model_dump(), **own})
+
+    def uses_gpu(self, step: str) -> bool:
+        """Whether a step's pod gets accelerators, and so needs the CUDA image."""
+        return self.gpu.count > 0 and step in self.gpu.steps
+
+
+def load_settings(path: Path | str = SETTINGS_FILE) -> Settings:
+    """Reads and checks the cluster's settings.
+
+    Raises:
+        UserError: one line a fault, each naming file, key, value and what is allowed.
+    """
+    shown = SHOWN if Path(path) == SETTINGS_FILE else str(path)
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{shown}: no such file: take it from git") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{shown}: not YAML: {str(error).replace(chr(10), ' ')}") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{shown}: must hold keys such as namespace and secrets")
+    return check(Settings, raw, shown)
+
+
+def apply(task: dsl.PipelineTask, step: str, settings: Settings, local: bool = False) -> dsl.PipelineTask:
+    """Dresses a task for the cluster: resources, retries, timeout, GPU, shared memory, nodes, secrets, cache, images.
+
+    Args:
+        step: as in cluster.yaml, e.g. "train" or "search-worker".
+        local: for a run on this machine: retries alone.
+
+    Returns:
+        the task.
+    """
+    resources = settings.resources(step)
+    if local:
+        return task.set_retry(num_retries=resources.retries)
+    task.set_retry(num_retries=resources.retries, backoff_duration=f"{resources.retry_seconds}s")
+    task.set_cpu_request(resources.cpu).set_cpu_limit(resources.cpu)
+    task.set_memory_request(resources.memory).set_memory_limit(resources.memory)
+    kubernetes.set_timeout(task, 60 * resources.timeout_minutes)
+    kubernetes.set_image_pull_policy(task, settings.images.pull_policy)
+    if settings.images.pull_secrets:
+        kubernetes.set_image_pull_secrets(task, settings.images.pull_secrets)
+    kubernetes.set_security_context(task, run_as_non_root=True)
+    if settings.shared_memory:
+        kubernetes.empty_dir_mount(task, "shared-memory", SHARED_MEMORY, "Memory", settings.shared_memory)
+    if settings.storage.cache_claim:
+        kubernetes.mount_pvc(task, settings.storage.cache_claim, settings.storage.cache_path)
+        task.set_env_variable(CACHE_VARIABLE, settings.storage.cache_path)
+    for name, value in settings.variables.items():
+        task.set_env_variable(name, value)
+    for secret in settings.secrets:
+        if secret.serves(step):
+            kubernetes.use_secret_as_env(task, secret.name, dict(secret.keys), optional=secret.optional)
+    nodes, tolerations = dict(settings.node_selector), list(settings.tolerations)
+    if settings.uses_gpu(step):
+        task.set_accelerator_type(settings.gpu.type).set_accelerator_limit(settings.gpu.count)
+        nodes |= settings.gpu.node_selector
+        tolerations += settings.gpu.tolerations
+    for label, value in nodes.items():
+        kubernetes.add_node_selector(task, label, value)
+    for toleration in tolerations:
+        kubernetes.add_toleration(task, **toleration.model_dump())
+    return task
