@@ -4,6 +4,7 @@ import functools
 
 from kfp import dsl
 
-IMAGE = "speech-emotion/steps"  # as make images names it; for a cluster pipelines put registry and digest in its place
+# As make images names them; pipelines put address and digest in their place where they have been pushed.
+CPU, CUDA = "speech-emotion-cpu", "speech-emotion-cuda"
 
-step_component = functools.partial(dsl.component, base_image=IMAGE, install_kfp_package=False)
+step_component = functools.partial(dsl.component, base_image=CPU, install_kfp_package=False)

@@ -1,0 +1,49 @@
+"""Pipelines as YAML: the same bytes for the same code, params.yaml, settings and digests."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kfp import compiler
+from kfp.dsl.base_component import BaseComponent
+
+from pipelines import train
+from pipelines.settings import Settings, load_settings
+from speech_emotion.errors import UserError
+from speech_emotion.params import PARAMS_FILE, load_params
+
+PIPELINES: Mapping[str, Callable[..., BaseComponent]] = {train.NAME: train.build}
+COMPILED = Path("build/pipelines")
+
+
+def build(name: str, settings: Settings | None = None, local: bool = False) -> BaseComponent:
+    """A pipeline by its name, with params.yaml of the working folder as default of its params.
+
+    Raises:
+        UserError: no such pipeline, or a fault in params.yaml or in the settings.
+    """
+    if name not in PIPELINES:
+        raise UserError(f"pipeline {name}: must be one of {', '.join(PIPELINES)}")
+    return PIPELINES[name](settings or load_settings(), params_text(), local=local)
+
+
+def params_text() -> str:
+    """params.yaml as JSON text, checked."""
+    load_params(PARAMS_FILE)
+    return json.dumps(yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8")), ensure_ascii=False)
+
+
+def compile_pipeline(name: str, folder: Path = COMPILED, settings: Settings | None = None) -> Path:
+    """Compiles one pipeline for a cluster and returns its file, <folder>/<name>.yaml."""
+    path = folder / f"{name}.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    compiler.Compiler().compile(build(name, settings), str(path))
+    return path
+
+
+def compile_all(folder: Path = COMPILED) -> list[Path]:
+    """Compiles every pipeline for a cluster."""
+    settings: Any = load_settings()
+    return [compile_pipeline(name, folder, settings) for name in PIPELINES]

@@ -1,0 +1,21 @@
+"""How a task of a pipeline is dressed: its image, and what the settings of the cluster say of its step."""
+
+from kfp import dsl
+
+from pipelines.images import image
+from pipelines.settings import Settings, apply
+
+
+def dressed(task: dsl.PipelineTask, settings: Settings, local: bool = False, step: str = "") -> dsl.PipelineTask:
+    """The task with image, resources, retries and whatever else the settings say.
+
+    Args:
+        local: for a run on this machine: its own image, and retries alone.
+        step: as pipelines/cluster.yaml names it; by default as its component is called.
+    """
+    step = step or task.component_spec.name
+    if local:
+        task.set_container_image(image(digests=None))
+    else:
+        task.set_container_image(image(settings.uses_gpu(step)))
+    return apply(task, step, settings, local)

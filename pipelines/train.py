@@ -1,0 +1,178 @@
+"""Pipeline train: the whole graph, from the data of a revision to a registered model."""
+
+import functools
+from typing import NamedTuple
+
+import yaml
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Model
+from kfp.dsl.base_component import BaseComponent
+
+from components.augment.component import augment
+from components.evaluate.component import evaluate
+from components.export.component import export
+from components.features.component import features
+from components.fetch.component import fetch
+from components.gather.component import gather
+from components.ingest.component import ingest
+from components.join.component import join
+from components.plan.component import plan
+from components.preprocess.component import preprocess
+from components.register.component import register
+from components.select.component import select
+from components.track.component import track
+from components.train.component import train
+from components.tune.component import tune
+from pipelines.dressing import dressed
+from pipelines.settings import Settings
+
+NAME = "train"
+
+
+def build(settings: Settings, params: str, local: bool = False) -> BaseComponent:
+    """The pipeline.
+
+    Args:
+        settings: of the cluster.
+        params: all of params.yaml as JSON text, which a run takes where it is given no other.
+        local: for a run on this machine.
+    """
+    dress = functools.partial(dressed, settings=settings, local=local)
+    defaults = yaml.safe_load(params)
+
+    @dsl.pipeline(name="prepare")
+    def prepare(
+        waveforms_key: str, features_key: str, parts: list, data: Input[Dataset], utterances: Input[Dataset]
+    ) -> NamedTuple("Prepared", waveforms=Dataset, features=Dataset):
+        """Waveforms, copies and features, part by part at once."""
+        with dsl.ParallelFor(parts) as one:
+            heard = dress(
+                preprocess(
+                    params=one.preprocess, part=one.part, parts=one.parts, data=data, utterances=utterances
+                )
+            )
+            copied = dress(augment(params=one.augment, waveforms=heard.outputs["waveforms"]))
+            seen = dress(
+                features(
+                    params=one.features, waveforms=heard.outputs["waveforms"], copies=copied.outputs["copies"]
+                )
+            )
+        waveforms = dress(join(key=waveforms_key, parts=dsl.Collected(heard.outputs["waveforms"])))
+        arrays = dress(join(key=features_key, parts=dsl.Collected(seen.outputs["features"])))
+        waveforms.set_display_name("join waveforms")
+        arrays.set_display_name("join features")
+        outputs = NamedTuple("Prepared", waveforms=Dataset, features=Dataset)
+        return outputs(waveforms.outputs["joined"], arrays.outputs["joined"])
+
+    @dsl.pipeline(name="systems")
+    def each_system(
+        key: str, systems: list, utterances: Input[Dataset], features: Input[Dataset]
+    ) -> NamedTuple("Results", tuned=Artifact, trained=Model):
+        """Search and training, system by system at once."""
+        with dsl.ParallelFor(systems) as one:
+            found = dress(tune(params=one.tune, system=one.system, utterances=utterances, features=features))
+            fitted = dress(
+                train(
+                    params=one.train,
+                    system=one.system,
+                    utterances=utterances,
+                    features=features,
+                    best=found.outputs["best"],
+                )
+            )
+        results = dress(
+            gather(
+                key=key,
+                bests=dsl.Collected(found.outputs["best"]),
+                traineds=dsl.Collected(fitted.outputs["trained"]),
+            )
+        )
+        outputs = NamedTuple("Results", tuned=Artifact, trained=Model)
+        return outputs(results.outputs["tuned"], results.outputs["trained"])
+
+    @dsl.pipeline(name=NAME, description="The whole graph: corpus to trained, compared, exported, registered systems.")
+    def pipeline(
+        revision: str,
+        data_hash: str,
+        corpus: str = defaults["corpus"],
+        systems: list = defaults["candidates"],
+        shards: int = 1,
+        overrides: dict = {},  # noqa: B006
+        params: str = params,
+    ):
+        """The whole graph.
+
+        Args:
+            revision: Commit, tag or branch whose data.dvc is meant.
+            data_hash: Hash of the corpus's files, as python -m pipelines data-hash tells it.
+            corpus: Corpus to work on.
+            systems: Systems to train and rank.
+            shards: Into how many parts the utterances are cut for preprocess, augment and features.
+            overrides: Key of params to value, for example {"train.patience": 5}.
+            params: All of params.yaml as JSON.
+        """
+        planned = dress(
+            plan(
+                params=params,
+                data_hash=data_hash,
+                corpus=corpus,
+                systems=systems,
+                overrides=overrides,
+                shards=shards,
+            )
+        ).set_caching_options(False)  # what it says depends on the code too
+        of = planned.outputs
+        data = dress(fetch(corpus=corpus, revision=revision, data_hash=data_hash)).outputs["data"]
+        utterances = dress(ingest(params=of["ingest"], data=data)).outputs["utterances"]
+        prepared = prepare(
+            waveforms_key=of["waveforms"],
+            features_key=of["features"],
+            parts=of["parts"],
+            data=data,
+            utterances=utterances,
+        ).outputs
+        results = each_system(
+            key=of["results"], systems=of["systems"], utterances=utterances, features=prepared["features"]
+        ).outputs
+        evaluation = dress(
+            evaluate(params=of["evaluate"], utterances=utterances, trained=results["trained"])
+        ).outputs["evaluation"]
+        selected = dress(
+            select(
+                params=of["select"],
+                utterances=utterances,
+                features=prepared["features"],
+                trained=results["trained"],
+                evaluation=evaluation,
+            )
+        ).outputs["selected"]
+        exported = dress(
+            export(
+                params=of["export"],
+                selected=selected,
+                waveforms=prepared["waveforms"],
+                utterances=utterances,
+                trained=results["trained"],
+            )
+        ).outputs["exported"]
+        tracked = dress(
+            track(
+                params=of["track"],
+                utterances=utterances,
+                tuned=results["tuned"],
+                trained=results["trained"],
+                evaluation=evaluation,
+                selected=selected,
+                exported=exported,
+            )
+        ).set_caching_options(False)  # what it makes lies in the store, and so with register
+        dress(
+            register(
+                params=of["register"],
+                tracked=tracked.outputs["tracked"],
+                trained=results["trained"],
+                exported=exported,
+            )
+        ).set_caching_options(False)
+
+    return pipeline
