@@ -9,6 +9,7 @@ it looks at data/.
 import hashlib
 import subprocess
 import sys
+import tempfile
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
 from io import StringIO
@@ -132,6 +133,41 @@ def _remote(folder: Path) -> str:
     if parts.scheme in ("", "file") or len(parts.scheme) == 1:  # a path; a letter is a drive of Windows
         return ""
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+def folder_hash(folder: Path) -> str:
+    """Hash of a folder's files and their names, as DVC makes it: <md5>.dir."""
+    from dvc_data.hashfile.build import build
+    from dvc_data.hashfile.db import HashFileDB
+    from dvc_objects.fs import localfs
+
+    with tempfile.TemporaryDirectory() as nowhere:
+        _, _, found = build(HashFileDB(localfs, nowhere), str(folder), localfs, "md5", dry_run=True)
+    return found.hash_info.value
+
+
+def recorded_hash(corpus: str, top: Path = Path(), data: str = "data") -> str:
+    """The folder_hash of a corpus as data.dvc records it; its files need not be there.
+
+    Args:
+        top: the project's top folder.
+
+    Raises:
+        UserError: the corpus is not recorded, or the list of files is neither here nor on the DVC remote.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo.open(str(top)) as repo:
+            (out,) = repo.find_outs_by_path(str(top / data))
+            tree = out.get_dir_cache()
+            found = out.get_obj().get_obj(repo.cache.local, (corpus,)) if tree else None
+    except DvcException as error:
+        raise UserError(f"{top / data}.dvc: DVC cannot read what it records ({error})") from None
+    if found is None:
+        raise UserError(f"{data}/{corpus}: is not recorded in {data}.dvc: run make data CORPUS={corpus}")
+    return found.hash_info.value
 
 
 def write_checked(folder: Path) -> None:
