@@ -1,0 +1,148 @@
+"""What a compiled pipeline says: its parameters, images, secrets and volumes; checked before anything is sent."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from speech_emotion.errors import UserError
+
+BY_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}$")
+PUSH = "make images-push REGISTRY=..."
+# Type of a parameter in a compiled pipeline -> (what it is called, an example)
+TYPES = {
+    "STRING": ("a text", "name=text"),
+    "NUMBER_INTEGER": ("a whole number", "name=4"),
+    "NUMBER_DOUBLE": ("a number", "name=0.5"),
+    "BOOLEAN": ("true or false", "name=true"),
+    "LIST": ("a list as JSON", 'name=["a", "b"]'),
+    "STRUCT": ("an object as JSON", 'name={"a": 1}'),
+}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A pipeline as kfp compiled it.
+
+    Attributes:
+        path: its YAML.
+        spec: the pipeline.
+        platform: its part for Kubernetes; empty where it was compiled for this machine.
+    """
+
+    path: Path
+    spec: Mapping[str, Any]
+    platform: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> "Compiled":
+        spec, *platforms = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+        executors: dict[str, Any] = {}
+        for part in platforms:
+            executors |= part["platforms"]["kubernetes"].get("deploymentSpec", {}).get("executors", {})
+        return cls(path, spec, executors)
+
+    @property
+    def name(self) -> str:
+        return self.spec["pipelineInfo"]["name"]
+
+    @property
+    def description(self) -> str:
+        return self.spec["pipelineInfo"].get("description", "")
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """Name -> its type, default and description."""
+        return self.spec["root"].get("inputDefinitions", {}).get("parameters", {})
+
+    @cached_property
+    def images(self) -> dict[str, list[str]]:
+        """Image -> the components that run in it."""
+        found: dict[str, list[str]] = {}
+        for executor, content in self.spec.get("deploymentSpec", {}).get("executors", {}).items():
+            if "container" in content:
+                found.setdefault(content["container"]["image"], []).append(executor.removeprefix("exec-"))
+        return found
+
+    @cached_property
+    def secrets(self) -> dict[str, set[str]]:
+        """Secret -> the keys of it that some pod cannot start without."""
+        found: dict[str, set[str]] = {}
+        for content in self.platform.values():
+            for secret in content.get("secretAsEnv", ()):
+                if not secret.get("optional"):
+                    keys = found.setdefault(secret["secretName"], set())
+                    keys.update(pair["secretKey"] for pair in secret["keyToEnv"])
+            for secret in content.get("imagePullSecret", ()):
+                found.setdefault(secret["secretName"], set())
+        return found
+
+    @cached_property
+    def claims(self) -> set[str]:
+        """Volume claims that pods mount."""
+        return {mount["constant"] for content in self.platform.values() for mount in content.get("pvcMount", ())}
+
+    def arguments(self, words: Sequence[str]) -> dict[str, Any]:
+        """Arguments written as NAME=VALUE, as values of the parameters' types.
+
+        Raises:
+            UserError: no such parameter, a value of another type, one given twice, or one missing.
+        """
+        given: dict[str, Any] = {}
+        for word in words:
+            name, sign, text = word.partition("=")
+            if not sign:
+                raise UserError(f"parameter {word}: must be NAME=VALUE")
+            if name not in self.parameters:
+                known = ", ".join(sorted(self.parameters)) or "none"
+                raise UserError(f"parameter {name}: pipeline {self.name} has none of that name: must be one of {known}")
+            if name in given:
+                raise UserError(f"parameter {name}: is given twice: give it once")
+            given[name] = _value(name, text, self.parameters[name]["parameterType"])
+        for name, definition in self.parameters.items():
+            if name not in given and "defaultValue" not in definition and not definition.get("isOptional"):
+                _, example = TYPES[definition["parameterType"]]
+                raise UserError(
+                    f"parameter {name}: pipeline {self.name} needs it: add {example.replace('name', name, 1)}"
+                )
+        return given
+
+    def check_images(self, registry: str) -> None:
+        """Raises UserError where an image has no digest (it was never pushed) or lies in another registry."""
+        for image, users in sorted(self.images.items()):
+            who = ", ".join(sorted(set(users))[:4]) + (" and more" if len(set(users)) > 4 else "")
+            if not BY_DIGEST.match(image):
+                raise UserError(
+                    f"image {image} (of {who}): has no digest in components/images/digests.yaml, so no cluster can "
+                    f"pull it: make images, then {PUSH}"
+                )
+            if registry and not image.startswith(registry.rstrip("/") + "/"):
+                raise UserError(
+                    f"image {image} (of {who}): lies outside images.registry = {registry}: "
+                    f"{PUSH.replace('...', registry)}, or mend images.registry"
+                )
+
+
+def _value(name: str, text: str, kind: str) -> Any:
+    called, example = TYPES[kind]
+    if kind == "STRING":
+        return text
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = None
+    fits = {
+        "NUMBER_INTEGER": isinstance(value, int) and not isinstance(value, bool),
+        "NUMBER_DOUBLE": isinstance(value, int | float) and not isinstance(value, bool),
+        "BOOLEAN": isinstance(value, bool),
+        "LIST": isinstance(value, list),
+        "STRUCT": isinstance(value, dict),
+    }[kind]
+    if not fits:
+        raise UserError(f"parameter {name} = {text!r}: must be {called}: {example.replace('name', name, 1)}")
+    return value
