@@ -16,11 +16,9 @@ def join(key: str, parts: Input[List[Dataset]], joined: Output[Dataset]):  # noq
         parts: Folders of all parts.
         joined: One folder with the arrays of all.
     """
-    from pathlib import Path
-
     from speech_emotion.steps.component import user_errors
-    from speech_emotion.store.parts import join_parts
+    from speech_emotion.store.parts import join as join_parts
 
     with user_errors():
         ordered = sorted(parts, key=lambda part: part.metadata["part"])
-        join_parts([Path(part.path) for part in ordered], Path(joined.path))
+        join_parts([part.path for part in ordered], joined.path)

@@ -62,7 +62,7 @@ def run_component(
             sources = {port: Path(folder) for port, folder in inputs.items()}
             execute(
                 chosen, parse_sections(_at_home(params)), system, {**sources, **caches}, folders, recorder,
-                cache / "provenance",
+                cache / "provenance", part,
             )  # fmt: skip
         write_reports(step, folders, reports or {})
 
