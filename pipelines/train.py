@@ -47,15 +47,11 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         """Waveforms, copies and features, part by part at once."""
         with dsl.ParallelFor(parts) as one:
             heard = dress(
-                preprocess(
-                    params=one.preprocess, part=one.part, parts=one.parts, data=data, utterances=utterances
-                )
+                preprocess(params=one.preprocess, part=one.part, parts=one.parts, data=data, utterances=utterances)
             )
             copied = dress(augment(params=one.augment, waveforms=heard.outputs["waveforms"]))
             seen = dress(
-                features(
-                    params=one.features, waveforms=heard.outputs["waveforms"], copies=copied.outputs["copies"]
-                )
+                features(params=one.features, waveforms=heard.outputs["waveforms"], copies=copied.outputs["copies"])
             )
         waveforms = dress(join(key=waveforms_key, parts=dsl.Collected(heard.outputs["waveforms"])))
         arrays = dress(join(key=features_key, parts=dsl.Collected(seen.outputs["features"])))
@@ -65,9 +61,9 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         return outputs(waveforms.outputs["joined"], arrays.outputs["joined"])
 
     @dsl.pipeline(name="systems")
-    def each_system(
-        key: str, systems: list, utterances: Input[Dataset], features: Input[Dataset]
-    ) -> NamedTuple("Results", tuned=Artifact, trained=Model):
+    def each_system(key: str, systems: list, utterances: Input[Dataset], features: Input[Dataset]) -> NamedTuple(
+        "Results", tuned=Artifact, trained=Model
+    ):
         """Search and training, system by system at once."""
         with dsl.ParallelFor(systems) as one:
             found = dress(tune(params=one.tune, system=one.system, utterances=utterances, features=features))
@@ -134,9 +130,9 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         results = each_system(
             key=of["results"], systems=of["systems"], utterances=utterances, features=prepared["features"]
         ).outputs
-        evaluation = dress(
-            evaluate(params=of["evaluate"], utterances=utterances, trained=results["trained"])
-        ).outputs["evaluation"]
+        evaluation = dress(evaluate(params=of["evaluate"], utterances=utterances, trained=results["trained"])).outputs[
+            "evaluation"
+        ]
         selected = dress(
             select(
                 params=of["select"],

@@ -1,0 +1,92 @@
+"""`python -m pipelines COMMAND`: compiles the pipelines, and runs them on this machine."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipelines.compiled import Compiled
+from pipelines.compiling import COMPILED, PIPELINES, build, compile_all, compile_pipeline
+from pipelines.runners import KINDS, Place
+from speech_emotion.corpora.versions import folder_hash
+from speech_emotion.errors import UserError
+from speech_emotion.params import load_params
+
+ROOT = Path("artifacts/pipelines")
+ARTIFACTS = Path("artifacts")
+DATA = Path("data")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    compiled = commands.add_parser("compile", help="all pipelines to YAML")
+    compiled.add_argument("--out", type=Path, default=COMPILED, help="folder, by default %(default)s")
+    running = commands.add_parser("run", help="one pipeline on this machine")
+    running.add_argument("pipeline", nargs="?", default="train", choices=sorted(PIPELINES))
+    running.add_argument("--runner", default="subprocess", choices=sorted(KINDS))
+    running.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="of the pipeline")
+    running.add_argument("--root", type=Path, default=ROOT, help="folder of the runs, by default %(default)s")
+    running.add_argument(
+        "--cache", type=Path, default=ARTIFACTS, help="folder with the finished units, by default %(default)s"
+    )
+    hashing = commands.add_parser("data-hash", help="hash of a corpus's files, as parameter data_hash wants it")
+    hashing.add_argument("corpus", nargs="?", help="by default that of params.yaml")
+    options = parser.parse_args(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted: the same command takes up where it stopped", file=sys.stderr)
+        return 130
+
+
+def _compile(options: argparse.Namespace) -> int:
+    for path in compile_all(options.out):
+        print(path)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pipelines.running import run
+
+    params = load_params()
+    arguments = _arguments(options, params.corpus)
+    place = Place(options.root, DATA, options.cache, params.track.model_dump_json(), params.workers)
+    run(build(options.pipeline, local=True), arguments, place, options.runner)
+    return 0
+
+
+def _arguments(options: argparse.Namespace, corpus: str) -> dict[str, object]:
+    """Those that the user gives, and for the data those of the folder data/."""
+    path = compile_pipeline(options.pipeline, options.root / "compiled")
+    compiled = Compiled.read(path)
+    words = list(options.param)
+    given = {word.partition("=")[0] for word in words}
+    if {"revision", "data_hash"} <= compiled.parameters.keys():
+        if "corpus" in given:
+            corpus = next(word.partition("=")[2] for word in words if word.startswith("corpus="))
+        # the folder holds what is meant, whatever the revision
+        words += ["revision="] if "revision" not in given else []
+        words += [f"data_hash={_hash(corpus)}"] if "data_hash" not in given else []
+    return compiled.arguments(words)
+
+
+def _hash(corpus: str) -> str:
+    folder = DATA / corpus
+    if not folder.is_dir():
+        raise UserError(f"{folder}: is not there: run make data CORPUS={corpus}")
+    return folder_hash(folder)
+
+
+def _data_hash(options: argparse.Namespace) -> int:
+    print(_hash(options.corpus or load_params().corpus))
+    return 0
+
+
+COMMANDS = {"compile": _compile, "run": _run, "data-hash": _data_hash}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""A pipeline on this machine: kfp's local runner, folders and environment for it, and what of its talk is shown."""
+
+import contextlib
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kfp import local
+from kfp.dsl.base_component import BaseComponent
+
+from pipelines.display import Display
+from pipelines.runners import Place, runner
+from speech_emotion.errors import UserError
+
+CACHE = "cache"  # below the root of the runs: what kfp finds former outputs by
+LOG = "last.log"
+
+
+def run(pipeline: BaseComponent, arguments: Mapping[str, Any], place: Place, kind: str) -> None:
+    """Runs a pipeline to its end; tasks whose former outputs are there are skipped.
+
+    Args:
+        pipeline: compiled for this machine.
+        arguments: values of its parameters.
+        place: folders and environment.
+        kind: of runner, as runners.KINDS names them.
+
+    Raises:
+        UserError: a step failed, with its own message, or the runner cannot be had.
+    """
+    place.root.mkdir(parents=True, exist_ok=True)
+    chosen = runner(kind, place)
+    local.init(chosen, str(place.root), enable_caching=True, cache_root=str(place.root / CACHE))
+    log = place.root / LOG
+    with log.open("w", encoding="utf-8") as file, _talk(Display(sys.stdout, file)) as display:
+        try:
+            pipeline(**arguments)
+        except RuntimeError as error:
+            raise UserError(_failure(pipeline.name, str(error), display, log)) from None
+    print(f"the whole log: {log}")
+
+
+def _failure(name: str, text: str, display: Display, log: Path) -> str:
+    tasks = re.findall(r"'([^']+)'", re.sub(r"\x1b\[\d+m", "", text.partition("Inner task failed")[2]))
+    head = f"pipeline {name}: step {tasks[0]} failed" if tasks else f"pipeline {name}: {text}"
+    return "\n".join([f"{head}; the whole log: {log}", *display.errors])
+
+
+@contextlib.contextmanager
+def _talk(display: Display) -> Iterator[Display]:
+    """Standard output and the log of kfp go through the display."""
+    handler = logging.StreamHandler(display)
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    try:
+        with contextlib.redirect_stdout(display), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # that a subprocess takes no image
+            warnings.simplefilter("ignore", UserWarning)  # that resources mean nothing here
+            yield display
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        display.flush()
