@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from google.protobuf.json_format import MessageToDict
 from kfp import compiler
 from kfp.dsl.base_component import BaseComponent
 
 from pipelines import train
+from pipelines.checking import faults
 from pipelines.settings import Settings, load_settings
 from speech_emotion.errors import UserError
 from speech_emotion.params import PARAMS_FILE, load_params
+from speech_emotion.store.atomic import atomic_file
 
 PIPELINES: Mapping[str, Callable[..., BaseComponent]] = {train.NAME: train.build}
 COMPILED = Path("build/pipelines")
@@ -36,10 +39,17 @@ def params_text() -> str:
 
 
 def compile_pipeline(name: str, folder: Path = COMPILED, settings: Settings | None = None) -> Path:
-    """Compiles one pipeline for a cluster and returns its file, <folder>/<name>.yaml."""
+    """Compiles one pipeline for a cluster and returns its file, <folder>/<name>.yaml.
+
+    Raises:
+        UserError: a fault in params.yaml or the settings, or the pipeline does not hold together.
+    """
+    pipeline = build(name, settings)
+    if wrong := faults(MessageToDict(pipeline.pipeline_spec)):
+        raise UserError("\n".join(f"pipeline {name}: {fault}" for fault in wrong))
     path = folder / f"{name}.yaml"
-    folder.mkdir(parents=True, exist_ok=True)
-    compiler.Compiler().compile(build(name, settings), str(path))
+    with atomic_file(path) as temporary:
+        compiler.Compiler().compile(pipeline, str(temporary))
     return path
 
 

@@ -1,6 +1,5 @@
 """What a person sees of a run on this machine: which steps start, end and are skipped, and what they say."""
 
-import io
 import re
 from typing import TextIO
 
@@ -19,8 +18,8 @@ OWN = (" outputs:", "has no outputs", "Streamed logs", "Running pipeline", "Pipe
 ERROR = "error: "
 
 
-class Display(io.TextIOBase):
-    """Passes on what matters, in short; everything goes into a log.
+class Display:
+    """A stream that passes on what matters, in short; everything goes into a log.
 
     Attributes:
         errors: what failed steps said, in order, each once.

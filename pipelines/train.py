@@ -25,8 +25,20 @@ from components.train.component import train
 from components.tune.component import tune
 from pipelines.dressing import dressed
 from pipelines.settings import Settings
+from speech_emotion.steps.component import TRACK_VARIABLE
+from speech_emotion.store.hashing import canonical_json
 
 NAME = "train"
+
+
+class Prepared(NamedTuple):
+    waveforms: Dataset
+    features: Dataset
+
+
+class Results(NamedTuple):
+    tuned: Artifact
+    trained: Model
 
 
 def build(settings: Settings, params: str, local: bool = False) -> BaseComponent:
@@ -43,7 +55,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
     @dsl.pipeline(name="prepare")
     def prepare(
         waveforms_key: str, features_key: str, parts: list, data: Input[Dataset], utterances: Input[Dataset]
-    ) -> NamedTuple("Prepared", waveforms=Dataset, features=Dataset):
+    ) -> Prepared:
         """Waveforms, copies and features, part by part at once."""
         with dsl.ParallelFor(parts) as one:
             heard = dress(
@@ -57,8 +69,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         arrays = dress(join(key=features_key, parts=dsl.Collected(seen.outputs["features"])))
         waveforms.set_display_name("join waveforms")
         arrays.set_display_name("join features")
-        outputs = NamedTuple("Prepared", waveforms=Dataset, features=Dataset)
-        return outputs(waveforms.outputs["joined"], arrays.outputs["joined"])
+        return Prepared(waveforms.outputs["joined"], arrays.outputs["joined"])
 
     @dsl.pipeline(name="systems")
     def each_system(key: str, systems: list, utterances: Input[Dataset], features: Input[Dataset]) -> NamedTuple(
@@ -76,6 +87,8 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                     best=found.outputs["best"],
                 )
             )
+        if not local:  # here the process's environment says it
+            fitted.set_env_variable(TRACK_VARIABLE, canonical_json(defaults["track"]))
         results = dress(
             gather(
                 key=key,
@@ -83,8 +96,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                 traineds=dsl.Collected(fitted.outputs["trained"]),
             )
         )
-        outputs = NamedTuple("Results", tuned=Artifact, trained=Model)
-        return outputs(results.outputs["tuned"], results.outputs["trained"])
+        return Results(results.outputs["tuned"], results.outputs["trained"])
 
     @dsl.pipeline(name=NAME, description="The whole graph: corpus to trained, compared, exported, registered systems.")
     def pipeline(
@@ -93,7 +105,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         corpus: str = defaults["corpus"],
         systems: list = defaults["candidates"],
         shards: int = 1,
-        overrides: dict = {},  # noqa: B006
+        overrides: list = [],  # noqa: B006
         params: str = params,
     ):
         """The whole graph.
@@ -104,7 +116,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
             corpus: Corpus to work on.
             systems: Systems to train and rank.
             shards: Into how many parts the utterances are cut for preprocess, augment and features.
-            overrides: Key of params to value, for example {"train.patience": 5}.
+            overrides: KEY=VALUE each, for example ["train.patience=5"].
             params: All of params.yaml as JSON.
         """
         planned = dress(

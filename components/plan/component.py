@@ -11,7 +11,7 @@ def plan(
     data_hash: str,
     corpus: str,
     systems: list,
-    overrides: dict,
+    overrides: list,
     shards: int,
 ) -> NamedTuple(
     "Plan",
@@ -34,7 +34,7 @@ def plan(
         data_hash: Hash of the corpus's files.
         corpus: Corpus to work on, in place of that of params; empty leaves it.
         systems: Systems to train and rank, in place of candidates; none leaves them.
-        overrides: Key of params to value, for example {"train.patience": 5}.
+        overrides: KEY=VALUE each, for example ["train.patience=5"].
         shards: Into how many parts the utterances are cut for preprocess, augment and features.
 
     Returns:

@@ -261,11 +261,16 @@ class Registry(Section):
 
 
 class Budget(Section):
-    """What one run of the graph does with a corpus."""
+    """What one run of the graph does with a corpus.
+
+    Attributes:
+        folds: names of the protocol's folds that are run; without it all of them. Each is the same training as ever.
+    """
 
     protocol: Name
     seeds: Annotated[list[Seed], Field(min_length=1)]
     max_epochs: Positive
+    folds: Annotated[list[str], Field(min_length=1)] | None = None
 
 
 class Params(Section):

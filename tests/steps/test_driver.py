@@ -98,7 +98,7 @@ def test_sections_come_as_json():
 
 @pytest.mark.parametrize("text", ["{", "[1]", '"train"'])
 def test_sections_that_are_no_json_object_are_refused(text):
-    with pytest.raises(UserError, match="params: (not JSON|must be a JSON object)"):
+    with pytest.raises(UserError, match=r"params: (not JSON|must be a JSON object)"):
         parse_sections(text)
 
 

@@ -146,11 +146,12 @@ def _provenance(setting: Setting, params: Evaluate, budget: Budget) -> str:
     counted = f"{setting.tested} utterances of {count(setting.speakers, 'speaker')} tested"
     if setting.tested != setting.utterances:
         counted += f" (the table holds {setting.utterances})"
+    chosen = f" (these alone: {', '.join(sorted(budget.folds))})" if budget.folds else ""
     lines = [
         f"Corpus: {setting.corpus}{' (synthetic)' if setting.synthetic else ''}; {counted}; emotions: "
         f"{', '.join(setting.labels)}.",
         f"Table of utterances: sha256 `{setting.table_sha256}`.",
-        f"Protocol: {setting.protocol}, {setting.kind}, {count(setting.folds, 'fold')}; "
+        f"Protocol: {setting.protocol}, {setting.kind}, {count(setting.folds, 'fold')}{chosen}; "
         f"seeds: {', '.join(map(str, setting.seeds))}; at most {budget.max_epochs} epochs.",
         "UA: unweighted average recall (macro recall) over the pooled predictions of all folds, mean over "
         "seeds. ± folds: standard deviation of the folds' own UA, each over the emotions present in it. ± "

@@ -226,6 +226,8 @@ def _fits_budget(result: SystemResult, corpus: str, budget: Budget) -> None:
                 f"{system}: seeds = {seeds}: the budget of {corpus} asks for {sorted(budget.seeds)}: {cure}"
             )
     folds = table["fold"].nunique()
+    if budget.folds is not None and (found := sorted(set(table["fold"]))) != sorted(set(budget.folds)):
+        raise UserError(f"{system}: folds = {found}: the budget of {corpus} asks for {sorted(budget.folds)}: {cure}")
     if folds != units.folds:
         raise UserError(f"{system}: predictions of {folds} folds, where the protocol has {units.folds}: {cure}")
 

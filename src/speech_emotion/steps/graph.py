@@ -50,9 +50,9 @@ def import_closure(*modules: str) -> list[str]:
         module = waiting.pop()
         if module in found:
             continue
-        tree = _tree(_file(module))
-        found[module] = [_spelled(path) for path in (_file(module), *_data(module, tree))]
-        waiting += [*_parents(module), *_imported(module, tree)]
+        data, imported = _read(_file(module), module)
+        found[module] = [_spelled(path) for path in (_file(module), *data)]
+        waiting += [*_parents(module), *imported]
     return sorted({path for paths in found.values() for path in paths})
 
 
@@ -147,8 +147,10 @@ def _spelled(path: Path) -> str:
 
 
 @functools.cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _read(path: Path, module: str) -> tuple[list[Path], list[str]]:
+    """The data files beside a module that belong to it, and the modules that it imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return _data(module, tree), _imported(module, tree)
 
 
 def _parents(module: str) -> list[str]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from speech_emotion.errors import UserError
 from speech_emotion.params import Params, check, part_of
 from speech_emotion.steps.component import INPUTS_KEY
@@ -52,7 +54,7 @@ def make_plan(
     data_hash: str,
     corpus: str = "",
     systems: Sequence[str] = (),
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
     parts: int = 1,
 ) -> Plan:
     """The plan of a run; params are checked as a whole, before anything is computed.
@@ -62,13 +64,13 @@ def make_plan(
         data_hash: of the corpus's files.
         corpus: in place of that of params; "" leaves it.
         systems: in place of `candidates`; none leaves them.
-        overrides: key of params -> value, e.g. {"train.patience": 5}; the section must be there.
+        overrides: KEY=VALUE each, the value as in params.yaml, e.g. "train.patience=5".
         parts: into how many parts the utterances are cut.
 
     Raises:
-        UserError: params that are wrong, or an override of a section that is not there.
+        UserError: params that are wrong, or an override that fits nothing.
     """
-    raw = _changed(params, corpus, systems, overrides or {})
+    raw = _changed(params, corpus, systems, overrides)
     whole: Params = check(Params, raw, "params")
     check_systems(whole)
     if parts < 1:
@@ -140,23 +142,33 @@ def _file(path: Path) -> str:
     return hash_code([path]) if path.suffix == ".py" else sha256_file(path)
 
 
-def _changed(params: str, corpus: str, systems: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(params: str, corpus: str, systems: Sequence[str], overrides: Sequence[str]) -> dict[str, Any]:
     try:
         raw = json.loads(params)
     except json.JSONDecodeError as error:
         raise UserError(f"params: not JSON: {error}") from None
     if not isinstance(raw, dict):
         raise UserError("params: must be a JSON object of sections such as ingest and train")
-    for key, value in overrides.items():
-        *above, last = key.split(".")
-        section: Any = raw
-        for name in above:
-            section = section.get(name) if isinstance(section, dict) else None
-        if not isinstance(section, dict):
-            raise UserError(f"overrides.{key}: is no key of params: mend its spelling")
-        section[last] = value
+    for text in overrides:
+        _override(raw, text)
     if corpus:
         raw["corpus"] = corpus
     if systems:
         raw["candidates"] = list(systems)
     return raw
+
+
+def _override(raw: dict[str, Any], text: str) -> None:
+    key, sign, value = text.partition("=")
+    if not sign:
+        raise UserError(f"overrides: {text}: must be KEY=VALUE, e.g. train.patience=5")
+    *above, last = key.strip().split(".")
+    section: Any = raw
+    for name in above:
+        section = section.get(name) if isinstance(section, dict) else None
+    if not isinstance(section, dict):
+        raise UserError(f"overrides: {key}: is no key of params: mend its spelling")
+    try:
+        section[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UserError(f"overrides: {text}: its value is not YAML: {str(error).replace(chr(10), ' ')}") from None

@@ -12,6 +12,7 @@ import pandas as pd
 from speech_emotion.corpora.protocols import load_protocol, select_utterances
 from speech_emotion.corpora.splits import Fold, make_folds
 from speech_emotion.corpora.table import read_utterances
+from speech_emotion.errors import UserError
 from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
@@ -69,12 +70,20 @@ def experiment_of(params: StepParams, utterances: Path, features: Path) -> tuple
 def make_jobs(
     params: StepParams, experiment: Experiment, folds: Sequence[Fold], best: Mapping[str, Any], units: Path
 ) -> list[Job]:
-    """One job a fold and seed, with its key. `best`: fold -> hyper-parameters that the search found."""
+    """One job a seed and fold that the budget asks for, with its key.
+
+    Args:
+        folds: all folds of the protocol.
+        best: fold -> hyper-parameters that the search found.
+
+    Raises:
+        UserError: the budget names a fold that the protocol does not make.
+    """
     stores = experiment.stores()
     data = fingerprint(stores, experiment.targets)
     code = code_of(experiment.system)
     jobs = []
-    for fold in folds:
+    for fold in _chosen(folds, params):
         hyperparameters = {**params.systems[experiment.system], **best.get(fold.name, {})}
         for seed in params.budget.seeds:
             key = unit_key(
@@ -95,6 +104,19 @@ def make_jobs(
             )
             jobs.append(Job(experiment, fold, seed, hyperparameters, key, units))
     return jobs
+
+
+def _chosen(folds: Sequence[Fold], params: StepParams) -> list[Fold]:
+    wanted = params.budget.folds
+    if wanted is None:
+        return list(folds)
+    known = [fold.name for fold in folds]
+    if unknown := sorted(set(wanted) - set(known)):
+        raise UserError(
+            f"budgets.{params.corpus}.folds = {unknown[0]}: protocol {params.budget.protocol} has no such fold: must "
+            f"be among {', '.join(known)}"
+        )
+    return [fold for fold in folds if fold.name in wanted]
 
 
 def code_of(system: str) -> list[Path]:
