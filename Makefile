@@ -3,13 +3,15 @@ PYTHON ?= python3.11
 JOBS ?= 2
 PORT ?= 5000
 PIP_FLAGS ?=
+VARIANTS ?= cpu
+BUILD_FLAGS ?=
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help env run data test lint ui server server-stop server-backup server-restore bench graph clean
+.PHONY: help env run data test lint ui server server-stop server-backup server-restore images images-push bench graph clean
 
 help: ## list what make can do
 	@echo "make TARGET [CORPUS=demo|emodb|ravdess|iemocap|casia|...] [FROM=archive or folder that you have]"
@@ -63,6 +65,13 @@ server-backup: ## its databases and artifacts into a dated folder below TO
 server-restore: ## bring the dated folder FROM back; FORCE=yes replaces what the server holds
 	@test -n '$(FROM)' || { echo "error: FROM: is missing: make server-restore FROM=/backups/DATE" >&2; exit 1; }
 	@mlflow/restore $(if $(FORCE),--force) '$(FROM)'
+
+images: $(VENV)/made ## the image that pipelines' steps run in; VARIANTS='cpu cuda' (components/images/README.md)
+	@python -m components.images build $(VARIANTS:%=--variant %) $(if $(BUILD_FLAGS),-- $(BUILD_FLAGS))
+
+images-push: $(VENV)/made ## push it to REGISTRY=host/folder, and record its digest for the pipelines
+	@test -n '$(REGISTRY)' || { echo "error: REGISTRY: is missing: make images-push REGISTRY=registry.example.org/team" >&2; exit 1; }
+	@python -m components.images publish $(VARIANTS:%=--variant %) --registry '$(REGISTRY)'
 
 bench: $(VENV)/made ## run the scripts of benchmarks/
 	@set -e; for script in benchmarks/*.py; do \

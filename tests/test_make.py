@@ -9,7 +9,8 @@ import pytest
 
 TOP = Path(__file__).parents[1]
 SERVER = ("server", "server-stop", "server-backup", "server-restore")
-TARGETS = ("help", "env", "run", "data", "test", "lint", "ui", *SERVER, "bench", "graph", "clean")
+IMAGES = ("images", "images-push")
+TARGETS = ("help", "env", "run", "data", "test", "lint", "ui", *SERVER, *IMAGES, "bench", "graph", "clean")
 
 
 def make(*arguments: str, folder: Path = TOP) -> subprocess.CompletedProcess:
