@@ -1,11 +1,13 @@
 """`python -m pipelines COMMAND`: compiles the pipelines, and runs them on this machine."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from pipelines.compiled import Compiled
 from pipelines.compiling import COMPILED, PIPELINES, build, compile_all, compile_pipeline
+from pipelines.environment import read_environment
 from pipelines.runners import KINDS, Place
 from speech_emotion.corpora.versions import folder_hash
 from speech_emotion.errors import UserError
@@ -28,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     running.add_argument("--root", type=Path, default=ROOT, help="folder of the runs, by default %(default)s")
     running.add_argument(
         "--cache", type=Path, default=ARTIFACTS, help="folder with the finished units, by default %(default)s"
+    )
+    running.add_argument(
+        "--env-file", type=Path, help="lines NAME=VALUE, e.g. keys of stores; what the environment sets already stays"
     )
     hashing = commands.add_parser("data-hash", help="hash of a corpus's files, as parameter data_hash wants it")
     hashing.add_argument("corpus", nargs="?", help="by default that of params.yaml")
@@ -54,7 +59,16 @@ def _run(options: argparse.Namespace) -> int:
 
     params = load_params()
     arguments = _arguments(options, params.corpus)
-    place = Place(options.root, DATA, options.cache, params.track.model_dump_json(), params.workers)
+    variables = read_environment(options.env_file) if options.env_file else {}
+    os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
+    place = Place(
+        options.root,
+        None if arguments.get("revision") else DATA,
+        options.cache,
+        params.track.model_dump_json(),
+        params.workers,
+        frozenset(variables),
+    )
     run(build(options.pipeline, local=True), arguments, place, options.runner)
     return 0
 

@@ -14,5 +14,5 @@ def dressed(task: dsl.PipelineTask, settings: Settings, local: bool = False, ste
         step: as pipelines/cluster.yaml names it; by default as its component is called.
     """
     step = step or task.component_spec.name
-    task.set_container_image(image(digests=None) if local else image(settings.uses_gpu(step)))
+    task.set_container_image(image(local=True) if local else image(settings.uses_gpu(step)))
     return apply(task, step, settings, local)

@@ -1,5 +1,6 @@
 """The runners of this machine: a subprocess a task, or a container a task."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,9 +10,13 @@ from kfp import local
 
 from speech_emotion.corpora.remote import FOLDER
 from speech_emotion.errors import UserError
-from speech_emotion.steps.component import CACHE_VARIABLE, TRACK_VARIABLE
+from speech_emotion.steps.component import CACHE_VARIABLE, TRACK_VARIABLE, URI_VARIABLE
+from speech_emotion.tracking.connection import SQLITE
 
 WORKERS_VARIABLE = "LOKY_MAX_CPU_COUNT"  # joblib counts no more cores than it says
+
+
+Runner = local.SubprocessRunner | local.DockerRunner
 
 
 @dataclass(frozen=True)
@@ -20,33 +25,35 @@ class Place:
 
     Attributes:
         root: folder of the runs, their outputs and what kfp finds them by.
-        data: folder that holds the corpora.
+        data: folder that holds the corpora; None to fetch them from the repository that the environment names.
         cache: folder kept between runs: finished units, studies, journals, provenance.
         track: section `track` of params.yaml as JSON, for the live view; "" for none.
         workers: processes a task may use.
+        variables: names of variables of this process that containers get beside those that steps are known to need.
     """
 
     root: Path
-    data: Path
+    data: Path | None
     cache: Path
     track: str
     workers: int
+    variables: frozenset[str] = frozenset()
 
     def environment(self) -> dict[str, str]:
         """What the components read of it."""
         return {
-            FOLDER: str(self.data.resolve()),
+            **({FOLDER: str(self.data.resolve())} if self.data else {}),
             CACHE_VARIABLE: str(self.cache.resolve()),
             TRACK_VARIABLE: self.track,
             WORKERS_VARIABLE: str(self.workers),
         }
 
 
-def runner(kind: str, place: Place) -> local.SubprocessRunner:
+def runner(kind: str, place: Place) -> Runner:
     """The runner of that kind, with what it takes to see the place.
 
     Raises:
-        UserError: there is no such runner.
+        UserError: there is no such runner, or it cannot be had.
     """
     if kind not in KINDS:
         raise UserError(f"RUNNER = {kind}: must be one of {', '.join(KINDS)}")
@@ -58,4 +65,21 @@ def _subprocess(place: Place) -> local.SubprocessRunner:
     return local.SubprocessRunner(use_venv=False)
 
 
-KINDS: Mapping[str, Callable[[Place], local.SubprocessRunner]] = {"subprocess": _subprocess}
+def _docker(place: Place) -> local.DockerRunner:
+    from pipelines.containers import container_runner  # needs Docker
+
+    folders = {place.cache: True} | ({place.data: False} if place.data else {})
+    environment = place.environment()
+    if database := _database(place):
+        folders[database.parent] = True
+        environment[URI_VARIABLE] = f"{SQLITE}{database}"
+    return container_runner(place.root, folders, environment, place.variables)
+
+
+def _database(place: Place) -> Path | None:
+    """The file of the tracking store, where that is a file."""
+    uri = os.environ.get(URI_VARIABLE) or json.loads(place.track or "{}").get("uri", "")
+    return Path(uri.removeprefix(SQLITE)).resolve() if uri.startswith(SQLITE) else None
+
+
+KINDS: Mapping[str, Callable[[Place], Runner]] = {"subprocess": _subprocess, "docker": _docker}

@@ -6,6 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from kfp import local
 from kfp.dsl.base_component import BaseComponent
 
 from pipelines.display import Display
-from pipelines.runners import Place, runner
+from pipelines.runners import Place, Runner, runner
 from speech_emotion.errors import UserError
 
 CACHE = "cache"  # below the root of the runs: what kfp finds former outputs by
@@ -36,12 +37,21 @@ def run(pipeline: BaseComponent, arguments: Mapping[str, Any], place: Place, kin
     chosen = runner(kind, place)
     local.init(chosen, str(place.root), enable_caching=True, cache_root=str(place.root / CACHE))
     log = place.root / LOG
-    with log.open("w", encoding="utf-8") as file, _talk(Display(sys.stdout, file)) as display:
+    with log.open("w", encoding="utf-8") as file, _talk(Display(sys.stdout, file)) as display, _ended(chosen):
         try:
             pipeline(**arguments)
         except RuntimeError as error:
             raise UserError(_failure(pipeline.name, str(error), display, log)) from None
     print(f"the whole log: {log}")
+
+
+def _ended(chosen: Runner) -> AbstractContextManager[None]:
+    """What is still at work when the run ends does not outlive it."""
+    if isinstance(chosen, local.SubprocessRunner):
+        return contextlib.nullcontext()
+    from pipelines.containers import ended_with_us  # needs Docker
+
+    return ended_with_us(chosen)
 
 
 def _failure(name: str, text: str, display: Display, log: Path) -> str:

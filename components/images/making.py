@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from components.images import docker, sources
+from components.images import engine, sources
 from components.images.names import DIGESTS_FILE, NAMES, Variant, local_image, write_digest
 from speech_emotion.errors import UserError
 
@@ -36,7 +36,7 @@ def build(variants: Sequence[Variant], flags: Sequence[str] = ()) -> list[str]:
     Raises:
         UserError: Docker cannot be used, or a build fails.
     """
-    docker.check_docker()
+    engine.check()
     revision, content = sources.revision(), sources.content()
     built = []
     for variant in variants:
@@ -50,7 +50,7 @@ def build(variants: Sequence[Variant], flags: Sequence[str] = ()) -> list[str]:
         }
         given = [word for name, value in facts.items() for word in ("--build-arg", f"{name}={value}")]
         tags = ["--tag", named, "--tag", local_image(variant)]
-        if docker.build(["--file", str(DOCKERFILE), *given, *tags, *flags, str(sources.TOP)]):
+        if engine.build(["--file", str(DOCKERFILE), *given, *tags, *flags, str(sources.TOP)]):
             raise UserError(f"image {named}: could not be built (above)")
         built.append(named)
     if revision.endswith(sources.DIRTY):
@@ -76,15 +76,15 @@ def publish(variants: Sequence[Variant], registry: str, digests: Path = DIGESTS_
             f"REGISTRY = {registry}: must be host[:port][/folder] without https://, in small letters, "
             "e.g. registry.example.org:5000/team"
         )
-    docker.check_docker()
+    engine.check()
     revision = sources.revision()
     for variant in variants:
         _check_publishable(variant, revision)
     pushed = []
     for variant in variants:
         there = f"{registry}/{_with_revision(variant, revision)}"
-        docker.tag(_with_revision(variant, revision), there)
-        status, said = docker.push(there)
+        engine.tag(_with_revision(variant, revision), there)
+        status, said = engine.push(there)
         found = DIGEST.findall(said)
         if status or not found:
             raise UserError(f"REGISTRY = {registry}: {_refusal(said, registry.partition('/')[0])}")
@@ -101,7 +101,7 @@ def ready(variant: Variant = "cpu") -> str:
         UserError: Docker cannot be used, or the image is not built.
     """
     image = local_image(variant)
-    labels = docker.labels(image)
+    labels = engine.labels(image)
     if labels is None:
         raise UserError(f"image {image}: is not built: run {_make('images', variant)}")
     if labels.get(CONTENT_LABEL) != sources.content():
@@ -118,7 +118,7 @@ def _check_publishable(variant: Variant, revision: str) -> None:
             f"revision = {revision}: the images would hold changes that git does not: commit them, then "
             f"{_make('images', variant)}"
         )
-    if docker.labels(_with_revision(variant, revision)) is None:
+    if engine.labels(_with_revision(variant, revision)) is None:
         raise UserError(f"image {_with_revision(variant, revision)}: is not built: run {_make('images', variant)}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from speech_emotion.errors import UserError
 
 
-def check_docker() -> None:
+def check() -> None:
     """Raises UserError where no docker is installed or its daemon does not answer."""
     done = _run(["version", "--format", "{{.Server.Version}}"])
     if done.returncode:
@@ -25,7 +25,7 @@ def labels(image: str) -> dict[str, str] | None:
     """
     done = _run(["image", "inspect", "--format", "{{json .Config.Labels}}", image])
     if done.returncode:
-        check_docker()
+        check()
         return None
     found: dict[str, Any] | None = json.loads(done.stdout)
     return found or {}
