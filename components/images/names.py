@@ -65,19 +65,3 @@ def write_digest(variant: Variant, image: str, revision: str, file: Path = DIGES
     """Records a published image; the other variant stays as it is."""
     digests = read_digests(file).model_dump(exclude_none=True) | {variant: {"image": image, "revision": revision}}
     write_text(file, HEADER + yaml.safe_dump(digests))
-
-
-def published_image(variant: Variant = "cpu", file: Path = DIGESTS_FILE) -> str:
-    """Address with digest of the image that a cluster pulls.
-
-    Raises:
-        UserError: it was never published, or digests.yaml is faulty.
-    """
-    published = getattr(read_digests(file), variant)
-    if published is None:
-        wanted = "" if variant == "cpu" else f" VARIANTS={variant}"
-        raise UserError(
-            f"image {NAMES[variant]}: is not published, {SHOWN} has no digest of it: "
-            f"make images{wanted}, then make images-push REGISTRY=...{wanted}"
-        )
-    return published.image

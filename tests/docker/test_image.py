@@ -1,0 +1,72 @@
+"""What the image holds and what it does not."""
+
+import json
+import subprocess
+
+import pytest
+
+from components.images import engine, sources
+
+pytestmark = pytest.mark.docker
+
+
+def inside(image: str, *words: str, user: str = "") -> subprocess.CompletedProcess[str]:
+    """What a command says in a container of the image."""
+    as_user = ["--user", user] if user else []
+    command = ["docker", "run", "--rm", "--network=none", *as_user, image, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_labels_say_what_it_was_built_from(image):
+    labels = engine.labels(image)
+    assert labels["org.opencontainers.image.revision"] == sources.revision()
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert labels["org.opencontainers.image.version"]
+
+
+def test_steps_run_as_a_user_that_kubernetes_takes_for_no_root(image):
+    done = subprocess.run(
+        ["docker", "image", "inspect", "--format", "{{json .Config.User}}", image],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == "10001"
+    assert inside(image, "id", "--user").stdout.strip() == "10001"
+
+
+def test_no_compiler_no_pip_of_its_own_and_no_caches_are_left(image):
+    script = """
+import shutil
+from pathlib import Path
+
+left = [name for name in ("gcc", "cc", "make", "g++") if shutil.which(name)]
+left += [name for name in ("/opt/venv/bin/pip", "/build", "/wheels", "/etc/pip.conf") if Path(name).exists()]
+left += [str(path) for path in Path("/var/lib/apt/lists").glob("*_Packages*")]
+print(left)
+"""
+    assert inside(image, "python", "-c", script).stdout.strip() == "[]"
+    assert inside(image, "ls", "/root/.cache", user="root").returncode != 0
+
+
+def test_the_package_is_installed_and_finds_what_lies_beside_it(image):
+    script = (
+        "import speech_emotion; from speech_emotion.corpora.protocols import load_protocol;"
+        "from speech_emotion.params import load_params; load_params();"
+        "print(speech_emotion.__file__, load_protocol('emodb-loso').title)"
+    )
+    said = inside(image, "python", "-c", script)
+    assert said.stdout.startswith("/opt/venv/lib/python3.11/site-packages/speech_emotion/"), said.stderr
+    assert "EMO-DB, leave one speaker out" in said.stdout
+
+
+def test_any_user_finds_a_home_and_folders_for_caches(image):
+    script = "import librosa, matplotlib.pyplot, getpass, pathlib; print(getpass.getuser(), pathlib.Path.home())"
+    said = inside(image, "python", "-c", script, user="54321:0")
+    assert said.stdout.split() == ["speech", "/tmp"], said.stderr
+    assert "not a writable" not in said.stderr
+
+
+def test_git_and_the_s3_part_of_dvc_are_there_for_the_step_fetch(image):
+    assert inside(image, "git", "--version").stdout.startswith("git version")
+    assert inside(image, "python", "-c", "import dvc_s3, boto3, psycopg; print('there')").stdout.strip() == "there"
