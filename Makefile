@@ -11,7 +11,7 @@ export DVC_NO_ANALYTICS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help env run data test lint ui server server-stop server-backup server-restore images images-push bench graph clean
+.PHONY: help env run data test lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run bench graph clean
 
 help: ## list what make can do
 	@echo "make TARGET [CORPUS=demo|emodb|ravdess|iemocap|casia|...] [FROM=archive or folder that you have]"
@@ -73,13 +73,20 @@ images-push: $(VENV)/made ## push it to REGISTRY=host/folder, and record its dig
 	@test -n '$(REGISTRY)' || { echo "error: REGISTRY: is missing: make images-push REGISTRY=registry.example.org/team" >&2; exit 1; }
 	@python -m components.images publish $(VARIANTS:%=--variant %) --registry '$(REGISTRY)'
 
+pipelines: $(VENV)/made ## compile all pipelines to build/pipelines/*.yaml, with params.yaml and pipelines/cluster.yaml
+	@python -m pipelines compile
+
+pipeline-run: $(VENV)/made ## run PIPELINE=train on this machine, RUNNER=subprocess|docker (docs/kubeflow.md); ARGS='--param NAME=VALUE ...'
+	@python -m pipelines run $(or $(PIPELINE),train) --runner $(or $(RUNNER),subprocess) $(ARGS)
+
 bench: $(VENV)/made ## run the scripts of benchmarks/
 	@set -e; for script in benchmarks/*.py; do \
 		test -e "$$script" || { echo "benchmarks/: holds no script"; break; }; \
 		echo "$$script"; python "$$script"; done
 
-graph: $(VENV)/made ## write deps and params of dvc.yaml anew from the code
+graph: $(VENV)/made ## write anew from the code: deps and params of dvc.yaml, ports in components/*/README.md
 	@python -m speech_emotion.steps.graph --write
+	@python -m components.describe --write
 
 clean: ## remove the environment and caches; data, artifacts and MLflow's store stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache src/*.egg-info
