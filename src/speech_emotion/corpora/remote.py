@@ -109,7 +109,9 @@ def _clone(repository: str, revision: str, clone: Path, work: Path) -> None:
     one = git("-C", str(clone), "fetch", "--quiet", "--depth", "1", "origin", revision)
     found = "FETCH_HEAD"
     if one.returncode:
-        everything = git("-C", str(clone), "fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/heads/*")
+        everything = git(
+            "-C", str(clone), "fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"
+        )
         if everything.returncode:
             raise UserError(
                 f"{REPOSITORY}: git cannot fetch from it ({_last(everything)}): mend the address, or the user and "
@@ -131,4 +133,5 @@ def _dvc(clone: Path, *arguments: str) -> None:
 
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:
-    return (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+    lines = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
+    return next((line for line in lines if line.startswith("fatal: ")), lines[-1])

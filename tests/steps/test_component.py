@@ -1,0 +1,108 @@
+"""What a component's body calls: the driver, with what its place decides."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from speech_emotion.steps import component, driver
+from speech_emotion.steps.component import run_component
+from speech_emotion.steps.step import Step
+
+TOP = Path(__file__).parents[2]
+RAW = yaml.safe_load((TOP / "params.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def step(tmp_path, monkeypatch):
+    """Puts a step of one's own in place of the real ones; it tells its params and folders."""
+    monkeypatch.chdir(tmp_path)
+    for name in (component.CACHE_VARIABLE, component.TRACK_VARIABLE, component.URI_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "in").mkdir()
+
+    def put(tell, **more) -> None:
+        def run(inputs, params, outputs, recorder):
+            (outputs["result"] / "told.json").write_text(json.dumps(tell(inputs, params, recorder)))
+
+        made = Step("own", run, {"source": "in"}, {"result": "out"}, **{"sections": ("train",), **more})
+        monkeypatch.setattr(component, "load_step", lambda name: made)
+
+    return put
+
+
+def call(sections: dict, **more) -> object:
+    run_component("own", json.dumps(sections), {"source": "in"}, {"result": "out"}, **more)
+    return json.loads(Path("out/told.json").read_text())
+
+
+def test_a_step_sees_its_sections_and_no_other(step):
+    step(lambda inputs, params, recorder: [params.train.patience, hasattr(params._params, "export")])
+    assert call({"inputs": "hash", "train": RAW["train"]}) == [RAW["train"]["patience"], False]
+
+
+def test_workers_are_what_the_container_may_use(step, monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    step(lambda inputs, params, recorder: params.workers)
+    assert call({"train": RAW["train"]}) == 1
+
+
+def test_the_environment_names_the_store(step, monkeypatch):
+    monkeypatch.setenv(component.URI_VARIABLE, "http://server:5000")
+    step(lambda inputs, params, recorder: params.track.uri, sections=("track",))
+    assert call({"track": RAW["track"]}) == "http://server:5000"
+
+
+def test_without_it_the_store_is_that_of_params(step):
+    step(lambda inputs, params, recorder: params.track.uri, sections=("track",))
+    assert call({"track": RAW["track"]}) == RAW["track"]["uri"]
+
+
+def test_caches_lie_where_the_environment_says_and_papers_in_the_working_folder(step, monkeypatch, tmp_path):
+    monkeypatch.setenv(component.CACHE_VARIABLE, str(tmp_path / "kept"))
+    caches = {"units": "artifacts/units", "papers": "papers"}
+    step(lambda inputs, params, recorder: [str(inputs["units"]), str(inputs["papers"])], caches=caches)
+    assert call({"train": RAW["train"]}) == [str(tmp_path / "kept/units"), "papers"]
+    assert (tmp_path / "kept/provenance/own.json").is_file()
+
+
+def test_without_it_caches_end_with_the_step(step):
+    step(lambda inputs, params, recorder: str(inputs["units"]), caches={"units": "artifacts/units"})
+    assert not Path(call({"train": RAW["train"]})).exists()
+    assert not Path("artifacts").exists()
+
+
+def test_a_training_is_recorded_where_the_environment_asks_for_it(step, monkeypatch):
+    monkeypatch.setenv(component.TRACK_VARIABLE, json.dumps({**RAW["track"], "live": False}))
+    step(lambda inputs, params, recorder: type(recorder).__name__)
+    assert call({"train": RAW["train"]}) == "JournalRecorder"
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ('{"train": {"patience": 0}}', "error: params: train.patience = 0: must be at least 1"),
+        ("{", "error: params: not JSON"),
+        ('{"trian": {}}', "error: params: trian = {}: is no known key"),
+    ],
+)
+def test_a_users_mistake_ends_the_process_with_its_message_alone(step, capsys, params, told):
+    step(lambda inputs, params, recorder: None)
+    with pytest.raises(SystemExit) as ended:
+        run_component("own", params, {"source": "in"}, {"result": "out"})
+    errors = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert errors.startswith(told) and "Traceback" not in errors
+    assert not Path("out").exists()
+
+
+def test_a_missing_input_is_told(step, capsys):
+    step(lambda inputs, params, recorder: None)
+    with pytest.raises(SystemExit):
+        run_component("own", json.dumps({"train": RAW["train"]}), {"source": "nowhere"}, {"result": "out"})
+    assert "input source = nowhere: is not there" in capsys.readouterr().err
+
+
+def test_every_step_is_loaded_by_its_name():
+    assert component.load_step is driver.load_step

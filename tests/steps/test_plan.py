@@ -1,0 +1,137 @@
+"""What each step of a run is handed, and what a change makes new."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from speech_emotion.errors import UserError
+from speech_emotion.steps.driver import NAMES, load_step, parse_sections
+from speech_emotion.steps.plan import Plan, make_plan
+
+TOP = Path(__file__).parents[2]
+RAW = yaml.safe_load((TOP / "params.yaml").read_text(encoding="utf-8"))
+PARAMS = json.dumps(RAW)
+SYSTEMS = ["t2", "k2"]
+
+
+@pytest.fixture(autouse=True)
+def at_the_top(monkeypatch):
+    monkeypatch.chdir(TOP)
+
+
+def plan(**changes) -> Plan:
+    return make_plan(**{"params": PARAMS, "data_hash": "1.dir", "corpus": "demo", "systems": SYSTEMS, **changes})
+
+
+def handed(made: Plan) -> dict[str, str]:
+    """Step, or step and system -> its params."""
+    found = dict(made.steps) | {name: text for name, text in made.parts[0].items() if isinstance(text, str)}
+    for one in made.systems:
+        found |= {f"{name}-{one['system']}": text for name, text in one.items() if name != "system"}
+    return found
+
+
+def changed(**changes) -> set[str]:
+    before, after = handed(plan()), handed(plan(**changes))
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_every_step_is_handed_the_sections_that_it_declares_and_no_other():
+    for name, text in handed(plan()).items():
+        step, _, system = name.partition("-")
+        sections = [section.format(corpus="demo", system=system) for section in load_step(step).sections]
+        given = json.loads(text)
+        given.pop("inputs")
+        leaves = {section for section in sections if "." not in section}
+        leaves |= {f"{key}.{part}" for key, of in given.items() if key not in leaves for part in of}
+        assert leaves == set(sections), name
+
+
+def test_every_step_understands_what_it_is_handed():
+    for text in handed(plan()).values():
+        given = json.loads(text)
+        given.pop("inputs")
+        parse_sections(json.dumps(given))
+
+
+def test_every_step_has_its_place_in_the_plan():
+    assert {name.partition("-")[0] for name in handed(plan())} == set(NAMES)
+
+
+def test_the_same_params_give_the_same_plan_whatever_the_order_of_their_keys():
+    assert plan(params=json.dumps(RAW, sort_keys=True)) == plan()
+
+
+def test_numbers_stay_what_they_are():
+    train = next(one["train"] for one in plan(overrides=["systems.k2.units=64"]).systems if one["system"] == "k2")
+    assert '"units":64,' in train
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("registry.alpha=0.01", {"register"}),
+        ("workers=7", set()),
+        ("evaluate.seed=3", {"evaluate", "select", "export", "track", "register"}),
+        (
+            "systems.k2.units=64",
+            {"tune-k2", "train-k2", "evaluate", "select", "export", "track", "register"},
+        ),
+        (
+            "augment.seed=3",
+            {"augment", "features", *(f"{name}-{system}" for name in ("tune", "train") for system in SYSTEMS)}
+            | {"evaluate", "select", "export", "track", "register"},
+        ),
+    ],
+)
+def test_a_change_reaches_the_steps_that_depend_on_it(override, wanted):
+    assert changed(overrides=[override]) == wanted
+
+
+def test_other_data_reach_every_step():
+    assert changed(data_hash="2.dir") == set(handed(plan()))
+
+
+def test_other_code_of_a_system_reaches_what_works_with_it(monkeypatch):
+    before = handed(plan())
+    from speech_emotion.steps import plan as module
+
+    read = module._file
+    monkeypatch.setattr(module, "_file", lambda path: "other" if path.name == "k2.py" else read(path))
+    module._code.cache_clear()
+    after = handed(plan())
+    module._code.cache_clear()
+    new = {name for name in before if before[name] != after[name]}
+    assert {"tune-k2", "train-k2", "evaluate"} <= new
+    assert not {"ingest", "preprocess", "features", "train-t2", "tune-t2"} & new
+
+
+def test_utterances_are_cut_into_parts_that_are_numbered():
+    assert [(one["part"], one["parts"]) for one in plan(parts=3).parts] == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_the_number_of_parts_changes_no_key_but_that_of_the_parts():
+    one, three = plan(), plan(parts=3)
+    assert (one.steps, one.joins, one.systems) == (three.steps, three.joins, three.systems)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"params": "{"}, "params: not JSON"),
+        ({"params": "[]"}, "must be a JSON object"),
+        ({"corpus": "nowhere"}, "corpus = nowhere: must be a key of budgets"),
+        ({"systems": ["x9"]}, "candidates = x9: must be a key of systems"),
+        ({"overrides": ["train.patience"]}, "must be KEY=VALUE"),
+        ({"overrides": ["trian.patience=5"]}, r"trian\.patience: is no key of params"),
+        ({"overrides": ["train.patients=5"]}, r"train\.patients = 5: is no known key"),
+        ({"overrides": ["train.patience=0"]}, r"train\.patience = 0: must be at least 1"),
+        ({"overrides": ["systems.k2.units=-1"]}, "units"),
+        ({"parts": 0}, "shards = 0: must be at least 1"),
+    ],
+)
+def test_a_fault_is_told_before_anything_is_computed(changes, told):
+    with pytest.raises(UserError, match=told):
+        plan(**changes)
