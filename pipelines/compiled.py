@@ -133,8 +133,9 @@ def _value(name: str, text: str, kind: str) -> Any:
     if kind == "STRING":
         return text
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
+        # a list also as a shell leaves it of ["t2", "k2"]: [t2, k2]
+        value = yaml.safe_load(text) if kind == "LIST" else json.loads(text)
+    except (json.JSONDecodeError, yaml.YAMLError):
         value = None
     fits = {
         "NUMBER_INTEGER": isinstance(value, int) and not isinstance(value, bool),

@@ -42,6 +42,11 @@ def test_a_wrong_argument_is_refused_with_its_cure(compiled, words, message):
     assert message in str(caught.value)
 
 
+def test_a_list_may_lack_the_quotes_that_a_shell_takes_away(compiled):
+    given = compiled().arguments(["revision=a", "systems=[k2, t2]"])
+    assert given["systems"] == ["k2", "t2"]
+
+
 def test_an_image_without_digest_was_never_pushed(compiled):
     with pytest.raises(UserError) as caught:
         compiled(image="speech-emotion-cpu:0123").check_images("")
