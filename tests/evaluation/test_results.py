@@ -15,9 +15,9 @@ ROWS = utterances()
 TABLE = pd.DataFrame([{"id": row.id, "speaker": row.speaker} for row in ROWS])
 
 
-def asked(systems=("a", "b"), protocol="emodb-loso", seeds=(0,)) -> tuple[tuple[str, ...], Budget]:
+def asked(systems=("a", "b"), protocol="emodb-loso", seeds=(0,), folds=None) -> tuple[tuple[str, ...], Budget]:
     """Systems and budget that results are read for."""
-    return systems, Budget(protocol=protocol, seeds=list(seeds), max_epochs=3)
+    return systems, Budget(protocol=protocol, seeds=list(seeds), max_epochs=3, folds=folds)
 
 
 def refused(tmp_path, table, match, **changed):
@@ -184,6 +184,7 @@ def test_seeds_that_test_different_utterances_are_refused(tmp_path):
     [
         ({"protocol": "emodb-random"}, "protocol = emodb-loso: the budget of emodb asks for emodb-random"),
         ({"seeds": (0, 1)}, r"seeds = \[0\]: the budget of emodb asks for \[0, 1\]"),
+        ({"folds": ["zz"]}, r"folds = \[.*\]: the budget of emodb asks for \['zz'\]"),
     ],
 )
 def test_results_of_another_budget_are_refused(tmp_path, wanted, match):

@@ -43,6 +43,23 @@ def test_every_utterance_is_predicted_once_a_seed_by_a_model_that_never_heard_it
     assert len(list(Path(f"artifacts/train/{system}/models").glob("*/system.json"))) == 8
 
 
+def test_some_folds_alone_are_the_same_trainings_as_among_all(workplace, monkeypatch):
+    _train(workplace(), "t2")
+    everything = _predictions("t2")
+    monkeypatch.setattr("speech_emotion.steps.train.train_unit", _never)
+    budget = {"protocol": "small", "seeds": [0, 1], "max_epochs": 2, "folds": ["03", "01"]}
+    _train(workplace(budgets__demo=budget), "t2")
+    some = everything[everything["fold"].isin(["01", "03"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(_predictions("t2"), some)
+
+
+def test_a_fold_that_the_protocol_does_not_make_is_refused(workplace):
+    params = workplace(budgets__demo={"protocol": "small", "seeds": [0], "max_epochs": 2, "folds": ["01", "09"]})
+    _run(params, "tune", "t2")
+    with pytest.raises(UserError, match=r"budgets\.demo\.folds = 09: protocol small has no such fold.* 01, 02, 03, 04"):
+        _run(params, "train", "t2")
+
+
 def test_two_runs_with_one_seed_give_identical_predictions(workplace, tmp_path):
     _train(workplace(), "k2")
     first = Path("artifacts/train/k2/predictions.parquet").read_bytes()
