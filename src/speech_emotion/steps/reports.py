@@ -43,7 +43,7 @@ def write_reports(step: str, folders: Folders, reports: Reports) -> None:
 
 def page(markdown: str, folder: Path, title: str) -> str:
     """A page in HTML that needs no file beside it: pictures that the text names are inside."""
-    body = MarkdownIt("commonmark").enable("table").render(markdown)
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return PAGE.format(title=title, body=re.sub(r'src="([^":]+)"', lambda found: _embedded(folder, found[1]), body))
 
 

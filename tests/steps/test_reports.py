@@ -1,0 +1,85 @@
+"""What Kubeflow's pages show of a step's results."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from kfp import dsl
+
+from speech_emotion.steps.reports import page, write_reports
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    """Makes an output artifact of a kind, as Kubeflow hands it to a component."""
+
+    def make(kind: type, name: str) -> dsl.Artifact:
+        made = kind(name=name, uri=str(tmp_path / "reports" / name))
+        (tmp_path / "reports").mkdir(exist_ok=True)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def evaluation(tmp_path) -> Path:
+    folder = tmp_path / "evaluation"
+    (folder / "confusion").mkdir(parents=True)
+    (folder / "figures").mkdir()
+    (folder / "figures/recall.png").write_bytes(b"picture")
+    (folder / "headline.json").write_text(json.dumps({"a": {"ua": 60.0}, "b": {"ua": 70.5}}))
+    (folder / "summary.json").write_text(json.dumps({"labels": ["anger", "fear", "sadness"]}))
+    (folder / "confusion/a.csv").write_text("actual,predicted\nfear,fear\n")
+    (folder / "confusion/b.csv").write_text("actual,predicted\nanger,fear\nanger,anger\nfear,fear\nanger,anger\n")
+    text = "# Systems\n\n| system | UA |\n| --- | --: |\n| B | 70.5 |\n\n![recall](figures/recall.png)\n"
+    (folder / "report.md").write_text(text)
+    return folder
+
+
+@pytest.fixture
+def evaluated(evaluation, artifact) -> dict[str, dsl.Artifact]:
+    kinds = {"metrics": dsl.Metrics, "confusion": dsl.ClassificationMetrics, "table": dsl.Markdown, "report": dsl.HTML}
+    reports = {name: artifact(kind, name) for name, kind in kinds.items()}
+    write_reports("evaluate", {"evaluation": evaluation}, reports)
+    return reports
+
+
+def test_metrics_name_system_and_figure_on_the_page_and_in_the_file(evaluated):
+    assert evaluated["metrics"].metadata == {"a_ua": 60.0, "b_ua": 70.5}
+    assert json.loads(Path(evaluated["metrics"].path).read_text()) == {"a_ua": 60.0, "b_ua": 70.5}
+
+
+def test_the_confusion_matrix_is_that_of_the_best_system_with_every_label(evaluated):
+    matrix = evaluated["confusion"].metadata["confusionMatrix"]
+    assert [label["displayName"] for label in matrix["annotationSpecs"]] == ["anger", "fear", "sadness"]
+    assert [row["row"] for row in matrix["rows"]] == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_the_page_needs_no_file_beside_it(evaluated):
+    text = Path(evaluated["report"].path).read_text()
+    assert f'src="data:image/png;base64,{base64.b64encode(b"picture").decode()}"' in text
+    assert "figures/" not in text and "<td>B</td>" in text
+
+
+def test_the_table_has_no_pictures(evaluated):
+    assert Path(evaluated["table"].path).read_text() == "# Systems\n\n| system | UA |\n| --- | --: |\n| B | 70.5 |\n\n"
+
+
+def test_markup_in_a_report_is_shown_and_not_run(tmp_path):
+    assert "<script>" not in page("a <b>c</b>\n\n<script>alert(1)</script>\n", tmp_path, "title")
+
+
+def test_a_search_that_was_off_says_so(tmp_path, artifact):
+    (tmp_path / "best.json").write_text("{}")
+    report = artifact(dsl.HTML, "report")
+    write_reports("tune", {"best": tmp_path}, {"report": report})
+    assert "No search was asked for" in Path(report.path).read_text()
+
+
+def test_files_set_aside_are_named_with_their_reason(tmp_path, artifact):
+    (tmp_path / "report.md").write_text("# mine\n")
+    (tmp_path / "quarantine.csv").write_text("path,reason,detail\n1.wav,silent,its peak is | -80 dBFS\n")
+    report = artifact(dsl.Markdown, "report")
+    write_reports("ingest", {"utterances": tmp_path}, {"report": report})
+    assert "| 1.wav | silent | its peak is \\| -80 dBFS |" in Path(report.path).read_text()
