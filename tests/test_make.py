@@ -81,10 +81,24 @@ def test_tests_without_real_speech_say_so(equipped):
     assert "CORPORA is not set" not in make("--dry-run", "test", "CORPORA=/speech", folder=equipped).stdout
 
 
+def test_images_are_built_and_pushed_as_asked(equipped):
+    plan = make("--dry-run", "images", "VARIANTS=cpu cuda", "BUILD_FLAGS=--pull", folder=equipped).stdout
+    assert "python -m components.images build --variant cpu --variant cuda -- --pull" in plan
+    plan = make("--dry-run", "images-push", "REGISTRY=registry.example.org/team", folder=equipped).stdout
+    assert "python -m components.images publish --variant cpu --registry 'registry.example.org/team'" in plan
+
+
+def test_a_push_without_a_registry_is_refused(equipped):
+    finished = make("images-push", folder=equipped)
+    assert finished.returncode != 0
+    assert "error: REGISTRY: is missing: make images-push REGISTRY=" in finished.stderr
+
+
 def test_continuous_integration_calls_the_targets_of_make():
     script = (TOP / ".ci" / "run").read_text()
     assert os.access(TOP / ".ci" / "run", os.X_OK)
-    assert subprocess.run(["bash", "-n", TOP / ".ci" / "run"], check=False).returncode == 0
+    for name in ("run", "images"):
+        assert subprocess.run(["bash", "-n", TOP / ".ci" / name], check=False).returncode == 0
     workflow = (TOP / ".github" / "workflows" / "ci.yml").read_text()
     for command in ("make lint", "make test"):
         assert command in script

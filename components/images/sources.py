@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from speech_emotion.params import PARAMS_FILE
 from speech_emotion.store.hashing import hash_json, sha256_file
 
 IGNORE_FILE = Path(__file__).with_name("Dockerfile.dockerignore")
@@ -29,8 +30,12 @@ def revision(top: Path = TOP) -> str:
 
 
 def content(top: Path = TOP) -> str:
-    """Hash of the very files that go into the images, committed or not; "unknown" outside git."""
-    listed = _git(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *parts()], top)
+    """Hash of the files that go into the images, committed or not, without params.yaml, which a run hands over itself.
+
+    "unknown" outside git.
+    """
+    wanted = [part for part in parts() if part != PARAMS_FILE.name]
+    listed = _git(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *wanted], top)
     names = sorted({name for name in listed.split("\0") if name and (top / name).is_file()})
     return hash_json([[name, sha256_file(top / name)] for name in names]) if names else UNKNOWN
 

@@ -33,6 +33,12 @@ def test_the_content_is_that_of_the_files_committed_or_not(checkout):
     assert before != changed == sources.content(checkout)
 
 
+def test_the_content_does_not_count_the_params_that_a_run_hands_over(checkout):
+    before = sources.content(checkout)
+    (checkout / "params.yaml").write_text("changed")
+    assert sources.content(checkout) == before
+
+
 def test_outside_of_git_the_revision_is_unknown(tmp_path):
     assert sources.revision(tmp_path) == sources.content(tmp_path) == "unknown"
 
