@@ -40,8 +40,10 @@ def container_runner(
     ready()
     _check_library()
     user, group = _user()
-    for folder in [root, *(folder for folder, written in folders.items() if written)]:
-        _check_writable(folder, user, group)
+    _prepare(root, user, group, own=True)
+    for folder, written in folders.items():
+        if written:
+            _prepare(folder, user, group)
     return local.DockerRunner(
         user=f"{user}:{group}",
         network_mode="host",
@@ -93,26 +95,24 @@ def _user() -> tuple[int, int]:
     return (USER, USER) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 
-def _check_writable(folder: Path, user: int, group: int) -> None:
-    """Makes the folder where it is absent; root hands it to the steps' user.
+def _prepare(folder: Path, user: int, group: int, own: bool = False) -> None:
+    """Makes the folder where it is absent; root hands to the steps' user what it made, and what is for runs alone.
 
     Raises:
-        UserError: that user cannot write into it, or not reach it.
+        UserError: that user cannot write into it.
     """
     folder = folder.resolve()
-    made = not folder.exists()
+    given = own or not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if made and os.geteuid() == 0:
+        if given and os.geteuid() == 0:
             os.chown(folder, user, group)
     except OSError as error:
-        raise UserError(
-            f"{folder}: cannot be made ({error.strerror}): name another folder by --root or --cache"
-        ) from None
+        raise UserError(f"{folder}: cannot be made ({error.strerror}): {ANOTHER}") from None
     if not _may(folder, user, group, stat.S_IWUSR | stat.S_IXUSR):
         raise UserError(
             f"{folder}: user {user}, as whom the steps run, cannot write there: chown -R {user}:{group} {folder}, or "
-            + ANOTHER
+            f"{ANOTHER}"
         )
 
 

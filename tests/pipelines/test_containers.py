@@ -1,4 +1,4 @@
-"""The runner of containers without Docker: who runs, what goes along, which folders; tests/docker runs it for real."""
+"""The runner of containers without Docker: who runs, what goes along, which folders; tests/containers runs it for real."""
 
 import os
 from pathlib import Path
