@@ -54,7 +54,7 @@ def container_runner(
             docker.types.Mount(str(path.resolve()), str(path.resolve()), type="bind", read_only=not written)
             for path, written in folders.items()
         ],
-        environment={**_passed_on(variables), "TQDM_ASCII": "1", **environment},  # kfp decodes what is said in pieces
+        environment={**_passed_on(variables), "TQDM_ASCII": " #", **environment},  # kfp decodes what is said in pieces
     )
 
 
