@@ -9,7 +9,7 @@ import pytest
 
 TOP = Path(__file__).parents[1]
 SERVER = ("server", "server-stop", "server-backup", "server-restore")
-IMAGES = ("images", "images-push")
+IMAGES = ("images", "images-push", "pipelines", "pipeline-run")
 TARGETS = ("help", "env", "run", "data", "test", "lint", "ui", *SERVER, *IMAGES, "bench", "graph", "clean")
 
 

@@ -1,4 +1,4 @@
-"""The runner of containers without Docker: who runs, what goes along, which folders; tests/containers runs it for real."""
+"""The runner of containers without Docker: who runs, what goes along, which folders. tests/containers has it for real."""
 
 import os
 from pathlib import Path
@@ -86,9 +86,7 @@ def test_a_store_that_is_a_file_is_seen_with_the_artifacts_beside_it(tmp_path, m
 
 def test_a_folder_that_the_steps_cannot_write_is_refused_with_the_cure(tmp_path, normal_user):
     (tmp_path / "runs").mkdir(mode=0o755)
-    with pytest.raises(
-        UserError, match="runs: user 4321, as whom .*: chown -R 4321:8765"
-    ):
+    with pytest.raises(UserError, match=r"runs: user 4321, as whom .*: chown -R 4321:8765"):
         arguments(tmp_path)
 
 
