@@ -1,4 +1,4 @@
-"""The runner of containers without Docker: who runs, what goes along, which folders. tests/containers has it for real."""
+"""The runner of containers without Docker: who runs, what goes along, which folders."""
 
 import os
 from pathlib import Path
