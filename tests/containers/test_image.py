@@ -49,6 +49,18 @@ print(left)
     assert inside(image, "ls", "/root/.cache", user="root").returncode != 0
 
 
+def test_every_package_inside_has_the_version_of_the_constraints(image):
+    script = "import importlib.metadata as m; print(*(f'{d.name}=={d.version}' for d in m.distributions()), sep='\\n')"
+    found = {_plain(line) for line in inside(image, "python", "-c", script).stdout.splitlines()}
+    pinned = {_plain(line) for line in (sources.TOP / "constraints.txt").read_text().splitlines() if "==" in line}
+    assert {line for line in found - pinned if not line.startswith("speech-emotion-pipelines==")} == set()
+
+
+def _plain(line: str) -> str:
+    """A pin in one spelling, without torch's mark of the CPU build."""
+    return line.strip().lower().replace("_", "-").removesuffix("+cpu")
+
+
 def test_the_package_is_installed_and_finds_what_lies_beside_it(image):
     script = (
         "import speech_emotion; from speech_emotion.corpora.protocols import load_protocol;"
