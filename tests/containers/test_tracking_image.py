@@ -1,4 +1,4 @@
-"""MLflow's server in the image of mlflow/Dockerfile, run as compose.yaml says, with PostgreSQL and the store outside."""
+"""MLflow's server in the image of mlflow/Dockerfile, run as compose.yaml says; PostgreSQL and the store are outside."""
 
 import contextlib
 import subprocess
