@@ -21,6 +21,7 @@ NAMES = (
     "ingest", "preprocess", "augment", "features", "tune", "train", "evaluate", "select", "export", "track", "register",
 )  # fmt: skip
 PROVENANCE = Path("artifacts/provenance")
+REVISION_VARIABLE = "SPEECH_EMOTION_REVISION"  # set in the images, which hold no repository
 
 
 def load_step(name: str) -> Step:
@@ -174,10 +175,10 @@ def _write_provenance(folder: Path, name: str, started: float) -> None:
 
 
 def revision() -> str | None:
-    """The commit at work, with -dirty where tracked files differ from it; None outside git."""
+    """The commit at work, with -dirty where tracked files differ from it; outside git what the image says, if any."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
+        found = ""
+    return found or os.environ.get(REVISION_VARIABLE) or None
