@@ -14,11 +14,13 @@ from pydantic import Field, field_validator, model_validator
 
 from speech_emotion.errors import UserError
 from speech_emotion.params import Section, check
+from speech_emotion.steps.component import CACHE_VARIABLE
 
 SETTINGS_FILE = Path(__file__).with_name("cluster.yaml")
 SHOWN = "pipelines/cluster.yaml"
 DEFAULT, ALL = "default", "all"
-CACHE_VARIABLE = "SPEECH_EMOTION_CACHE"  # tells a component where its caches are kept between runs
+COMPONENTS = Path(__file__).parents[1] / "components"
+COLLECT = "search-collect"  # component tune, where it collects what the workers of a search have found
 SHARED_MEMORY = "/dev/shm"
 SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "ACCESS_KEY", "CREDENTIAL")
 
@@ -156,7 +158,26 @@ def load_settings(path: Path | str = SETTINGS_FILE) -> Settings:
         raise UserError(f"{shown}: not YAML: {str(error).replace(chr(10), ' ')}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{shown}: must hold keys such as namespace and secrets")
-    return check(Settings, raw, shown)
+    settings: Settings = check(Settings, raw, shown)
+    _check_names(settings, shown)
+    return settings
+
+
+def step_names() -> set[str]:
+    """What cluster.yaml may call a step: the components, with hyphens, and the tune that collects."""
+    return {path.parent.name.replace("_", "-") for path in COMPONENTS.glob("*/component.py")} | {COLLECT}
+
+
+def _check_names(settings: Settings, shown: str) -> None:
+    known, places = step_names(), {"gpu.steps": settings.gpu.steps, "steps": settings.steps.keys() - {DEFAULT}}
+    places |= {f"secrets.{secret.name}.steps": set(secret.steps) - {ALL} for secret in settings.secrets}
+    faults = [
+        f"{shown}: {place} = {name}: must be one of {', '.join(sorted(known))}"
+        for place, names in places.items()
+        for name in sorted(set(names) - known)
+    ]
+    if faults:
+        raise UserError("\n".join(faults))
 
 
 def apply(task: dsl.PipelineTask, step: str, settings: Settings, local: bool = False) -> dsl.PipelineTask:

@@ -8,32 +8,24 @@ from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Model
 from kfp.dsl.base_component import BaseComponent
 
-from components.augment.component import augment
 from components.evaluate.component import evaluate
 from components.export.component import export
-from components.features.component import features
 from components.fetch.component import fetch
 from components.gather.component import gather
 from components.ingest.component import ingest
-from components.join.component import join
 from components.plan.component import plan
-from components.preprocess.component import preprocess
 from components.register.component import register
 from components.select.component import select
 from components.track.component import track
 from components.train.component import train
 from components.tune.component import tune
 from pipelines.dressing import dressed
+from pipelines.preparing import preparation
 from pipelines.settings import Settings
 from speech_emotion.steps.component import TRACK_VARIABLE
 from speech_emotion.store.hashing import canonical_json
 
 NAME = "train"
-
-
-class Prepared(NamedTuple):
-    waveforms: Dataset
-    features: Dataset
 
 
 class Results(NamedTuple):
@@ -51,25 +43,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
     """
     dress = functools.partial(dressed, settings=settings, local=local)
     defaults = yaml.safe_load(params)
-
-    @dsl.pipeline(name="prepare")
-    def prepare(
-        waveforms_key: str, features_key: str, parts: list, data: Input[Dataset], utterances: Input[Dataset]
-    ) -> Prepared:
-        """Waveforms, copies and features, part by part at once."""
-        with dsl.ParallelFor(parts) as one:
-            heard = dress(
-                preprocess(params=one.preprocess, part=one.part, parts=one.parts, data=data, utterances=utterances)
-            )
-            copied = dress(augment(params=one.augment, waveforms=heard.outputs["waveforms"]))
-            seen = dress(
-                features(params=one.features, waveforms=heard.outputs["waveforms"], copies=copied.outputs["copies"])
-            )
-        waveforms = dress(join(key=waveforms_key, parts=dsl.Collected(heard.outputs["waveforms"])))
-        arrays = dress(join(key=features_key, parts=dsl.Collected(seen.outputs["features"])))
-        waveforms.set_display_name("join waveforms")
-        arrays.set_display_name("join features")
-        return Prepared(waveforms.outputs["joined"], arrays.outputs["joined"])
+    prepare = preparation(dress)
 
     @dsl.pipeline(name="systems")
     def each_system(key: str, systems: list, utterances: Input[Dataset], features: Input[Dataset]) -> NamedTuple(

@@ -1,77 +1,12 @@
 """What tests of steps tune, train and select share: small made-up features."""
 
-import copy
-from pathlib import Path
-
-import numpy as np
 import pytest
-import yaml
 
-from speech_emotion.corpora.table import Utterance, write_utterances
-from speech_emotion.params import load_params
-from speech_emotion.store.arrays import ArrayWriter
-
-TOP = Path(__file__).parents[2]
-SPEAKERS = ("01", "02", "03", "04")
-EMOTIONS = ("anger", "neutral", "sadness")
+from made_up_workplace import make_workplace
 
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """A folder with params, protocol, table and features of four speakers; the steps work in it."""
     monkeypatch.chdir(tmp_path)
-    raw = yaml.safe_load((TOP / "params.yaml").read_text())
-    raw |= {"corpus": "demo", "candidates": ["k2", "t2"], "workers": 1}
-    raw["budgets"]["demo"] = {"protocol": "small", "seeds": [0, 1], "max_epochs": 2}
-    raw["systems"]["k2"] |= {"units": 4, "layers": 1, "batch_size": 16}
-    raw["tune"]["trials"] = 3
-    protocol = {
-        "title": "small",
-        "corpora": ["demo"],
-        "speaker_independent": True,
-        "labels": {emotion: emotion for emotion in EMOTIONS},
-        "folds": {"each": "speaker"},
-        "inner": "next",
-    }
-    (tmp_path / "protocols").mkdir()
-    (tmp_path / "protocols" / "small.yaml").write_text(yaml.safe_dump(protocol))
-    ids = [f"demo/{s}-{e}-{n}" for s in SPEAKERS for e in EMOTIONS for n in range(2)]
-    write_utterances(
-        tmp_path / "artifacts/ingest/utterances.parquet",
-        [
-            Utterance(
-                id,
-                "demo",
-                f"{id}.wav",
-                id[5:7],
-                "female",
-                id.split("-")[1],
-                None,
-                None,
-                None,
-                0.0,
-                1.0,
-                1.0,
-                16000,
-                1,
-                "0",
-                "x",
-            )
-            for id in ids
-        ],
-    )
-    for name, shape in (("mspec-40-dd", (30, 120)), ("statistics", (20,))):
-        with ArrayWriter(tmp_path / "artifacts/features/plain" / name) as writer:
-            for id in ids:
-                rng = np.random.default_rng(list(id.encode()))
-                writer.add(id, rng.normal(size=shape) + EMOTIONS.index(id.split("-")[1]))
-
-    def params(**changes):
-        changed = copy.deepcopy(raw)
-        for key, value in changes.items():
-            section, _, name = key.partition("__")
-            changed[section] = {**changed[section], name: value} if name else value
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed))
-        return load_params(tmp_path / "params.yaml")
-
-    return params
+    return make_workplace(tmp_path)

@@ -20,9 +20,9 @@ from typing import Any
 import joblib
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import Track, check
+from speech_emotion.params import Params, Track, check
 from speech_emotion.recorder import Recorder
-from speech_emotion.steps.driver import execute, load_step, parse_sections
+from speech_emotion.steps.driver import execute, load_step, parse_sections, prepared
 from speech_emotion.steps.reports import write_reports
 from speech_emotion.tracking.journal import JournalRecorder
 from speech_emotion.tracking.watching import watched
@@ -61,10 +61,27 @@ def run_component(
             caches = {port: Path(port) if port in IN_THE_IMAGE else cache / port for port in chosen.caches}
             sources = {port: Path(folder) for port, folder in inputs.items()}
             execute(
-                chosen, parse_sections(_at_home(params)), system, {**sources, **caches}, folders, recorder,
+                chosen, sections_at_home(params), system, {**sources, **caches}, folders, recorder,
                 cache / "provenance", part,
             )  # fmt: skip
         write_reports(step, folders, reports or {})
+
+
+def run_search_worker(params: str, inputs: Mapping[str, str], system: str) -> None:
+    """Is one of several workers of a system's search, on a storage that all reach, until all its trials are settled.
+
+    Args:
+        params: the sections that step tune declares as JSON text.
+        inputs: as of step tune.
+    """
+    from speech_emotion.steps.tune import join_search
+
+    with user_errors(), _cache_folder() as cache:
+        tune = load_step("tune")
+        folders = {port: Path(folder) for port, folder in inputs.items()}
+        folders |= {port: cache / port for port in tune.caches}
+        sources, _, of_step = prepared(tune, sections_at_home(params), system, folders)
+        join_search(sources, of_step, Recorder())
 
 
 @contextlib.contextmanager
@@ -77,6 +94,15 @@ def user_errors() -> Iterator[None]:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         sys.exit(1)
+
+
+def sections_at_home(params: str) -> Params:
+    """Sections of params from JSON text, with what this place decides of them.
+
+    Raises:
+        UserError: no JSON object, or a value out of its range.
+    """
+    return parse_sections(_at_home(params))
 
 
 def _at_home(params: str) -> str:

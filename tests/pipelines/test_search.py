@@ -1,0 +1,211 @@
+"""Pipeline search: four workers on a real PostgreSQL, one of which is really killed."""
+
+import json
+import threading
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+import psutil
+import pytest
+import yaml
+from kfp import compiler, dsl, local
+from kfp.dsl import Dataset, Output
+from kfp.local.orchestrator.enhanced_dag_orchestrator import ParallelExecutor
+from optuna.trial import TrialState
+
+from made_up_workplace import SPEAKERS, TOP, make_workplace
+from pipelines.compiled import Compiled
+from pipelines.dressing import dressed
+from pipelines.search import build, searching
+from pipelines.settings import load_settings
+from servers import SECONDS_TO_START, create_database
+from speech_emotion.errors import UserError
+from speech_emotion.search.storage import LOCKS, open_storage, open_study, study_states
+from speech_emotion.search.study import NUMBER, WORKER
+from speech_emotion.steps.search_plan import make_search_plan
+
+TRIALS, WORKERS = 4, 4
+STORAGE = "postgresql://database.example.com/studies"
+STEPS_OF_TRIALS = "trial_intermediate_values"  # Optuna's table; a trial writes to it after each inner speaker
+
+
+@dsl.component(base_image="python", install_kfp_package=False)
+def given(folder: str, artifact: Output[Dataset]):
+    import shutil
+
+    shutil.copytree(folder, artifact.path)
+
+
+def _params_text() -> str:
+    return json.dumps(yaml.safe_load(Path("params.yaml").read_text()))
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_workplace(tmp_path)()
+
+
+@pytest.mark.slow
+def test_exactly_so_many_trials_settle_though_one_of_four_workers_is_killed(
+    workplace, tmp_path, postgres, monkeypatch, capfd
+):
+    database = create_database(postgres, "killed_worker")
+    storage = database.replace(f":{urlsplit(database).password}@", "@")
+    monkeypatch.setenv("PGPASSWORD", urlsplit(database).password)
+    made, workers = make_search_plan(_params_text(), "0", storage, TRIALS, WORKERS, systems=["t2"])
+    dress = partial(dressed, settings=load_settings(), local=True)
+    search_system = searching(dress)
+
+    @dsl.pipeline(name="of-the-test")
+    def pipeline():
+        utterances = given(folder=str(tmp_path / "artifacts/ingest"))
+        features = given(folder=str(tmp_path / "artifacts/features"))
+        search_system(
+            params=made.systems[0]["tune"],
+            system="t2",
+            workers=workers,
+            utterances=utterances.outputs["artifact"],
+            features=features.outputs["artifact"],
+        )
+
+    _all_at_once(monkeypatch)
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "root"))
+    hunter = _Hunter(database)
+    hunter.start()
+    pipeline()
+    hunter.join()
+    assert hunter.failure is None and hunter.killed is not None
+
+    (tables,) = (tmp_path / "root").rglob("trials.csv")
+    trials = pd.read_csv(tables, dtype={"fold": str})
+    assert trials.groupby("fold")["trial"].apply(list).to_dict() == {fold: list(range(TRIALS)) for fold in SPEAKERS}
+    assert set(trials["state"]) <= {"complete", "pruned"}
+    folder = tables.parent
+    assert {path.name for path in folder.iterdir()} >= {"best.json", "steps.csv", "history.png", "importance.png"}
+    assert sorted(json.loads((folder / "best.json").read_text())) == list(SPEAKERS)
+    kept, _ = open_storage(database)
+    states = Counter()
+    for name in study_states(kept):
+        attempts = open_study(name, kept).get_trials()
+        settled = [one.user_attrs[NUMBER] for one in attempts if one.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+        assert sorted(settled) == list(range(TRIALS))
+        states.update(one.state.name for one in attempts)
+    assert states["FAIL"] == 1 and states["RUNNING"] == 0  # the killed worker's trial was tried again
+    assert "Retrying" in capfd.readouterr().out
+
+
+def _all_at_once(monkeypatch):
+    """kfp runs two at a time on one machine, a cluster all."""
+    before = ParallelExecutor.__init__
+
+    def wider(self, max_workers=None):
+        before(self)
+        self.conservative_max = self.max_workers = WORKERS
+
+    monkeypatch.setattr(ParallelExecutor, "__init__", wider)
+
+
+class _Hunter(threading.Thread):
+    """Kills the process of one of four workers that are all in the middle of a trial.
+
+    So that they are, it keeps them from writing a trial's first step until one of them is dead.
+    """
+
+    def __init__(self, database: str):
+        super().__init__(daemon=True)
+        self.database, self.killed, self.failure = database, None, None
+
+    def run(self):
+        try:
+            self._hunt()
+        except BaseException as error:
+            self.failure = error
+
+    def _hunt(self):
+        import psycopg
+
+        open_storage(self.database)  # makes the tables
+        with psycopg.connect(self.database) as held, psycopg.connect(self.database, autocommit=True) as asking:
+            held.execute(f"LOCK TABLE {STEPS_OF_TRIALS} IN EXCLUSIVE MODE")
+            workers = self._await(lambda: _with_a_trial(asking))
+            self.killed = _process_of(_port_of(asking, workers[0]))
+            self.killed.kill()
+            self._await(lambda: not self.killed.is_running() or self.killed.status() == psutil.STATUS_ZOMBIE)
+            held.rollback()
+
+    def _await(self, condition):
+        end = time.monotonic() + SECONDS_TO_START
+        while not (found := condition()):
+            assert time.monotonic() < end, "never came about"
+            time.sleep(0.05)
+        return found
+
+
+def _with_a_trial(connection) -> list[int]:
+    """The workers that are in the middle of a trial, once these are all four."""
+    rows = connection.execute(
+        "SELECT a.value_json FROM trial_user_attributes a JOIN trials t USING (trial_id) "
+        "WHERE a.key = %s AND t.state = 'RUNNING'",
+        (WORKER,),
+    ).fetchall()
+    workers = sorted({int(value) for (value,) in rows})
+    return workers if len(workers) == WORKERS else []
+
+
+def _port_of(connection, worker: int) -> int:
+    """The port from which a worker talks to the server, on the connection that holds its lock."""
+    ((port,),) = connection.execute(
+        "SELECT client_port FROM pg_stat_activity WHERE pid = (SELECT pid FROM pg_locks "
+        "WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND granted)",
+        (LOCKS, worker),
+    ).fetchall()
+    return port
+
+
+def _process_of(port: int) -> psutil.Process:
+    for process in psutil.Process().children(recursive=True):
+        if any(one.laddr and one.laddr.port == port for one in process.net_connections("tcp")):
+            return process
+    raise AssertionError(f"no process of this run talks from port {port}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"storage": "sqlite"}, "storage = sqlite...: must be postgresql://host/name, which all workers reach"),
+        ({"workers": 0}, "workers = 0: must be at least 1"),
+        ({"trials": 0}, "tune.trials = 0: must be at least 1"),
+        ({"storage": "postgresql://me:pass-word@host/name"}, "storage holds a password, which would be published"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_before_anything_runs(workplace, changes, message):
+    values = {"storage": STORAGE, "trials": 3, "workers": 2, **changes}
+    with pytest.raises(UserError) as caught:
+        make_search_plan(_params_text(), "0", **values)
+    assert message in str(caught.value) and "pass-word" not in str(caught.value)
+
+
+def test_the_search_is_on_for_every_step_that_asks(workplace):
+    made, numbers = make_search_plan(_params_text(), "0", STORAGE, 7, 3)
+    assert numbers == [1, 2, 3]
+    for system in made.systems:
+        tune = json.loads(system["tune"])["tune"]
+        assert (tune["enabled"], tune["trials"], tune["storage"]) == (True, 7, STORAGE)
+
+
+def test_a_dead_worker_does_not_keep_the_results_from_being_collected(tmp_path, monkeypatch):
+    monkeypatch.chdir(TOP)
+    compiler.Compiler().compile(build(load_settings(), _params_text()), str(tmp_path / "search.yaml"))
+    compiled = Compiled.read(tmp_path / "search.yaml")
+    tasks = compiled.spec["components"]["comp-search-system"]["dag"]["tasks"]
+    assert tasks["tune"]["dependentTasks"] == ["workers"]
+    assert tasks["tune"]["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    for executor in ("exec-search-worker", "exec-tune"):
+        secrets = {secret["secretName"] for secret in compiled.platform[executor]["secretAsEnv"]}
+        assert secrets == {"speech-emotion-postgresql"}
+    assert "exec-plan" not in compiled.platform and "speech-emotion-mlflow" not in compiled.secrets
