@@ -10,14 +10,16 @@ from google.protobuf.json_format import MessageToDict
 from kfp import compiler
 from kfp.dsl.base_component import BaseComponent
 
-from pipelines import search, train
+from pipelines import release, search, train
 from pipelines.checking import faults
 from pipelines.settings import Settings, load_settings
 from speech_emotion.errors import UserError
 from speech_emotion.params import PARAMS_FILE, load_params
 from speech_emotion.store.atomic import atomic_file
 
-PIPELINES: Mapping[str, Callable[..., BaseComponent]] = {module.NAME: module.build for module in (train, search)}
+PIPELINES: Mapping[str, Callable[..., BaseComponent]] = {
+    module.NAME: module.build for module in (train, search, release)
+}
 COMPILED = Path("build/pipelines")
 
 

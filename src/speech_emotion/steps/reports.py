@@ -52,7 +52,7 @@ def _embedded(folder: Path, name: str) -> str:
     return f'src="data:{kind};base64,{base64.b64encode((folder / name).read_bytes()).decode()}"'
 
 
-def _log(artifact: Any, values: Mapping[str, float]) -> None:
+def log_metrics(artifact: Any, values: Mapping[str, float]) -> None:
     """Numbers for the page, and in a file too: without one a run on this machine would never find them in its cache."""
     for name, value in values.items():
         artifact.log_metric(name, value)
@@ -84,13 +84,13 @@ def _train(folders: Folders, reports: Reports) -> None:
     record = json.loads((folders["trained"] / "units.json").read_text(encoding="utf-8"))
     figures = pd.Series([unit["ua"] for unit in record["units"].values()])
     values = {"ua_mean_of_units": round(float(figures.mean()), 2), "units": len(figures)}
-    _log(reports["metrics"], {**values, "parameters": record["parameters"]})
+    log_metrics(reports["metrics"], {**values, "parameters": record["parameters"]})
 
 
 def _evaluate(folders: Folders, reports: Reports) -> None:
     folder = folders["evaluation"]
     headline = json.loads((folder / HEADLINE).read_text(encoding="utf-8"))
-    _log(
+    log_metrics(
         reports["metrics"], {f"{system}_{name}": value for system, of in headline.items() for name, value in of.items()}
     )
     best = max(headline, key=lambda system: headline[system]["ua"])
@@ -121,7 +121,7 @@ def _export(folders: Folders, reports: Reports) -> None:
         for name in ("max_difference", "agreement", "bytes")
         if form in check
     }
-    _log(reports["metrics"], values)
+    log_metrics(reports["metrics"], values)
     card = folder / "MODEL_CARD.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else f"# Nothing to export\n\n{check['deployable']}\n"
     write_text(reports["card"].path, text)

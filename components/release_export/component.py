@@ -1,0 +1,22 @@
+"""Component release_export: the champion's files, checked."""
+
+from kfp.dsl import Markdown, Metrics, Model, Output
+
+from components.base import step_component
+
+
+@step_component()
+def release_export(params: str, champion: str, bundle: Output[Model], metrics: Output[Metrics], card: Output[Markdown]):
+    """Takes the champion out of the registry; refuses files that are faulty or others than the gate saw.
+
+    Args:
+        params: The sections track and registry of params as JSON.
+        champion: VERSION:DIGEST, as the gate gives it.
+        bundle: What the step export wrote for the device.
+        metrics: Size of both forms, and how often they agree on noise.
+        card: The model card.
+    """
+    from speech_emotion.steps.releasing import export
+
+    export(params, champion, bundle.path, {"metrics": metrics, "card": card})
+    bundle.metadata.update(zip(("version", "digest"), champion.split(":"), strict=True))

@@ -1,0 +1,45 @@
+"""What the components of the pipeline `release` call."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from speech_emotion.recorder import Recorder
+from speech_emotion.steps.component import sections_at_home, user_errors
+from speech_emotion.steps.reports import log_metrics
+from speech_emotion.store.atomic import write_text
+from speech_emotion.tracking.release import CARD, Release, due, fetch, record
+
+
+def gate(params: str) -> str:
+    """The champion as VERSION:DIGEST, or "" where it is what was released last.
+
+    Args:
+        params: the sections track and registry as JSON text.
+    """
+    with user_errors():
+        sections = sections_at_home(params)
+        release = due(sections.track, sections.registry, Recorder())
+        return str(release) if release else ""
+
+
+def export(params: str, champion: str, folder: str, reports: Mapping[str, Any]) -> None:
+    """Puts the champion's files, checked, into a folder that is not there yet.
+
+    Args:
+        champion: as gate() gives it.
+        reports: "metrics" and "card", output artifacts of Kubeflow.
+    """
+    with user_errors():
+        sections = sections_at_home(params)
+        facts = fetch(Release.parse(champion), sections.track, sections.registry, Path(folder))
+        values = {f"{form}_{name}": facts[form][name] for form in ("fp32", "int8") for name in ("bytes", "nodes")}
+        log_metrics(reports["metrics"], {**values, "agreement_on_noise": facts["agreement"]})
+        write_text(reports["card"].path, (Path(folder) / CARD).read_text(encoding="utf-8"))
+
+
+def note(params: str, champion: str) -> None:
+    """Notes in the registry that the champion was released."""
+    with user_errors():
+        sections = sections_at_home(params)
+        record(Release.parse(champion), sections.track, sections.registry, Recorder())

@@ -1,0 +1,166 @@
+"""Releasing the champion: which version is due, its files checked, and what was released last.
+
+The alias `released` of the registered model says which version that was, and the version's tag `released.digest` which
+files: the champion is due while the two differ from it.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+
+from speech_emotion.errors import UserError
+from speech_emotion.export.check import compare, exported_probabilities
+from speech_emotion.export.files import CARD, CHECK, FP32, INT8
+from speech_emotion.export.operators import check_operators
+from speech_emotion.inference.bundle import check_file, read_bundle
+from speech_emotion.params import Registry, Track
+from speech_emotion.randomness import generator
+from speech_emotion.recorder import Recorder
+from speech_emotion.store.hashing import hash_json, sha256_file
+from speech_emotion.tracking.connection import open_store
+from speech_emotion.tracking.download import downloaded_model
+from speech_emotion.tracking.locking import exclusive
+from speech_emotion.tracking.registry import read_state
+
+RELEASED = "released"  # alias of the registered model
+DIGEST = "released.digest"  # tag of a version
+WINDOWS = 16  # of noise, on which both forms are asked
+SUM_TOLERANCE = 1e-3  # of the probabilities of one window
+
+
+@dataclass(frozen=True)
+class Release:
+    """A version of the registered model, and a hash of its files."""
+
+    version: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.version}:{self.digest}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Release":
+        version, _, digest = text.partition(":")
+        if not version.isdecimal() or not digest:
+            raise UserError(f"release = {text}: must be VERSION:DIGEST, as the gate gives it")
+        return cls(int(version), digest)
+
+
+def due(track: Track, registry: Registry, recorder: Recorder) -> Release | None:
+    """The champion, unless it is what was released last.
+
+    Raises:
+        UserError: the store cannot be reached, nobody is champion, or its files are gone.
+    """
+    with open_store(track.uri, track.experiment) as store:
+        state = read_state(store, registry.name)
+    champion = state.version(state.champion)
+    if champion is None:
+        raise UserError(
+            f"registry.name = {registry.name}: has no champion: run pipeline train (or dvc repro), or choose one: "
+            "speech-emotion promote VERSION"
+        )
+    with downloaded_model(f"models:/{registry.name}/{champion.number}", track.uri, track.experiment) as folder:
+        found = Release(champion.number, digest_of(folder))
+    if RELEASED in champion.aliases and champion.tags.get(DIGEST) == found.digest:
+        recorder.note(f"release: {registry.name} version {found.version} is released already: nothing to do")
+        return None
+    recorder.note(f"release: {registry.name} version {found.version} is due")
+    return found
+
+
+def fetch(release: Release, track: Track, registry: Registry, target: Path) -> dict[str, Any]:
+    """Puts the files of a release into a folder, checked.
+
+    Args:
+        target: a folder that is not there yet.
+
+    Returns:
+        what check_export() found.
+
+    Raises:
+        UserError: the store holds other files than the gate saw, or they are faulty.
+    """
+    model = f"models:/{registry.name}/{release.version}"
+    with downloaded_model(model, track.uri, track.experiment) as folder:
+        if (found := digest_of(folder)) != release.digest:
+            raise UserError(f"{model}: its files are {found}, the gate saw {release.digest}: run the pipeline again")
+        facts = check_export(folder)
+        shutil.copytree(folder, target)
+    return facts
+
+
+def record(release: Release, track: Track, registry: Registry, recorder: Recorder) -> None:
+    """Notes in the registry that a version was released; again makes no difference.
+
+    Raises:
+        UserError: the store cannot be reached, or the version is gone.
+    """
+    with (
+        open_store(track.uri, track.experiment) as store,
+        exclusive(store.client, registry.name, registry.lease_seconds, recorder) as turn,
+    ):
+        state = read_state(store, registry.name)
+        if state.version(release.version) is None:
+            raise UserError(f"{registry.name} version {release.version}: is gone from the registry: run it again")
+        turn.confirm()
+        store.client.set_model_version_tag(registry.name, str(release.version), DIGEST, release.digest)
+        store.client.set_registered_model_alias(registry.name, RELEASED, str(release.version))
+    recorder.note(f"release: {registry.name} version {release.version} is released")
+
+
+def digest_of(folder: Path) -> str:
+    """A hash of the files of an export, wherever they lie."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return hash_json({path.relative_to(folder).as_posix(): sha256_file(path) for path in files})[:16]
+
+
+def check_export(folder: Path) -> dict[str, Any]:
+    """Whether an export is whole, can be read by the device, and answers.
+
+    Returns:
+        system, and for "fp32" and "int8" bytes and nodes; the share of windows of noise in which both name one
+        emotion.
+
+    Raises:
+        UserError: a file is absent or another, a graph holds what the device does not read, or gives what are no
+            probabilities.
+    """
+    bundle = read_bundle(folder)
+    for name in (*bundle.sha256, FP32, INT8):
+        check_file(folder, bundle, name)
+    for name in (CARD, CHECK):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder.name}/{name}: is not there: run the export step again")
+    draw = generator(0, "release")
+    windows = [
+        draw.normal(scale=0.1, size=bundle.window_samples).astype(np.float32).clip(-1, 1) for _ in range(WINDOWS)
+    ]
+    facts: dict[str, Any] = {"system": json.loads((folder / "bundle.json").read_text(encoding="utf-8"))["system"]}
+    answers = {}
+    for name in (FP32, INT8):
+        content = (folder / name).read_bytes()
+        try:
+            model = onnx.load_from_string(content)
+            onnx.checker.check_model(model)
+        except (DecodeError, onnx.checker.ValidationError) as error:
+            raise UserError(f"{name}: is no sound ONNX graph ({str(error).splitlines()[0]}): export it again") from None
+        nodes = sum(check_operators(model).values())
+        answers[name] = _answers(name, content, windows, len(bundle.labels))
+        facts[name.removesuffix(".onnx")] = {"bytes": len(content), "nodes": nodes}
+    facts["agreement"] = compare(answers[FP32], answers[INT8])["agreement"]
+    return facts
+
+
+def _answers(name: str, content: bytes, windows: list[np.ndarray], classes: int) -> np.ndarray:
+    answers = exported_probabilities(content, windows)
+    sound = answers.shape == (len(windows), classes) and np.isfinite(answers).all() and (answers >= 0).all()
+    if not sound or np.abs(answers.sum(axis=1) - 1).max() > SUM_TOLERANCE:
+        raise UserError(f"{name}: answers noise with what are no probabilities of {classes} emotions: export it again")
+    return answers

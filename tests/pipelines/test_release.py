@@ -1,0 +1,82 @@
+"""Pipeline release, run in subprocesses on a registry in a database file."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from made_up_export import write_export
+from made_up_workplace import TOP
+from pipelines.release import build
+from pipelines.runners import Place
+from pipelines.running import run
+from pipelines.settings import load_settings
+from speech_emotion.errors import UserError
+from speech_emotion.store.hashing import sha256_file
+from speech_emotion.tracking.connection import Store, open_store
+from speech_emotion.tracking.registry import read_state
+
+NAME = EXPERIMENT = "speech-emotion"
+
+
+@pytest.fixture
+def uri(tmp_path) -> str:
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+@pytest.fixture
+def release(tmp_path, uri, monkeypatch):
+    """Runs the pipeline once; gives the artifacts of that run's export, or None where it did not come to it."""
+    for name in ("DATA_FOLDER", "SPEECH_EMOTION_CACHE", "SPEECH_EMOTION_TRACK", "LOKY_MAX_CPU_COUNT"):
+        monkeypatch.setenv(name, "")  # put back afterwards
+    raw = yaml.safe_load((TOP / "params.yaml").read_text())
+    raw["track"]["uri"] = uri
+    pipeline = build(load_settings(), json.dumps(raw), local=True)
+    place = Place(tmp_path / "runs", tmp_path, tmp_path / "kept", "", 1)
+
+    def released() -> Path | None:
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it where a store was opened
+        before = set(place.root.glob("release-*"))
+        run(pipeline, {}, place, "subprocess")
+        (this,) = set(place.root.glob("release-*")) - before
+        return next(this.rglob("release-export"), None)
+
+    return released
+
+
+def _crown(store: Store, folder: Path) -> None:
+    """The next version, and champion."""
+    write_export(folder, system="k2")
+    shutil.copy(folder / "fp32.onnx", folder / "int8.onnx")
+    bundle = json.loads((folder / "bundle.json").read_text())
+    bundle["sha256"]["int8.onnx"] = sha256_file(folder / "int8.onnx")
+    (folder / "bundle.json").write_text(json.dumps(bundle | {"title": folder.name}))
+    (folder / "check.json").write_text("{}")
+    (folder / "MODEL_CARD.md").write_text(f"# {folder.name}\n")
+    run = store.client.create_run(store.experiment).info.run_id
+    model = store.client.create_logged_model(store.experiment, "recogniser", run).model_id
+    store.client.log_model_artifacts(model, str(folder))
+    store.client.finalize_logged_model(model, "READY")
+    if not read_state(store, NAME).versions:
+        store.client.create_registered_model(NAME)
+    made = store.client.create_model_version(NAME, f"models:/{model}", run, model_id=model)
+    store.client.set_registered_model_alias(NAME, "champion", made.version)
+
+
+@pytest.mark.slow
+def test_a_champion_is_released_once_and_its_successor_too(uri, release, tmp_path):
+    with pytest.raises(UserError) as caught:
+        release()
+    assert "step release-gate failed" in str(caught.value) and "has no champion" in str(caught.value)
+    for number, title in ((1, "first"), (2, "second")):
+        with open_store(uri, EXPERIMENT) as store:
+            _crown(store, tmp_path / title)
+        exported = release()
+        assert json.loads((exported / "bundle" / "bundle.json").read_text())["title"] == title
+        assert json.loads((exported / "metrics").read_text())["agreement_on_noise"] == 1.0
+        assert (exported / "card").read_text() == f"# {title}\n"
+        with open_store(uri, EXPERIMENT) as store:
+            assert read_state(store, NAME).version(number).aliases == ("champion", "released")
+        assert release() is None  # nothing has changed
