@@ -11,7 +11,7 @@ export DVC_NO_ANALYTICS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help env run data test lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run bench graph clean
+.PHONY: help env run data test lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run pipeline-submit pipeline-schedule bench graph clean
 
 help: ## list what make can do
 	@echo "make TARGET [CORPUS=demo|emodb|ravdess|iemocap|casia|...] [FROM=archive or folder that you have]"
@@ -78,6 +78,12 @@ pipelines: $(VENV)/made ## compile all pipelines to build/pipelines/*.yaml, with
 
 pipeline-run: $(VENV)/made ## run PIPELINE=train on this machine, RUNNER=subprocess|docker (docs/kubeflow.md); ARGS='--param NAME=VALUE ...'
 	@python -m pipelines run $(or $(PIPELINE),train) --runner $(or $(RUNNER),subprocess) $(ARGS)
+
+pipeline-submit: $(VENV)/made ## upload PIPELINE=train to Kubeflow at HOST=https://..., run and follow it (docs/cluster.md); ARGS as above
+	@python -m pipelines submit $(or $(PIPELINE),train) --host '$(HOST)' $(ARGS)
+
+pipeline-schedule: $(VENV)/made ## run it there again and again: CRON='minute hour day month weekday' or EVERY=6h
+	@python -m pipelines schedule $(or $(PIPELINE),train) --host '$(HOST)' --cron '$(CRON)' --every '$(EVERY)' $(ARGS)
 
 bench: $(VENV)/made ## run the scripts of benchmarks/
 	@set -e; for script in benchmarks/*.py; do \

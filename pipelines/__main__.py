@@ -1,10 +1,11 @@
-"""`python -m pipelines COMMAND`: compiles the pipelines, and runs them on this machine."""
+"""`python -m pipelines COMMAND`: compiles the pipelines, runs them on this machine, or hands them to a cluster."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
+from pipelines.cluster_commands import add_commands
 from pipelines.compiled import Compiled
 from pipelines.compiling import COMPILED, PIPELINES, build, compile_all, compile_pipeline
 from pipelines.environment import read_environment
@@ -20,7 +21,7 @@ DATA = Path("data")
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     compiled = commands.add_parser("compile", help="all pipelines to YAML")
     compiled.add_argument("--out", type=Path, default=COMPILED, help="folder, by default %(default)s")
     running = commands.add_parser("run", help="one pipeline on this machine")
@@ -36,9 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     hashing = commands.add_parser("data-hash", help="hash of a corpus's files, as parameter data_hash wants it")
     hashing.add_argument("corpus", nargs="?", help="by default that of params.yaml")
+    compiled.set_defaults(act=_compile)
+    running.set_defaults(act=_run)
+    hashing.set_defaults(act=_data_hash)
+    add_commands(commands)
     options = parser.parse_args(arguments)
     try:
-        return COMMANDS[options.command](options)
+        return options.act(options)
     except UserError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -99,8 +104,6 @@ def _data_hash(options: argparse.Namespace) -> int:
     print(_hash(options.corpus or load_params().corpus))
     return 0
 
-
-COMMANDS = {"compile": _compile, "run": _run, "data-hash": _data_hash}
 
 if __name__ == "__main__":
     sys.exit(main())

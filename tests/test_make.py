@@ -9,8 +9,9 @@ import pytest
 
 TOP = Path(__file__).parents[1]
 SERVER = ("server", "server-stop", "server-backup", "server-restore")
-IMAGES = ("images", "images-push", "pipelines", "pipeline-run")
-TARGETS = ("help", "env", "run", "data", "test", "lint", "ui", *SERVER, *IMAGES, "bench", "graph", "clean")
+IMAGES = ("images", "images-push")
+PIPELINES = ("pipelines", "pipeline-run", "pipeline-submit", "pipeline-schedule")
+TARGETS = ("help", "env", "run", "data", "test", "lint", "ui", *SERVER, *IMAGES, *PIPELINES, "bench", "graph", "clean")
 
 
 def make(*arguments: str, folder: Path = TOP) -> subprocess.CompletedProcess:
