@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
+from components.base import CUDA
 from speech_emotion.errors import UserError
 
 BY_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}$")
-PUSH = "make images-push REGISTRY=..."
 # Type of a parameter in a compiled pipeline -> (what it is called, an example)
 TYPES = {
     "STRING": ("a text", "name=text"),
@@ -119,13 +119,19 @@ class Compiled:
             if not BY_DIGEST.match(image):
                 raise UserError(
                     f"image {image} (of {who}): has no digest in components/images/digests.yaml, so no cluster can "
-                    f"pull it: make images, then {PUSH}"
+                    f"pull it: {_make('images', image)}, then {_make('images-push', image, registry or '...')}"
                 )
             if registry and not image.startswith(registry.rstrip("/") + "/"):
                 raise UserError(
                     f"image {image} (of {who}): lies outside images.registry = {registry}: "
-                    f"{PUSH.replace('...', registry)}, or mend images.registry"
+                    f"{_make('images-push', image, registry)}, or mend images.registry"
                 )
+
+
+def _make(target: str, image: str, registry: str = "") -> str:
+    """The command that makes or pushes an image; the CUDA image is made where it is asked for."""
+    variants = " VARIANTS=cuda" if CUDA in image else ""
+    return f"make {target}{variants}" + (f" REGISTRY={registry}" if registry else "")
 
 
 def _value(name: str, text: str, kind: str) -> Any:

@@ -51,7 +51,14 @@ def test_an_image_without_digest_was_never_pushed(compiled):
     with pytest.raises(UserError) as caught:
         compiled(image="speech-emotion-cpu:0123").check_images("")
     assert str(caught.value).startswith("image speech-emotion-cpu:0123 (of fetch): has no digest in components/images/")
-    assert "make images-push" in str(caught.value)
+    assert str(caught.value).endswith("make images, then make images-push REGISTRY=...")
+
+
+def test_the_cuda_image_is_asked_for_by_its_variant(compiled):
+    with pytest.raises(
+        UserError, match=r"make images VARIANTS=cuda, then make images-push VARIANTS=cuda REGISTRY=r\.io"
+    ):
+        compiled(image="speech-emotion-cuda:latest").check_images("r.io")
 
 
 def test_an_image_of_another_registry_is_refused(compiled):
