@@ -21,7 +21,7 @@ NAME = "search"
 
 
 def searching(dress: Callable[..., dsl.PipelineTask]) -> BaseComponent:
-    """The search of one system as a pipeline within a pipeline: its workers, then what they found.
+    """The search of all systems as a pipeline within a pipeline: of each its workers, then what they found.
 
     A worker that fails for good is missed and nothing more: what is left of its trials, and of all others, is settled
     by the task that collects, which is the step tune as `dvc repro` runs it.
@@ -41,7 +41,13 @@ def searching(dress: Callable[..., dsl.PipelineTask]) -> BaseComponent:
         dress(collected, step=COLLECT).after(working).ignore_upstream_failure()
         collected.set_display_name("collect")
 
-    return one_system
+    @dsl.pipeline(name="systems")
+    def each_system(systems: list, workers: list, utterances: Input[Dataset], features: Input[Dataset]):
+        """The search, system by system at once."""
+        with dsl.ParallelFor(systems) as one:
+            one_system(params=one.tune, system=one.system, workers=workers, utterances=utterances, features=features)
+
+    return each_system
 
 
 def build(settings: Settings, params: str, local: bool = False) -> BaseComponent:
@@ -53,7 +59,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         local: for a run on this machine.
     """
     dress = functools.partial(dressed, settings=settings, local=local)
-    prepare, search_system = preparation(dress), searching(dress)
+    prepare, search = preparation(dress), searching(dress)
     defaults = yaml.safe_load(params)
 
     @dsl.pipeline(name=NAME, description="Hyper-parameters of each system and fold, by several workers on PostgreSQL.")
@@ -109,9 +115,6 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
             data=data,
             utterances=utterances,
         ).outputs["features"]
-        with dsl.ParallelFor(of["systems"]) as one:
-            search_system(
-                params=one.tune, system=one.system, workers=of["workers"], utterances=utterances, features=arrays
-            )
+        search(systems=of["systems"], workers=of["workers"], utterances=utterances, features=arrays)
 
     return pipeline

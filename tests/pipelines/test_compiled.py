@@ -55,9 +55,7 @@ def test_an_image_without_digest_was_never_pushed(compiled):
 
 
 def test_the_cuda_image_is_asked_for_by_its_variant(compiled):
-    with pytest.raises(
-        UserError, match=r"make images VARIANTS=cuda, then make images-push VARIANTS=cuda REGISTRY=r\.io"
-    ):
+    with pytest.raises(UserError, match=r"make images VARIANTS=cuda, then make images-push VARIANTS=cuda REG"):
         compiled(image="speech-emotion-cuda:latest").check_images("r.io")
 
 

@@ -59,15 +59,14 @@ def test_exactly_so_many_trials_settle_though_one_of_four_workers_is_killed(
     monkeypatch.setenv("PGPASSWORD", urlsplit(database).password)
     made, workers = make_search_plan(_params_text(), "0", storage, TRIALS, WORKERS, systems=["t2"])
     dress = partial(dressed, settings=load_settings(), local=True)
-    search_system = searching(dress)
+    search = searching(dress)
 
     @dsl.pipeline(name="of-the-test")
     def pipeline():
         utterances = given(folder=str(tmp_path / "artifacts/ingest"))
         features = given(folder=str(tmp_path / "artifacts/features"))
-        search_system(
-            params=made.systems[0]["tune"],
-            system="t2",
+        search(
+            systems=made.systems,
             workers=workers,
             utterances=utterances.outputs["artifact"],
             features=features.outputs["artifact"],
