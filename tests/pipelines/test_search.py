@@ -51,9 +51,7 @@ def workplace(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_exactly_so_many_trials_settle_though_one_of_four_workers_is_killed(
-    workplace, tmp_path, postgres, monkeypatch, capfd
-):
+def test_exactly_so_many_trials_settle_though_one_of_four_workers_is_killed(workplace, tmp_path, postgres, monkeypatch):
     database = create_database(postgres, "killed_worker")
     storage = database.replace(f":{urlsplit(database).password}@", "@")
     monkeypatch.setenv("PGPASSWORD", urlsplit(database).password)
@@ -76,7 +74,7 @@ def test_exactly_so_many_trials_settle_though_one_of_four_workers_is_killed(
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "root"))
     hunter = _Hunter(database)
     hunter.start()
-    pipeline()
+    pipeline()  # raises where a task fails for good: the killed one was started again
     hunter.join()
     assert hunter.failure is None and hunter.killed is not None
 
@@ -95,7 +93,6 @@ def test_exactly_so_many_trials_settle_though_one_of_four_workers_is_killed(
         assert sorted(settled) == list(range(TRIALS))
         states.update(one.state.name for one in attempts)
     assert states["FAIL"] == 1 and states["RUNNING"] == 0  # the killed worker's trial was tried again
-    assert "Retrying" in capfd.readouterr().out
 
 
 def _all_at_once(monkeypatch):
