@@ -20,12 +20,12 @@ help: ## list what make can do
 env: $(VENV)/made ## make the environment .venv from constraints.txt
 
 # The stamp is as new as the last installation that came to its end.
-$(VENV)/made: constraints.txt pyproject.toml
+$(VENV)/made: constraints.txt pyproject.toml $(wildcard jetson/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
 		echo "error: PYTHON = $(PYTHON): is not Python 3.11: install it, or give its path: make PYTHON=/path/to/python3.11" >&2; \
 		exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]' -e ./jetson
 	@touch $@
 
 run: $(VENV)/made ## corpus, dvc repro, table of systems; CORPUS=emodb sets params.yaml's corpus first

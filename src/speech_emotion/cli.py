@@ -203,6 +203,18 @@ def _predict(*arguments: Any) -> None:
     predict(*arguments)
 
 
+def device_bundle(exported: Path, output: Path, source: str = "", key: Path | None = None) -> str:
+    """Makes what a small device needs of an export: a folder, or an archive.
+
+    Raises:
+        UserError: the export is not there or not whole.
+    """
+    from speech_emotion.export.device import make_device_bundle
+
+    made = make_device_bundle(exported, output, source=source, key=key)
+    return f"{made}: python -m speech_emotion_jetson {made} show"
+
+
 def ui(port: int) -> str | None:
     """Serves MLflow's pages on 127.0.0.1 until interrupted; where params name a server, says its address instead.
 
@@ -360,6 +372,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--output", type=Path, help="file for the rows, written whole or not at all")
     command.set_defaults(
         act=lambda options: _predict(options.paths, options.model, options.format, options.windows, options.output)
+    )
+
+    command = commands.add_parser("device-bundle", help="pack an export with its runtime for a small device")
+    command.add_argument("output", type=Path, help="folder, or file that ends with .tar.gz")
+    command.add_argument("--from", dest="exported", type=Path, default=Path("artifacts/export"))
+    command.add_argument("--source", default="", help="version in the registry that it was made of")
+    command.add_argument("--key", type=Path, help="private Ed25519 key of OpenSSH to sign it with")
+    command.set_defaults(
+        act=lambda options: device_bundle(options.exported, options.output, options.source, options.key)
     )
 
     command = commands.add_parser("ui", help="serve MLflow's pages on this machine")

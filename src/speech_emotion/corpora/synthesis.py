@@ -7,6 +7,7 @@ people.
 import functools
 import itertools
 import wave
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,13 +143,19 @@ def _rms(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(samples * samples)))
 
 
-def _write(folder: Path, line: Line) -> None:
-    samples = np.rint(utterance(line) * 32767).astype("<i2")
-    with wave.open(str(folder / line.path), "wb") as file:
+def write_lines(path: Path, lines: Sequence[Line]) -> Path:
+    """Writes utterances one after the other as a WAV file of 16 bit; returns the path."""
+    samples = np.concatenate([utterance(line) for line in lines])
+    with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
-        file.writeframes(samples.tobytes())
+        file.writeframes(np.rint(samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+def _write(folder: Path, line: Line) -> None:
+    write_lines(folder / line.path, [line])
 
 
 def synthesise(folder: Path, workers: int, recorder: Recorder) -> None:

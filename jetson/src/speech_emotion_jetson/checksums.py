@@ -1,0 +1,74 @@
+"""checksums.sha256: every file of a bundle, as `sha256sum --check` reads it. It guards against damage, not intent."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from speech_emotion_jetson.errors import UserError
+
+CHECKSUMS = "checksums.sha256"
+MAX_BYTES = 1 << 20
+_LINE = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<name>[^\\\r\n]+)")
+
+
+def read_checksums(folder: Path) -> dict[str, str]:
+    """File name, with forward slashes -> hex sha256.
+
+    Raises:
+        UserError: the file is absent, damaged, or names files outside the folder.
+    """
+    path = folder / CHECKSUMS
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path}: is larger than {MAX_BYTES} bytes: {CURE}")
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise UserError(f"{path}: is not there: {CURE}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}): {CURE}") from None
+    found = {}
+    for number, line in enumerate(lines, 1):
+        match = _LINE.fullmatch(line)
+        if match is None or not is_inside(match["name"]) or match["name"] in found:
+            raise UserError(f"{path}: line {number}: is no checksum of a file of the bundle: {CURE}")
+        found[match["name"]] = match["sha256"]
+    return found
+
+
+def verify(folder: Path) -> frozenset[str]:
+    """The names of all files of a bundle, each of which is there and whole.
+
+    Raises:
+        UserError: a file is absent, a link, or another than the one that was packed.
+    """
+    checksums = read_checksums(folder)
+    root = folder.resolve()
+    for name, expected in checksums.items():
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{path}: is not there, but {CHECKSUMS} names it: {CURE}")
+        if root not in path.resolve().parents:
+            raise UserError(f"{path}: leads out of the bundle: {CURE}")
+        if sha256_file(path) != expected:
+            raise UserError(f"{path}: is damaged or changed (its sha256 differs from {CHECKSUMS}): {CURE}")
+    return frozenset(checksums)
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def is_inside(name: str) -> bool:
+    """Whether a relative name, with forward slashes, stays in the folder that it is relative to."""
+    parts = name.split("/")
+    return not ({"", ".", ".."} & set(parts)) and "\\" not in name and ":" not in parts[0]
+
+
+CURE = "copy the whole bundle again"

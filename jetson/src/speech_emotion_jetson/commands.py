@@ -1,0 +1,89 @@
+"""What the commands do with an opened bundle's recogniser; cli.py has their options."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable, Iterator, Sequence, TextIO
+
+from speech_emotion_jetson.errors import UserError
+from speech_emotion_jetson.microphone import listen
+from speech_emotion_jetson.raw import raw_blocks
+from speech_emotion_jetson.reading import is_audio
+from speech_emotion_jetson.recogniser import Recogniser
+from speech_emotion_jetson.report import Report, shown
+
+
+def answer_files(recogniser: Recogniser, paths: Sequence[Path], form: str, rows: str, output: Path | None) -> None:
+    """Writes rows for files; one that cannot be read is a row with the reason.
+
+    Raises:
+        UserError: some files got no answer, after all rows have been written.
+    """
+    failed = 0
+    with _writing(output) as stream:
+        report = Report(stream, form, recogniser.labels, rows, [shown(path) for path in paths])
+        for path in paths:
+            try:
+                said = recogniser.predict_file(path)
+            except UserError as error:
+                report.fail(path, error)
+                failed += 1
+            else:
+                report.add(path, said)
+            stream.flush()
+    if failed:
+        raise UserError(f"{failed} of {len(paths)} files: got no answer: their rows say why")
+
+
+def audio_below(folder: Path) -> list[Path]:
+    """All audio files of a folder and its subfolders in the order of their names; hidden ones are passed over."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: is no folder: name one, or use the command file")
+    found = []
+    for place, subfolders, names in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".") and name != "__MACOSX"]
+        found += [Path(place) / name for name in names if not name.startswith(".") and is_audio(Path(name))]
+    if not found:
+        raise UserError(f"{folder}: holds no audio file: name a folder with WAV, FLAC, Ogg or MP3 files")
+    return sorted(found)
+
+
+def answer_stream(recogniser: Recogniser, rate: int, channels: int, encoding: str, form: str) -> None:
+    """Writes a row a hop for raw samples on standard input, until they end."""
+    report = Report(sys.stdout, form, recogniser.labels, "live")
+    for window in recogniser.follow(raw_blocks(sys.stdin.buffer, rate, channels, encoding), rate):
+        report.live(window)
+
+
+def answer_microphone(
+    recogniser: Recogniser, device: str, rate: int, form: str, retries: int | None, tell: Callable[[str], None]
+) -> None:
+    """Writes a row a hop for a microphone, until the user stops it; times start again when it comes back."""
+    report = Report(sys.stdout, form, recogniser.labels, "live")
+    for blocks in listen(device, rate, tell, retries):
+        for window in recogniser.follow(blocks, rate):
+            report.live(window)
+
+
+@contextmanager
+def _writing(output: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that is written whole or not at all."""
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        handle, name = tempfile.mkstemp(dir=str(output.parent), prefix=f".{output.name}.")
+    except OSError as error:
+        raise UserError(f"--output = {output}: {error.strerror}: name another file") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            yield stream
+        os.chmod(name, 0o644)
+        os.replace(name, output)
+    finally:
+        if os.path.exists(name):
+            os.unlink(name)

@@ -1,0 +1,44 @@
+"""Raw samples from a pipe, block by block."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Iterator
+
+import numpy as np
+
+from speech_emotion_jetson.errors import UserError
+from speech_emotion_jetson.reading import MAX_CHANNELS, MAX_RATE, MIN_RATE
+from speech_emotion_jetson.recogniser import checked
+from speech_emotion_jetson.wav import WIDTHS, decode
+
+BLOCK_SECONDS = 0.1
+
+
+def raw_blocks(stream: BinaryIO, rate: int, channels: int, encoding: str) -> Iterator[np.ndarray]:
+    """The mean of the channels of interleaved little-endian samples, (n,) float32 each, until the stream ends.
+
+    Args:
+        stream: binary; what it has is taken at once, so that answers do not wait for a full block.
+        rate: Hz.
+        encoding: one of wav.WIDTHS.
+
+    Raises:
+        UserError: rate or channels out of range, or samples that cannot be of this encoding.
+    """
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise UserError(f"--rate = {rate}: must lie within {MIN_RATE} and {MAX_RATE} Hz")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise UserError(f"--channels = {channels}: must lie within 1 and {MAX_CHANNELS}")
+    wide = WIDTHS[encoding] * channels
+    most = max(1, round(BLOCK_SECONDS * rate)) * wide
+    left = b""
+    read = getattr(stream, "read1", stream.read)
+    while True:
+        content = read(most)
+        if not content:
+            return
+        content = left + content
+        whole = len(content) // wide * wide
+        content, left = content[:whole], content[whole:]
+        if content:
+            yield checked(decode(content, encoding, channels).mean(axis=1))

@@ -1,0 +1,105 @@
+"""A waveform of any length as it comes: mono blocks -> resampled, levelled blocks -> windows.
+
+What comes out is what the model was trained on; memory holds a block and a window.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable, Iterator
+
+import numpy as np
+
+from speech_emotion_jetson.resampling import Resampler
+
+
+def prepared(
+    blocks: Callable[[], Iterable[np.ndarray]], rate: int, target: int, level: str, level_dbfs: float
+) -> Iterator[np.ndarray]:
+    """The blocks at the target rate and level.
+
+    Args:
+        blocks: gives the waveform from its start, (n,) float32 each, full scale 1; drawn twice where a level is set.
+        rate: Hz of the blocks.
+        target: Hz wanted.
+        level: "none", "peak" or "rms".
+        level_dbfs: what peak or RMS of the whole waveform is brought to; digital silence stays.
+
+    Yields:
+        (m,) float32, none of them empty.
+    """
+    gain = np.float32(1.0)
+    if level != "none":
+        gain = _gain(resampled(blocks(), rate, target), level, level_dbfs)
+    for block in resampled(blocks(), rate, target):
+        yield block * gain
+
+
+def resampled(blocks: Iterable[np.ndarray], rate: int, target: int) -> Iterator[np.ndarray]:
+    """The blocks (n,) float32 at another rate, none of them empty."""
+    stream = Resampler(rate, target)
+    for block in blocks:
+        done = stream.push(block)
+        if len(done):
+            yield done
+    done = stream.finish()
+    if len(done):
+        yield done
+
+
+def levelled(window: np.ndarray, level: str, level_dbfs: float) -> np.ndarray:
+    """A window of a live waveform, whose whole level nobody knows, brought to the level by itself."""
+    return window if level == "none" else window * _gain([window], level, level_dbfs)
+
+
+def _gain(blocks: Iterable[np.ndarray], level: str, level_dbfs: float) -> np.float32:
+    """The factor that brings the peak or the RMS of the whole to `level_dbfs`; 1 for digital silence."""
+    peak, energy, count = 0.0, 0.0, 0
+    for block in blocks:
+        peak = max(peak, float(np.abs(block).max()))
+        energy += float(np.square(block, dtype=np.float64).sum())
+        count += len(block)
+    present = peak if level == "peak" else float(np.sqrt(energy / max(1, count)))
+    return np.float32(10 ** (level_dbfs / 20) / present) if present > 0 else np.float32(1.0)
+
+
+class Cutter:
+    """Cuts a waveform that comes in blocks into windows: every `hop` samples, and one that ends with the last step.
+
+    Args:
+        window: samples of a window.
+        hop: samples between the starts of neighbouring windows, a multiple of `step`.
+        step: the last window starts at a multiple of it.
+    """
+
+    def __init__(self, window: int, hop: int, step: int):
+        self.window, self.hop, self.step = window, hop, step
+        self._kept = np.zeros(0, np.float32)  # begins at the last window given
+        self._start = 0  # of what is kept
+        self._next = 0  # start of the window to come
+
+    @property
+    def samples(self) -> int:
+        """How many have come."""
+        return self._start + len(self._kept)
+
+    def push(self, block: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Takes the next block; yields (start, window samples) for each window that it completes."""
+        self._kept = np.concatenate([self._kept, block])
+        while self.samples >= self._next + self.window:
+            self._kept, self._start = self._kept[self._next - self._start :], self._next
+            self._next += self.hop
+            yield self._start, self._kept[: self.window]
+
+    def finish(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Ends the waveform; yields the last window where it differs from those given.
+
+        A waveform shorter than one window is repeated until it fills one.
+        """
+        if not self.samples:
+            return
+        if self._next == 0:
+            yield 0, np.resize(self._kept, self.window)
+            return
+        last = (self.samples - self.window) // self.step * self.step
+        if last > self._start:
+            yield last, self._kept[last - self._start :][: self.window]

@@ -1,0 +1,226 @@
+"""The device bundle: what a small device needs, and nothing else, as a folder or a .tar.gz with the same bytes each time.
+
+Its reader is the package in jetson/, which travels in it: an environment with the bundle and its requirements answers.
+"""
+
+import gzip
+import importlib.util
+import itertools
+import json
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from speech_emotion.corpora.synthesis import Line, write_lines
+from speech_emotion.corpora.synthesis_prosody import EMOTIONS
+from speech_emotion.errors import UserError
+from speech_emotion.export.files import BUNDLE, CARD, FP32, INT8, LIKENESS
+from speech_emotion.store.atomic import atomic_file, atomic_folders
+from speech_emotion.store.hashing import sha256_file
+
+KIND, FORMAT = "speech-emotion-device-bundle", 1
+CHECKSUMS, SIGNATURE = "checksums.sha256", "signature"
+NAMESPACE = "speech-emotion-bundle"  # of the signature
+RUNTIME = "speech_emotion_jetson"
+ARCHIVE = ".tar.gz"
+SCRIPTS = ("run", "build_engine.sh")  # can be executed; the other bundled file is requirements.txt
+COPIED = (  # from the export's bundle.json
+    "system", "title", "paper", "labels", "input", "output", "sample_rate", "level", "window_samples", "hop_samples",
+    "frame_hop_samples", "temperature", "parameters", "corpora", "licences", "synthetic",
+)  # fmt: skip
+VOICES = (("01", "t2"), ("02", "t4"))  # speaker and text of the samples in turn
+MOST_CHANGES = 3  # emotions that follow each other in the longest sample
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One form of the model on the device.
+
+    Attributes:
+        name: such as "int8-trt"; the file becomes models/<name>.onnx.
+        file: the ONNX file.
+        description: a line for people.
+        flags: of trtexec for TensorRT's engine, precisions included; None where this form is not for TensorRT.
+    """
+
+    name: str
+    file: Path
+    description: str
+    flags: tuple[str, ...] | None
+
+
+def exported_variants(exported: Path) -> list[Variant]:
+    """The forms that the export step writes."""
+    return [
+        Variant("fp32", exported / FP32, "32-bit floats; what the figures of the model card stand for", ()),
+        Variant("int8-trt", exported / INT8, "8-bit convolutions and dense layers for TensorRT", ("--int8",)),
+    ]
+
+
+def make_device_bundle(
+    exported: Path,
+    output: Path,
+    variants: Sequence[Variant] | None = None,
+    default: str = "fp32",
+    source: str = "",
+    key: Path | None = None,
+) -> Path:
+    """Makes the device bundle of an export. It appears whole or not at all.
+
+    Args:
+        exported: folder that the export step wrote.
+        output: a folder, or a file that ends with .tar.gz.
+        variants: forms of the model; None takes those of the export step.
+        default: name of the variant that is used where none is asked for.
+        source: the registry's version, such as models:/speech-emotion/3.
+        key: private Ed25519 key of OpenSSH to sign the checksums with.
+
+    Returns:
+        `output`.
+
+    Raises:
+        UserError: the export is not there or not whole, or there is no runtime, or the key does not sign.
+    """
+    if not output.name.endswith(ARCHIVE):
+        with atomic_folders(output) as (folder,):
+            _fill(folder, exported, variants, default, source, key)
+        return output
+    with TemporaryDirectory() as scratch, atomic_file(output) as temporary:
+        folder = Path(scratch) / output.name.removesuffix(ARCHIVE)
+        folder.mkdir()
+        _fill(folder, exported, variants, default, source, key)
+        pack(folder, temporary)
+    return output
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Writes a folder's files into a .tar.gz: sorted, without owners and times."""
+    with (
+        open(archive, "wb") as file,
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for path in _files(folder):
+            member = tarfile.TarInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+            member.size, member.mode = path.stat().st_size, 0o755 if path.stat().st_mode & 0o100 else 0o644
+            with path.open("rb") as content:
+                tar.addfile(member, content)
+
+
+def _fill(
+    folder: Path, exported: Path, variants: Sequence[Variant] | None, default: str, source: str, key: Path | None
+) -> None:
+    description = _description(exported)
+    variants = exported_variants(exported) if variants is None else variants
+    if default not in {variant.name for variant in variants}:
+        raise UserError(f"default = {default}: is none of the variants: name one of them")
+    (folder / "models").mkdir()
+    for variant in variants:
+        shutil.copyfile(variant.file, folder / f"models/{variant.name}.onnx")
+        if variant.flags is not None:
+            text = "".join(f"{flag}\n" for flag in variant.flags)
+            (folder / f"models/{variant.name}.flags").write_text(text, encoding="utf-8")
+    for name in (LIKENESS, CARD):
+        shutil.copyfile(exported / name, folder / name)
+    bundled = resources.files("speech_emotion.export").joinpath("bundled")
+    for part in bundled.iterdir():
+        (folder / part.name).write_bytes(part.read_bytes())
+        (folder / part.name).chmod(0o755 if part.name in SCRIPTS else 0o644)
+    _copy_runtime(folder / "runtime" / RUNTIME)
+    samples = list(_samples(folder / "samples", description["labels"]))
+    _write_json(
+        folder / BUNDLE,
+        {
+            "kind": KIND,
+            "format": FORMAT,
+            "source": source,
+            **{name: description[name] for name in COPIED},
+            "variants": {
+                variant.name: {
+                    "file": f"models/{variant.name}.onnx",
+                    "description": variant.description,
+                    "tensorrt": variant.flags is not None,
+                }
+                for variant in variants
+            },
+            "default": default,
+            "likeness": LIKENESS,
+            "samples": [path.relative_to(folder).as_posix() for path in samples],
+        },
+    )
+    lines = [f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder)]
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+    if key is not None:
+        _sign(folder / CHECKSUMS, folder / SIGNATURE, key)
+
+
+def _description(exported: Path) -> dict[str, Any]:
+    """bundle.json of the export, whose files are those that it describes."""
+    path = exported / BUNDLE
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: is not there: run the export step (dvc repro), or name another folder") from None
+    except ValueError as error:
+        raise UserError(f"{path}: is damaged ({error}): run the export step again (dvc repro)") from None
+    if missing := [name for name in (*COPIED, "sha256") if name not in description]:
+        raise UserError(f"{path}: {missing[0]}: is missing: run the export step again (dvc repro)")
+    for name in (FP32, INT8, LIKENESS, CARD):
+        if not (exported / name).is_file():
+            raise UserError(f"{exported / name}: is not there: run the export step again (dvc repro)")
+    for name, expected in description["sha256"].items():
+        if sha256_file(exported / name) != expected:
+            raise UserError(f"{exported / name}: is not the file that {BUNDLE} describes: run the export step again")
+    return description
+
+
+def _copy_runtime(folder: Path) -> None:
+    """The package of the device, found where it is installed; it is not imported."""
+    spec = importlib.util.find_spec(RUNTIME)
+    if spec is None or spec.origin is None:
+        raise UserError(f"{RUNTIME}: is not installed: pip install ./jetson")
+    shutil.copytree(Path(spec.origin).parent, folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+
+
+def _samples(folder: Path, labels: Sequence[str]) -> Iterator[Path]:
+    """Synthesised recordings to try the page with: one of each emotion that can be made, and one that changes."""
+    folder.mkdir()
+    emotions = [label for label in labels if label in EMOTIONS]
+    voices = itertools.cycle(VOICES)
+    for emotion in emotions:
+        speaker, text = next(voices)
+        yield write_lines(folder / f"{emotion}.wav", [Line(speaker, text, emotion, 1)])
+    changes = emotions[:: max(1, len(emotions) // MOST_CHANGES)][:MOST_CHANGES]
+    if len(changes) > 1:
+        lines = [Line(*VOICES[0], emotion, 1) for emotion in changes]
+        yield write_lines(folder / f"{'-then-'.join(changes)}.wav", lines)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.as_posix())
+
+
+def _sign(signed: Path, signature: Path, key: Path) -> None:
+    """An Ed25519 signature by OpenSSH, which is on every L4T: the device needs no further library to check it."""
+    program = shutil.which("ssh-keygen")
+    if program is None:
+        raise UserError("ssh-keygen: is not there: install OpenSSH's client, or leave out the key")
+    command = [program, "-Y", "sign", "-q", "-f", str(key), "-n", NAMESPACE]
+    with signed.open("rb") as content:
+        finished = subprocess.run(command, stdin=content, capture_output=True, check=False)
+    if finished.returncode:
+        said = finished.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise UserError(
+            f"key = {key}: does not sign ({said[-1] if said else 'refused'}): ssh-keygen -t ed25519 makes one"
+        )
+    signature.write_bytes(finished.stdout)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
