@@ -1,7 +1,7 @@
 """Band-limited resampling of a stream: a polyphase windowed sinc in numpy.
 
-The pass band ends at 0.913 of the lower Nyquist frequency and the stop band begins at that frequency, 120 dB down, as in
-soxr's high quality, with which the models' training speech was brought to its rate. Kaiser's window; linear phase.
+The pass band ends at 0.913 of the lower Nyquist frequency and the stop band begins at that frequency, 120 dB down, as
+in soxr's high quality, with which the models' training speech was brought to its rate. Kaiser's window; linear phase.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The device bundle: what a small device needs, and nothing else, as a folder or a .tar.gz with the same bytes each time.
+"""The device bundle: what a small device needs, as a folder, or as a .tar.gz with the same bytes each time.
 
 Its reader is the package in jetson/, which travels in it: an environment with the bundle and its requirements answers.
 """

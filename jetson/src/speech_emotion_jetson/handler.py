@@ -1,0 +1,299 @@
+"""Requests of the page: its own files, the samples, and recordings to be analysed."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import tempfile
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Iterator, Mapping
+from urllib.parse import urlsplit
+
+from speech_emotion_jetson import __version__
+from speech_emotion_jetson.analysis import analyse
+from speech_emotion_jetson.errors import AudioFault, UserError
+from speech_emotion_jetson.gate import Busy, Gate
+from speech_emotion_jetson.reading import ENDINGS, formats
+from speech_emotion_jetson.recogniser import Recogniser
+from speech_emotion_jetson.web import HEADER_SECONDS, SILENCE_SECONDS, is_gone
+
+FILES = {  # path -> file of page/ and its type: nothing else can be had
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/app.js": ("app.js", "text/javascript; charset=utf-8"),
+    "/draw.js": ("draw.js", "text/javascript; charset=utf-8"),
+    "/sound.js": ("sound.js", "text/javascript; charset=utf-8"),
+    "/recorder.js": ("recorder.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Connection": "close",
+}
+UPLOAD_SECONDS = 120.0  # until an upload must have come
+RETRY_SECONDS = 2
+BLOCK = 1 << 16
+LINGER_BYTES, LINGER_SECONDS = 8 << 20, 2.0  # of a refused upload that is still read, so that the answer is seen
+_NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
+
+
+class Gone(Exception):
+    """The client has closed the connection."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What requests are answered with.
+
+    Attributes:
+        recogniser: loaded.
+        samples: id -> recording to try.
+        samples_note: what they are, for people.
+        hosts: names that browsers may call this device by; addresses are always taken.
+        max_bytes: of an upload; max_seconds: of its audio.
+        gate: in front of the model.
+    """
+
+    recogniser: Recogniser
+    samples: Mapping[str, Path]
+    samples_note: str
+    hosts: frozenset[str]
+    max_bytes: int
+    max_seconds: float
+    gate: Gate
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one request a connection; `service` is set in a subclass."""
+
+    service: Service
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = f"speech-emotion-jetson/{__version__}", ""
+    timeout = SILENCE_SECONDS
+
+    def setup(self) -> None:
+        super().setup()
+        self._deadline = threading.Timer(HEADER_SECONDS, self._shut)
+        self._deadline.daemon = True
+        self._deadline.start()
+
+    def finish(self) -> None:
+        self._deadline.cancel()
+        super().finish()
+
+    def parse_request(self) -> bool:
+        parsed = super().parse_request()
+        self._deadline.cancel()
+        self.close_connection = True
+        return parsed
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing is logged of who asked for what."""
+
+    def do_GET(self) -> None:
+        if not self._admitted():
+            return
+        path = urlsplit(self.path).path
+        if path in FILES:
+            name, kind = FILES[path]
+            self._send(200, Path(__file__).with_name("page").joinpath(name).read_bytes(), kind)
+        elif path == "/api/model":
+            self._json(200, self._model())
+        elif path == "/api/health":
+            self._json(200, {"status": "ok"})
+        elif path.startswith("/api/samples/") and path[len("/api/samples/") :] in self.service.samples:
+            sample = self.service.samples[path[len("/api/samples/") :]]
+            self._send(200, sample.read_bytes(), f"audio/{sample.suffix[1:].lower()}")
+        else:
+            self._refuse(404, "no such page")
+
+    do_HEAD = do_GET  # `_send` leaves the body out
+
+    def do_POST(self) -> None:
+        if not self._admitted():
+            return
+        address = urlsplit(self.path)
+        if address.path != "/api/analyse":
+            self._refuse(404, "no such page")
+            return
+        try:
+            with self.service.gate.place(), self._uploaded() as path, self.service.gate.turn(self._wanted):
+                self._answer(path, brief=address.query == "brief")
+        except Busy:
+            self._refuse(503, "the model is busy with others: try again", {"Retry-After": str(RETRY_SECONDS)})
+        except Refused as refused:
+            self._refuse(refused.status, refused.reason)
+        except AudioFault as fault:
+            self._refuse(422, fault.detail, reason=fault.reason)
+        except UserError as error:
+            self._refuse(422, str(error))
+        except Gone:
+            pass
+
+    def _answer(self, path: Path, brief: bool) -> None:
+        """Sends the parts of the answer as lines of JSON, each as soon as it is there."""
+        service = self.service
+        parts = analyse(service.recogniser, path, service.max_seconds, self._wanted, brief)
+        for place, part in enumerate(parts):
+            content = json.dumps(part, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+            try:
+                if place == 0:
+                    self._head(200, "application/x-ndjson; charset=utf-8", {})
+                self.wfile.write(content)
+            except OSError:
+                raise Gone from None
+
+    def _model(self) -> dict[str, Any]:
+        bundle = self.service.recogniser.bundle
+        return {
+            "title": bundle.title,
+            "source": bundle.source,
+            "synthetic": bundle.synthetic,
+            "licences": bundle.licences,
+            "labels": bundle.labels,
+            "backend": self.service.recogniser.backend.name,
+            "sample_rate": bundle.sample_rate,
+            "window_seconds": bundle.window_samples / bundle.sample_rate,
+            "hop_seconds": bundle.hop_samples / bundle.sample_rate,
+            "formats": [ending for ending, kind in ENDINGS.items() if kind in formats()],
+            "max_bytes": self.service.max_bytes,
+            "max_seconds": self.service.max_seconds,
+            "samples": [{"id": id, "name": path.stem.replace("-", " ")} for id, path in self.service.samples.items()],
+            "samples_note": self.service.samples_note,
+            "version": __version__,
+        }
+
+    def _admitted(self) -> bool:
+        """Whether the request is meant for this device and comes from its own page.
+
+        A page of another site can make a browser ask for anything here under a name of its own that leads to this
+        address (DNS rebinding); it cannot do so under this device's names or its plain address.
+        """
+        host = self.headers.get("Host", "")
+        if _host_name(host) not in self.service.hosts and not _is_address(host):
+            self._refuse(421, "this device is not called so: start it with --name NAME")
+            return False
+        origin = self.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            self._refuse(403, "requests of other pages are not answered")
+            return False
+        return True
+
+    @contextmanager
+    def _uploaded(self) -> Iterator[Path]:
+        """The request's body as a file, for as long as the block lasts."""
+        try:
+            length = int(self.headers.get("Content-Length", ""))
+        except ValueError:
+            raise Refused(411, "the length of the recording is missing") from None
+        if length <= 0:
+            raise Refused(400, "the recording is empty")
+        if length > self.service.max_bytes:
+            raise Refused(413, f"the recording is larger than {self.service.max_bytes / 1e6:g} MB")
+        ending = Path(self.headers.get("X-File-Name", "upload.wav")).suffix.lower()
+        if ending not in ENDINGS:
+            raise Refused(415, f"the ending {ending[:8]!r} is none of {', '.join(ENDINGS)}")
+        until = time.monotonic() + UPLOAD_SECONDS
+        with tempfile.NamedTemporaryFile(prefix="speech-emotion-", suffix=ending) as file:
+            left = length
+            while left:
+                if time.monotonic() > until:
+                    raise Refused(408, "the recording comes too slowly")
+                try:
+                    block = self.rfile.read1(min(BLOCK, left))
+                except OSError:
+                    raise Gone from None
+                if not block:
+                    raise Gone
+                file.write(block)
+                left -= len(block)
+            file.flush()
+            yield Path(file.name)
+
+    def _wanted(self) -> None:
+        """Raises Gone where nobody waits for the answer any more."""
+        if is_gone(self.connection):
+            raise Gone
+
+    def _refuse(self, status: int, text: str, headers: Mapping[str, str] | None = None, reason: str = "") -> None:
+        self._json(status, {"error": text, **({"reason": reason} if reason else {})}, headers)
+        if self.command == "POST":
+            self._linger()
+
+    def _linger(self) -> None:
+        """Reads on for a while: a connection that is closed upon unread bytes may lose the answer on its way."""
+        until, left = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
+        try:
+            self.wfile.flush()
+            self.connection.settimeout(0.2)
+            while left > 0 and time.monotonic() < until:
+                block = self.rfile.read1(BLOCK)
+                if not block:
+                    return
+                left -= len(block)
+        except OSError:
+            return
+
+    def _json(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
+        content = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        self._send(status, content, "application/json; charset=utf-8", headers)
+
+    def _send(self, status: int, content: bytes, kind: str, headers: Mapping[str, str] | None = None) -> None:
+        try:
+            self._head(status, kind, {"Content-Length": str(len(content)), **(headers or {})})
+            if self.command != "HEAD":
+                self.wfile.write(content)
+        except OSError:  # the client went away
+            self.close_connection = True
+
+    def _head(self, status: int, kind: str, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**HEADERS, "Content-Type": kind, **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _shut(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+class Refused(Exception):
+    """A request that is not answered.
+
+    Attributes:
+        status: of HTTP.
+        reason: a sentence.
+    """
+
+    def __init__(self, status: int, reason: str):
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+def _host_name(host: str) -> str:
+    """The name of a Host header without its port."""
+    name = host.rsplit(":", 1)[0] if re.search(r":\d+$", host) else host
+    return name.lower() if _NAME.fullmatch(name) else ""
+
+
+def _is_address(host: str) -> bool:
+    """Whether a Host header is a plain address, with or without a port."""
+    name = re.sub(r":\d+$", "", host) if host.count(":") < 2 or "]" in host else host
+    try:
+        ip_address(name[1:-1] if name.startswith("[") and name.endswith("]") else name)
+    except ValueError:
+        return False
+    return True

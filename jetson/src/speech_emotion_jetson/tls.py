@@ -1,0 +1,94 @@
+"""HTTPS: with the user's own certificate, or with one that openssl makes once and that is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Sequence
+
+from speech_emotion_jetson.errors import UserError
+
+KEPT = Path("~/.config/speech-emotion-jetson")
+DAYS = 825  # browsers take no certificate that lasts longer
+
+
+def secure_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """What a server needs for HTTPS; raises UserError where the files are no certificate and its key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(str(certificate), str(key), password=lambda: "")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise UserError(
+            f"--certificate = {certificate}, --key = {key}: cannot be used ({error}): give PEM files"
+        ) from None
+    return context
+
+
+def own_certificate(names: Sequence[str], folder: Path | None = None) -> tuple[Path, Path]:
+    """A self-signed certificate for this device and its key; made where there is none for these names.
+
+    Args:
+        names: host names and addresses that browsers will use.
+        folder: where it is kept; None is KEPT below the home folder.
+
+    Raises:
+        UserError: openssl is not there or fails.
+    """
+    folder = (folder or KEPT).expanduser()
+    tag = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:12]
+    certificate, key = folder / f"{tag}.crt", folder / f"{tag}.key"
+    if certificate.is_file() and key.is_file() and _lasts(certificate):
+        return certificate, key
+    program = shutil.which("openssl")
+    if program is None:
+        raise UserError("--tls: openssl is not there: apt-get install openssl, or give --certificate and --key")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    alternatives = ",".join(f"{'IP' if _is_address(name) else 'DNS'}:{name}" for name in names)
+    with tempfile.TemporaryDirectory(dir=str(folder)) as scratch:
+        made, made_key = Path(scratch) / "crt", Path(scratch) / "key"
+        command = [program, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        command += ["-days", str(DAYS), "-subj", "/CN=speech emotion on this device"]
+        command += ["-addext", f"subjectAltName={alternatives}", "-keyout", str(made_key), "-out", str(made)]
+        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+        if finished.returncode:
+            said = finished.stderr.strip().splitlines()
+            raise UserError(f"--tls: openssl made no certificate ({said[-1] if said else finished.returncode})")
+        made_key.chmod(0o600)
+        os.replace(made_key, key)
+        os.replace(made, certificate)
+    return certificate, key
+
+
+def fingerprint(certificate: Path) -> str:
+    """SHA-256 of a PEM certificate as browsers show it."""
+    text = certificate.read_text(encoding="ascii")
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    first = text[text.index(begin) : text.index(end) + len(end)]
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(first)).hexdigest().upper()
+    return ":".join(digest[place : place + 2] for place in range(0, len(digest), 2))
+
+
+def _lasts(certificate: Path) -> bool:
+    """Whether it is valid for another day, as far as openssl is there to tell."""
+    program = shutil.which("openssl")
+    if program is None:
+        return True
+    command = [program, "x509", "-checkend", "86400", "-noout", "-in", str(certificate)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _is_address(name: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, name)
+        except OSError:
+            continue
+        return True
+    return False
