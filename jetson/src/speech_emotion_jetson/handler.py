@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from speech_emotion_jetson import __version__
@@ -65,6 +65,7 @@ class Service:
         hosts: names that browsers may call this device by; addresses are always taken.
         max_bytes: of an upload; max_seconds: of its audio.
         gate: in front of the model.
+        tell: is told, in a line, what went wrong.
     """
 
     recogniser: Recogniser
@@ -74,6 +75,7 @@ class Service:
     max_bytes: int
     max_seconds: float
     gate: Gate
+    tell: Callable[[str], None]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -83,6 +85,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = f"speech-emotion-jetson/{__version__}", ""
     timeout = SILENCE_SECONDS
+    _begun = False
 
     def setup(self) -> None:
         super().setup()
@@ -142,6 +145,9 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(422, str(error))
         except Gone:
             pass
+        except Exception as error:  # a backend's own: the service stays up
+            self.service.tell(f"page: {type(error).__name__}: {error}")
+            self._refuse(500, "the model failed: look at the device's own messages")
 
     def _answer(self, path: Path, brief: bool) -> None:
         """Sends the parts of the answer as lines of JSON, each as soon as it is there."""
@@ -151,6 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             content = json.dumps(part, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
             try:
                 if place == 0:
+                    self._begun = True
                     self._head(200, "application/x-ndjson; charset=utf-8", {})
                 self.wfile.write(content)
             except OSError:
@@ -229,6 +236,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Gone
 
     def _refuse(self, status: int, text: str, headers: Mapping[str, str] | None = None, reason: str = "") -> None:
+        if self._begun:  # a part of the answer is out: the client sees that the rest is missing
+            return
         self._json(status, {"error": text, **({"reason": reason} if reason else {})}, headers)
         if self.command == "POST":
             self._linger()

@@ -56,7 +56,7 @@ class Picture:
         columns = self._columns
         if self._waiting:
             columns = np.concatenate([columns, np.max(self._waiting, axis=0, keepdims=True)])
-        decibels = 10 * np.log10(columns[:, :BANDS] + 1e-12)
+        decibels = 10 * np.log10(columns[:, :BANDS] + 1e-14)
         top = max(-60.0, float(decibels.max(initial=-120.0)))
         bright = np.clip((decibels - top) / RANGE_DB + 1, 0, 1)
         image = np.round(255 * bright.T[::-1]).astype(np.uint8)

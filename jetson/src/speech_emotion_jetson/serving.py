@@ -17,7 +17,8 @@ from speech_emotion_jetson.tls import fingerprint, own_certificate, secure_conte
 from speech_emotion_jetson.web import WebServer
 
 MOST_SAMPLES = 60
-SYNTHESISED = "Synthesised voices, each made to sound like the emotion it is called by. Nobody speaks here."  # the samples of a bundle
+# The samples of a bundle.
+SYNTHESISED = "Synthesised voices, each made to sound like the emotion it is called by. Nobody speaks here."
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -51,6 +52,7 @@ def page(recogniser: Recogniser, options: argparse.Namespace, tell: Callable[[st
         max_bytes=round(options.max_megabytes * 1e6),
         max_seconds=options.max_seconds,
         gate=Gate(options.queue),
+        tell=tell,
     )
     context = None
     if options.certificate or options.key or options.tls:

@@ -1,0 +1,118 @@
+"""The maker of device bundles."""
+
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from made_up_device import write_whole_export
+from speech_emotion.errors import UserError
+from speech_emotion.export import device
+from speech_emotion.export.device import Variant, exported_variants, make_device_bundle
+
+
+@pytest.fixture
+def export(tmp_path):
+    return write_whole_export(tmp_path / "export")
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_bundle_holds_what_a_device_needs_and_its_checksums_are_those_of_sha256sum(export, tmp_path):
+    made = make_device_bundle(export, tmp_path / "device", source="models:/speech-emotion/3")
+    found = files(made)
+    assert {"bundle.json", "checksums.sha256", "MODEL_CARD.md", "likeness.json", "requirements.txt"} <= set(found)
+    assert {"models/fp32.onnx", "models/int8-trt.onnx", "build_engine.sh", "run", "samples/anger.wav"} <= set(found)
+    assert "runtime/speech_emotion_jetson/page/index.html" in found
+    assert not [name for name in found if "__pycache__" in name]
+    listed = [line.split("  ")[1] for line in (made / "checksums.sha256").read_text().splitlines()]
+    assert listed == sorted(set(found) - {"checksums.sha256"})
+    subprocess.run(["sha256sum", "--check", "--quiet", "checksums.sha256"], cwd=made, check=True)
+    assert json.loads((made / "bundle.json").read_text())["source"] == "models:/speech-emotion/3"
+    assert (made / "models/int8-trt.flags").read_text() == "--int8\n"
+
+
+def test_archives_of_one_export_are_the_same_bytes(export, tmp_path):
+    one = make_device_bundle(export, tmp_path / "1/device.tar.gz")
+    other = make_device_bundle(export, tmp_path / "2/device.tar.gz")
+    assert one.read_bytes() == other.read_bytes()
+    with tarfile.open(one) as tar:
+        members = tar.getmembers()
+    assert [member.name for member in members] == sorted(member.name for member in members)
+    assert all((member.mtime, member.uid, member.gid, member.uname) == (0, 0, 0, "") for member in members)
+    assert {member.name: oct(member.mode) for member in members}["device/run"] == "0o755"
+
+
+def test_further_variants_travel_with_their_flags(export, tmp_path):
+    extra = Variant("int8-cpu", export / "int8.onnx", "for the CPU", None)
+    made = make_device_bundle(export, tmp_path / "d", [*exported_variants(export), extra], default="int8-cpu")
+    described = json.loads((made / "bundle.json").read_text())
+    assert described["variants"]["int8-cpu"] == {
+        "file": "models/int8-cpu.onnx",
+        "description": "for the CPU",
+        "tensorrt": False,
+    }
+    assert described["default"] == "int8-cpu"
+    assert not (made / "models/int8-cpu.flags").exists()
+
+
+def test_a_bundle_takes_the_place_of_the_one_before(export, tmp_path):
+    (tmp_path / "device").mkdir()
+    (tmp_path / "device/old").touch()
+    make_device_bundle(export, tmp_path / "device")
+    assert "old" not in files(tmp_path / "device")
+
+
+def remove(name):
+    return lambda export: (export / name).unlink()
+
+
+def damage(export: Path) -> None:
+    (export / "fp32.onnx").write_bytes(b"other")
+
+
+def forget(export: Path) -> None:
+    description = json.loads((export / "bundle.json").read_text())
+    del description["temperature"]
+    (export / "bundle.json").write_text(json.dumps(description))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (remove("bundle.json"), r"bundle\.json: is not there: run the export step"),
+        (remove("MODEL_CARD.md"), r"MODEL_CARD\.md: is not there: run the export step again"),
+        (remove("int8.onnx"), r"int8\.onnx: is not there"),
+        (damage, r"fp32\.onnx: is not the file that bundle\.json describes"),
+        (forget, r"bundle\.json: temperature: is missing"),
+        (lambda export: (export / "bundle.json").write_text("{"), r"bundle\.json: is damaged"),
+    ],
+)
+@pytest.mark.parametrize("output", ["device", "device.tar.gz"])
+def test_an_export_that_is_not_whole_is_refused_and_what_was_there_stays(export, tmp_path, spoil, message, output):
+    spoil(export)
+    before = tmp_path / output
+    if output == "device":
+        before.mkdir()
+        (before / "old").touch()
+    else:
+        before.write_text("old")
+    with pytest.raises(UserError, match=message):
+        make_device_bundle(export, before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [output, "export"]
+    assert (before / "old").exists() if output == "device" else before.read_text() == "old"
+
+
+def test_a_default_that_is_no_variant_is_refused(export, tmp_path):
+    with pytest.raises(UserError, match="default = int4: is none of the variants"):
+        make_device_bundle(export, tmp_path / "device", default="int4")
+
+
+def test_without_the_runtime_the_cure_is_told(export, tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "RUNTIME", "no_such_package")
+    with pytest.raises(UserError, match=r"no_such_package: is not installed: pip install \./jetson"):
+        make_device_bundle(export, tmp_path / "device")

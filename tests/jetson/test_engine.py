@@ -1,0 +1,98 @@
+"""What comes before TensorRT: is there a plan, is it this model's, is TensorRT installed. The rest needs the device."""
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from speech_emotion.store.hashing import sha256_file
+from speech_emotion_jetson import engine
+from speech_emotion_jetson.backends import load_backend
+from speech_emotion_jetson.bundle import opened
+from speech_emotion_jetson.errors import UserError
+
+TRTEXEC = """#!/bin/sh
+for argument; do case $argument in --saveEngine=*) echo plan > "${argument#--saveEngine=}" ;; esac; done
+echo "$@" > asked
+"""
+
+
+@pytest.fixture
+def built(device, tmp_path):
+    """A bundle whose engines were built by its own script, with a program that stands in for trtexec."""
+    (tmp_path / "trtexec").write_text(TRTEXEC)
+    (tmp_path / "trtexec").chmod(0o755)
+    environment = {"PATH": os.environ["PATH"], "TRTEXEC": str(tmp_path / "trtexec")}
+    subprocess.run(["sh", device / "build_engine.sh"], env=environment, check=True, capture_output=True)
+    return device
+
+
+def test_the_script_builds_each_variant_with_its_flags_and_notes_what_it_was_made_of(built):
+    assert (built / "asked").read_text().split() == [
+        "--onnx=models/int8-trt.onnx",
+        "--saveEngine=engines/int8-trt.plan.new",
+        "--int8",
+    ]
+    with opened(built) as bundle:  # engines do not count as changes of the bundle
+        for variant in bundle.variants.values():
+            assert engine.check_plan(variant) == built / f"engines/{variant.name}.plan"
+            note = json.loads((built / f"engines/{variant.name}.json").read_text())
+            assert note["onnx_sha256"] == sha256_file(variant.path)
+
+
+def test_the_script_refuses_a_damaged_bundle(device, tmp_path):
+    (device / "models/fp32.onnx").write_bytes(b"other")
+    (tmp_path / "trtexec").write_text(TRTEXEC)
+    (tmp_path / "trtexec").chmod(0o755)
+    environment = {"PATH": os.environ["PATH"], "TRTEXEC": str(tmp_path / "trtexec")}
+    finished = subprocess.run(["sh", device / "build_engine.sh"], env=environment, capture_output=True, text=True)
+    assert finished.returncode != 0
+    assert "models/fp32.onnx: FAILED" in finished.stdout
+    assert not (device / "engines").exists()
+
+
+def test_the_script_names_the_cure_where_there_is_no_trtexec(device):
+    finished = subprocess.run(["sh", device / "build_engine.sh"], capture_output=True, text=True)
+    if finished.returncode == 0:
+        pytest.skip("trtexec is installed")
+    assert "trtexec: is not there: apt-get install libnvinfer-bin" in finished.stderr
+
+
+def test_a_plan_of_another_model_is_refused(built):
+    (built / "engines/fp32.json").write_text(json.dumps({"onnx_sha256": "0", "plan_sha256": "0"}))
+    with opened(built) as bundle, pytest.raises(UserError, match=r"fp32\.plan: was built from another fp32\.onnx"):
+        engine.check_plan(bundle.variant("fp32"))
+
+
+def test_a_damaged_plan_is_refused(built):
+    (built / "engines/fp32.plan").write_text("cut")
+    with opened(built) as bundle, pytest.raises(UserError, match="or is damaged: run sh build_engine"):
+        engine.check_plan(bundle.variant("fp32"))
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{}"])
+def test_a_plan_without_a_note_is_refused(built, note):
+    (built / "engines/fp32.json").write_text(note)
+    with opened(built) as bundle, pytest.raises(UserError, match="does not tell what the plan was built from"):
+        engine.check_plan(bundle.variant("fp32"))
+
+
+def test_a_variant_that_is_not_for_tensorrt_says_so(made):
+    with opened(made) as bundle, pytest.raises(UserError, match="has no form for TensorRT"):
+        engine.check_plan(replace(bundle.variant("fp32"), engine=None))
+
+
+def test_without_tensorrt_an_engine_names_the_cure_and_auto_takes_the_cpu(built, monkeypatch):
+    monkeypatch.setattr(engine, "_tensorrt", lambda: None)
+    with opened(built) as bundle:
+        with pytest.raises(UserError, match="tensorrt: cannot be loaded: install JetPack's python3-libnvinfer"):
+            load_backend(bundle, bundle.variant(None), "engine")
+        assert "CPUExecutionProvider" in load_backend(bundle, bundle.variant(None), "auto").name
+
+
+def test_without_cudas_runtime_the_cure_is_named(monkeypatch):
+    monkeypatch.setattr(engine, "RUNTIME_LIBRARIES", ("libno-such-library.so",))
+    with pytest.raises(UserError, match=r"libcudart\.so: is not there: install CUDA's runtime"):
+        engine.Cuda()

@@ -1,0 +1,199 @@
+"""The device's answers are those of `speech-emotion predict`."""
+
+import os
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from made_up_device import rewrite, seal
+from made_up_export import HOP, RATE, WINDOW, answer, write_export
+from speech_emotion.audio.reading import resample
+from speech_emotion.export.device import make_device_bundle
+from speech_emotion.inference import Recogniser as ProjectRecogniser
+from speech_emotion.inference.measures import measures as project_measures
+from speech_emotion_jetson import recogniser as module
+from speech_emotion_jetson.bundle import opened
+from speech_emotion_jetson.errors import AudioFault, UserError
+from speech_emotion_jetson.measures import measures
+from speech_emotion_jetson.recogniser import Recogniser
+
+FORMATS = (
+    ("a.wav", "PCM_U8"), ("a.wav", "PCM_16"), ("a.wav", "PCM_24"), ("a.wav", "FLOAT"), ("a.wav", "ALAW"),
+    ("a.flac", "PCM_16"), ("a.ogg", "VORBIS"), ("a.mp3", "MPEG_LAYER_III"),
+)  # fmt: skip
+
+
+def values(said):
+    return np.array(list(said.probabilities.values()))
+
+
+@pytest.fixture
+def project(made: Path) -> ProjectRecogniser:
+    return ProjectRecogniser.load(made.parent / "export")
+
+
+def same(ours, theirs, tolerance=1e-3):
+    np.testing.assert_allclose(values(ours), values(theirs), atol=tolerance)
+    assert (ours.emotion, ours.unlike_training) == (theirs.emotion, theirs.unlike_training)
+    assert ours.seconds == theirs.seconds
+    np.testing.assert_allclose(ours.distance, theirs.distance, rtol=2e-2)
+    assert [(one.start, one.end) for one in ours.windows] == [(one.start, one.end) for one in theirs.windows]
+
+
+@pytest.mark.parametrize(("name", "subtype"), FORMATS)
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
+def test_files_of_each_format_and_rate_are_answered_as_the_project_answers(
+    recogniser, project, tmp_path, waveform, name, subtype, rate
+):
+    stereo = np.stack([waveform, np.roll(waveform, 100) / 2], axis=1).clip(-1, 1)
+    soundfile.write(tmp_path / name, stereo, rate, subtype=subtype)
+    same(recogniser.predict_file(tmp_path / name), project.predict_file(tmp_path / name))
+
+
+@pytest.mark.parametrize("count", [1, 159, 1000, WINDOW - 1, WINDOW, WINDOW + 1, WINDOW + HOP, 17003])
+def test_waveforms_of_each_length_are_answered_as_the_project_answers(recogniser, project, waveform, count):
+    same(recogniser.predict(waveform[:count], RATE), project.predict(waveform[:count], RATE), 1e-6)
+
+
+@pytest.mark.parametrize("level", [{"kind": "peak", "dbfs": -3.0}, {"kind": "rms", "dbfs": -26.0}])
+@pytest.mark.parametrize("rate", [RATE, 48000])
+def test_the_level_is_set_as_the_project_sets_it(load, made, tmp_path, waveform, level, rate):
+    ours = load(level=level)
+    theirs = ProjectRecogniser.load(write_export(tmp_path / "levelled", level=level))
+    same(ours.predict(0.01 * waveform, rate), theirs.predict(0.01 * waveform, rate))
+    np.testing.assert_allclose(
+        values(ours.predict(np.zeros(RATE, np.float32), RATE)), answer(np.zeros(WINDOW)), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_the_temperature_is_the_bundles(load, waveform, tmp_path, temperature):
+    theirs = ProjectRecogniser.load(write_export(tmp_path / "hot", temperature=temperature))
+    same(load(temperature=temperature).predict(waveform, RATE), theirs.predict(waveform, RATE), 1e-6)
+
+
+@pytest.mark.parametrize("samples", [np.zeros(RATE), np.full(RATE, 0.3), np.zeros(1)])
+def test_silence_is_answered_and_called_unlike_the_training_speech(recogniser, samples):
+    said = recogniser.predict(samples, RATE)
+    assert said.unlike_training
+    assert np.isclose(sum(said.probabilities.values()), 1)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 100.0])
+def test_answers_do_not_depend_on_blocks(recogniser, waveform, tmp_path, monkeypatch, seconds):
+    soundfile.write(tmp_path / "a.wav", waveform, RATE, subtype="FLOAT")
+    whole = recogniser.predict(waveform, RATE)
+    monkeypatch.setattr(module, "BLOCK_SECONDS", seconds)
+    np.testing.assert_array_equal(values(recogniser.predict_file(tmp_path / "a.wav")), values(whole))
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "message"),
+    [
+        (np.zeros(0), RATE, "must be floats"),
+        (np.zeros((5, 2)), RATE, "must be floats"),
+        (np.zeros(5, np.int16), RATE, "must be floats"),
+        (np.array([0.1, np.nan]), RATE, "1 NaN or infinite"),
+        (np.full(5, 12000.0), RATE, "full scale is 1"),
+        (np.zeros(5), 4000, "rate = 4000: must lie within 8000 and 96000"),
+        (np.zeros(2), 96000, "are none at 16000 Hz"),
+    ],
+)
+def test_a_waveform_that_cannot_be_used_is_refused_with_the_cure(recogniser, samples, rate, message):
+    with pytest.raises(UserError, match=message):
+        recogniser.predict(samples, rate)
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(recogniser, tmp_path):
+    (tmp_path / "a.wav").write_text("this is no sound at all")
+    with pytest.raises(AudioFault, match="not-audio"):
+        recogniser.predict_file(tmp_path / "a.wav")
+
+
+def test_measures_are_the_projects(waveform):
+    for level in (1.0, 1e-3):
+        np.testing.assert_array_equal(measures(level * waveform, RATE), project_measures(level * waveform, RATE))
+
+
+def test_live_speech_gets_the_windows_of_the_whole_and_each_as_soon_as_it_is_full(recogniser, waveform):
+    expected = recogniser.predict(waveform, RATE).windows
+    come = 0
+
+    def blocks():
+        nonlocal come
+        for at in range(0, len(waveform), 100):
+            come = at + 100
+            yield waveform[at : at + 100]
+
+    found = []
+    for window in recogniser.follow(blocks(), RATE):
+        found.append(window)
+        if come < len(waveform):
+            assert come - 100 < window.end * RATE <= come
+    assert [(one.start, one.end) for one in found] == [(one.start, one.end) for one in expected]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+        np.testing.assert_allclose(one.smoothed, other.smoothed, atol=1e-6)
+
+
+def test_live_silence_and_sound_unlike_training_are_marked(recogniser, device, waveform):
+    speech = np.tile(waveform, 4)
+    loud, quiet = (list(recogniser.follow([gain * speech], RATE))[-1] for gain in (1.0, 0.0))
+    assert (loud.silent, quiet.silent) == (False, True)
+    assert 0 < loud.distance < 1 < quiet.distance
+
+
+def test_live_memory_does_not_grow(recogniser):
+    def blocks(count):
+        for _ in range(count):
+            yield np.zeros(1600, np.float32)
+
+    def peak(count):
+        tracemalloc.start()
+        for _ in recogniser.follow(blocks(count), RATE):
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(50)
+    assert peak(600) < 1.2 * peak(100)
+
+
+@pytest.fixture(scope="module")
+def exported(made, tmp_path_factory):
+    """An export and its device bundle: the made-up one, or the real one of EXPORTED=artifacts/export."""
+    folder = os.environ.get("EXPORTED")
+    if not folder:
+        return made.parent / "export", made
+    return Path(folder), make_device_bundle(Path(folder), tmp_path_factory.mktemp("real") / "device")
+
+
+def test_real_speech_gets_the_answers_of_the_project(exported, corpora):
+    theirs = ProjectRecogniser.load(exported[0])
+    emodb = sorted((corpora / "emodb/wav").glob("*.wav"))[::36]
+    ravdess = sorted(corpora.glob("ravdess/Actor_*/*.wav"))[::240]
+    with opened(exported[1]) as bundle:
+        ours = Recogniser.load(bundle, backend="cpu")
+        for path in (*emodb, *ravdess):
+            same(ours.predict_file(path), theirs.predict_file(path))
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100])
+def test_real_speech_at_another_rate_gets_the_answers_of_the_project(exported, corpora, rate):
+    theirs = ProjectRecogniser.load(exported[0])
+    with opened(exported[1]) as bundle:
+        ours = Recogniser.load(bundle, backend="cpu")
+        for path in sorted((corpora / "emodb/wav").glob("*.wav"))[::180]:
+            samples, own = soundfile.read(path, dtype="float32")
+            changed = resample(samples, own, rate)
+            same(ours.predict(changed, rate), theirs.predict(changed, rate))
+
+
+def test_a_bundle_says_what_it_lacks_when_its_likeness_is_damaged(device):
+    (device / "likeness.json").write_text("{}")
+    with opened(seal(rewrite(device))) as bundle, pytest.raises(UserError, match=r"likeness\.json: is damaged"):
+        Recogniser.load(bundle, backend="cpu")

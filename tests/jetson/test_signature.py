@@ -1,0 +1,77 @@
+"""A bundle that was signed is taken with the maker's key and with no other."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from made_up_device import seal, write_whole_export
+from speech_emotion.errors import UserError as MakerError
+from speech_emotion.export.device import make_device_bundle
+from speech_emotion_jetson import signature
+from speech_emotion_jetson.bundle import opened
+from speech_emotion_jetson.errors import UserError
+
+pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen (openssh-client)")
+
+
+def new_key(folder, name):
+    """A key and the file of trusted keys that holds it."""
+    path = folder / name
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    trusted = folder / f"{name}.trusted"
+    trusted.write_text(f"bundle {path.with_suffix('.pub').read_text()}")
+    return path, trusted
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory):
+    """A signed bundle and the trusted key."""
+    folder = tmp_path_factory.mktemp("signed")
+    key, trusted = new_key(folder, "maker")
+    return make_device_bundle(write_whole_export(folder / "export"), folder / "device", key=key), trusted
+
+
+def test_the_makers_key_opens_it(signed):
+    device, trusted = signed
+    with opened(device, trusted) as bundle:
+        assert bundle.title == "T0 made up"
+
+
+def test_another_key_does_not(signed, tmp_path):
+    _, other = new_key(tmp_path, "other")
+    expected = r"signature: is not by a key of .*get the bundle from its maker"
+    with pytest.raises(UserError, match=expected), opened(signed[0], other):
+        pass
+
+
+def test_a_bundle_that_was_changed_and_sealed_again_is_refused(signed, tmp_path):
+    device = tmp_path / "device"
+    shutil.copytree(signed[0], device)
+    (device / "MODEL_CARD.md").write_text("# tampered\n")
+    seal(device)
+    with pytest.raises(UserError, match="signature: is not by a key"), opened(device, signed[1]):
+        pass
+
+
+def test_a_bundle_without_a_signature_is_refused_where_one_is_asked_for(made, signed):
+    with pytest.raises(UserError, match="signature: is not there: ask the maker"), opened(made, signed[1]):
+        pass
+
+
+def test_a_device_without_openssh_says_so(signed, monkeypatch):
+    monkeypatch.setattr(signature.shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match="ssh-keygen: is not there: apt-get install"), opened(*signed):
+        pass
+
+
+def test_absent_trusted_keys_are_named(signed, tmp_path):
+    with pytest.raises(UserError, match=r"--trust = .*none: is not there"), opened(signed[0], tmp_path / "none"):
+        pass
+
+
+def test_a_key_that_does_not_sign_leaves_no_bundle(tmp_path):
+    (tmp_path / "key").write_text("no key")
+    with pytest.raises(MakerError, match=r"key = .*does not sign"):
+        make_device_bundle(write_whole_export(tmp_path / "export"), tmp_path / "device", key=tmp_path / "key")
+    assert not (tmp_path / "device").exists()

@@ -1,0 +1,80 @@
+"""HTTPS with a certificate of one's own and with the user's."""
+
+import shutil
+import socket
+import ssl
+import urllib.request
+
+import pytest
+
+from speech_emotion_jetson import tls
+from speech_emotion_jetson.errors import UserError
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def trusting(certificate):
+    return ssl.create_default_context(cafile=str(certificate))
+
+
+def test_a_certificate_is_made_once_and_kept_for_its_names(home):
+    certificate, key = tls.own_certificate(["localhost", "127.0.0.1", "jetson.local"])
+    assert key.stat().st_mode & 0o077 == 0
+    assert tls.own_certificate(["127.0.0.1", "localhost", "jetson.local"]) == (certificate, key)
+    assert tls.own_certificate(["localhost"]) != (certificate, key)
+    assert sorted(path.name for path in certificate.parent.iterdir() if path.is_dir()) == []
+
+
+def test_the_page_is_served_to_those_who_trust_the_certificate_under_its_names_alone(serve, home):
+    with serve("--tls") as (port, told):
+        certificate = next(home.rglob("*.crt"))
+        for name in ("localhost", "127.0.0.1"):
+            with urllib.request.urlopen(f"https://{name}:{port}/api/health", context=trusting(certificate)) as reply:
+                assert reply.status == 200
+        assert told[0] == f"certificate {certificate}: SHA-256 {tls.fingerprint(certificate)}"
+        assert told[1] == f"page: https://127.0.0.1:{port}/"
+
+
+def test_the_fingerprint_is_the_one_that_browsers_show(serve, home):
+    import hashlib
+
+    with serve("--tls") as (port, _):
+        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port)))).hexdigest()
+        assert tls.fingerprint(next(home.rglob("*.crt"))).replace(":", "").lower() == digest
+
+
+def test_a_client_that_never_shakes_hands_and_one_without_tls_lock_nobody_out(serve, home):
+    with serve("--tls") as (port, _):
+        with socket.create_connection(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            context = trusting(next(home.rglob("*.crt")))
+            with urllib.request.urlopen(f"https://localhost:{port}/api/health", context=context) as reply:
+                assert reply.status == 200
+
+
+def test_the_users_certificate_is_used(serve, home, tmp_path):
+    certificate, key = tls.own_certificate(["localhost"], tmp_path / "own")
+    with serve("--certificate", str(certificate), "--key", str(key)) as (port, _):
+        with urllib.request.urlopen(f"https://localhost:{port}/", context=trusting(certificate)) as reply:
+            assert b"Emotion of speech" in reply.read()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_files_that_are_no_certificate_are_named(tmp_path, content):
+    for name in ("a.crt", "a.key"):
+        if content is not None:
+            (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=r"--certificate = .*a\.crt, --key = .*a\.key: cannot be used"):
+        tls.secure_context(tmp_path / "a.crt", tmp_path / "a.key")
+
+
+def test_without_openssl_the_cure_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(tls.shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match="openssl is not there: apt-get install openssl, or give --certificate"):
+        tls.own_certificate(["localhost"], tmp_path)

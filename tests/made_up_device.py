@@ -1,0 +1,46 @@
+"""A device bundle of the made-up export, whose answers can be worked out by hand."""
+
+import json
+import shutil
+from pathlib import Path
+
+from made_up_export import write_export
+from speech_emotion.export.device import make_device_bundle
+from speech_emotion.store.hashing import sha256_file
+
+
+def write_whole_export(folder: Path, **changed: object) -> Path:
+    """The made-up export with everything that a device bundle is made of; keywords as write_export takes them."""
+    about = {
+        "system": "t0",
+        "title": "T0 made up",
+        "paper": "none",
+        "parameters": 9600,
+        "corpora": ["demo"],
+        "licences": ["Apache-2.0 (synthetic)"],
+        "synthetic": True,
+    }
+    write_export(folder, **{**about, **changed})
+    shutil.copyfile(folder / "fp32.onnx", folder / "int8.onnx")
+    (folder / "MODEL_CARD.md").write_text("# T0\n")
+    return folder
+
+
+def write_device(folder: Path, **changed: object) -> Path:
+    """Writes export and bundle below `folder`; returns the bundle's folder."""
+    return make_device_bundle(write_whole_export(folder / "export", **changed), folder / "device")
+
+
+def rewrite(device: Path, **changed: object) -> Path:
+    """Changes values of bundle.json, and its checksum with them."""
+    path = device / "bundle.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+    return seal(device)
+
+
+def seal(device: Path) -> Path:
+    """Writes the checksums of the files as they are now."""
+    names = [line.split("  ", 1)[1] for line in (device / "checksums.sha256").read_text().splitlines()]
+    lines = [f"{sha256_file(device / name)}  {name}\n" for name in names]
+    (device / "checksums.sha256").write_text("".join(lines))
+    return device
