@@ -1,5 +1,6 @@
 """HTTPS with a certificate of one's own and with the user's."""
 
+import hashlib
 import shutil
 import socket
 import ssl
@@ -42,27 +43,30 @@ def test_the_page_is_served_to_those_who_trust_the_certificate_under_its_names_a
 
 
 def test_the_fingerprint_is_the_one_that_browsers_show(serve, home):
-    import hashlib
-
     with serve("--tls") as (port, _):
         digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port)))).hexdigest()
         assert tls.fingerprint(next(home.rglob("*.crt"))).replace(":", "").lower() == digest
 
 
 def test_a_client_that_never_shakes_hands_and_one_without_tls_lock_nobody_out(serve, home):
-    with serve("--tls") as (port, _):
-        with socket.create_connection(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)) as plain:
-            plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            context = trusting(next(home.rglob("*.crt")))
-            with urllib.request.urlopen(f"https://localhost:{port}/api/health", context=context) as reply:
-                assert reply.status == 200
+    with (
+        serve("--tls") as (port, _),
+        socket.create_connection(("127.0.0.1", port)),
+        socket.create_connection(("127.0.0.1", port)) as plain,
+    ):
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        context = trusting(next(home.rglob("*.crt")))
+        with urllib.request.urlopen(f"https://localhost:{port}/api/health", context=context) as reply:
+            assert reply.status == 200
 
 
 def test_the_users_certificate_is_used(serve, home, tmp_path):
     certificate, key = tls.own_certificate(["localhost"], tmp_path / "own")
-    with serve("--certificate", str(certificate), "--key", str(key)) as (port, _):
-        with urllib.request.urlopen(f"https://localhost:{port}/", context=trusting(certificate)) as reply:
-            assert b"Emotion of speech" in reply.read()
+    with (
+        serve("--certificate", str(certificate), "--key", str(key)) as (port, _),
+        urllib.request.urlopen(f"https://localhost:{port}/", context=trusting(certificate)) as reply,
+    ):
+        assert b"Emotion of speech" in reply.read()
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
