@@ -62,6 +62,12 @@ def test_rows_are_json_lines(made, sound, capsys, kind):
         assert found[-1]["end"] == pytest.approx(17003 / RATE, abs=0.01)
 
 
+@pytest.mark.parametrize(("form", "unasked"), [("csv", ",,"), ("jsonl", '"unlike_training": null'), ("table", "")])
+def test_what_nobody_asked_for_is_left_open(made, sound, capsys, form, unasked):
+    assert main([str(made), "file", str(sound / "b.wav"), "--format", form, "--no-compare"]) == 0
+    assert unasked in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_an_output_file_is_written_whole(made, sound, tmp_path):
     assert main([str(made), "folder", str(sound), "--format", "csv", "--output", str(tmp_path / "said.csv")]) == 0
     assert len(rows((tmp_path / "said.csv").read_text())) == 2

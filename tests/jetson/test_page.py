@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -269,12 +270,15 @@ def test_sound_unlike_the_training_speech_is_warned_of(page, tmp_path):
 def test_the_keyboard_reaches_everything(page):
     reached = []
     for _ in range(8):
-        page.driver.switch_to.active_element.send_keys(Keys.TAB)
+        ActionChains(page.driver).send_keys(Keys.TAB).perform()
         active = page.driver.switch_to.active_element
         reached.append(active.get_attribute("id") or active.text)
-    assert [
-        name for name in reached if name in ("record", "file", "anger", "neutral")
-    ] == ["record", "file", "anger", "neutral"]
+    assert [name for name in reached if name in ("record", "file", "anger", "neutral")] == [
+        "record",
+        "file",
+        "anger",
+        "neutral",
+    ]
     for name in ("anger", "neutral"):
         button = next(one for one in page.driver.find_elements(By.CSS_SELECTOR, "#samples button") if one.text == name)
         button.send_keys(Keys.ENTER)

@@ -197,3 +197,10 @@ def test_a_bundle_says_what_it_lacks_when_its_likeness_is_damaged(device):
     (device / "likeness.json").write_text("{}")
     with opened(seal(rewrite(device))) as bundle, pytest.raises(UserError, match=r"likeness\.json: is damaged"):
         Recogniser.load(bundle, backend="cpu")
+
+
+def test_where_nobody_asks_speech_is_not_compared_with_that_of_training(made, recogniser, waveform):
+    with opened(made) as bundle:
+        said = Recogniser.load(bundle, backend="cpu", compare=False).predict(waveform, RATE)
+    assert (said.unlike_training, said.distance) == (None, None)
+    np.testing.assert_array_equal(values(said), values(recogniser.predict(waveform, RATE)))

@@ -51,7 +51,7 @@ def analyse(
         "emotion": said.emotion,
         "probabilities": {label: round(value, DIGITS) for label, value in said.probabilities.items()},
         "unlike_training": said.unlike_training,
-        "distance": round(said.distance, 3),
+        "distance": None if said.distance is None else round(said.distance, 3),
         "seconds": round(said.seconds, 4),
         "windows_asked": len(said.windows),
         "milliseconds": {name: round(value, 2) for name, value in spent.items()},
@@ -101,7 +101,6 @@ def _focus(recogniser: Recogniser, source: Source, said: Prediction, wanted: Cal
         source.rate,
         recogniser.bundle,
         ask,
-        recogniser.labels.index(said.emotion),
         len(said.windows),
         said.seconds,
     )

@@ -44,7 +44,9 @@ def _run(bundle: Bundle, options: argparse.Namespace) -> int:
     if options.command == "show":
         _show(bundle)
         return 0
-    recogniser = Recogniser.load(bundle, options.variant, options.backend, options.threads, half_life=options.smooth)
+    recogniser = Recogniser.load(
+        bundle, options.variant, options.backend, options.threads, half_life=options.smooth, compare=options.compare
+    )
     with closing(recogniser.backend):
         if options.command == "file":
             commands.answer_files(recogniser, options.paths, options.format, options.rows, options.output)
@@ -91,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("--threads", type=int, default=1, help="of one window on the CPU (1)")
     model.add_argument(
         "--smooth", type=_seconds, default=HALF_LIFE, help=f"half-life of smoothing over time, seconds ({HALF_LIFE:g})"
+    )
+    model.add_argument(
+        "--no-compare",
+        dest="compare",
+        action="store_false",
+        help="do not say whether speech is unlike that of training",
     )
     written = argparse.ArgumentParser(add_help=False)
     written.add_argument("--format", choices=FORMS, default="table")

@@ -1,4 +1,4 @@
-"""Where the model looked: parts of a recording are muted in turn, and the loss of probability is noted.
+"""Where the model looked: parts of each window are muted in turn, and what its emotion loses is noted.
 
 Zeiler and Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 4.2, over time alone.
 """
@@ -24,23 +24,21 @@ def occlusion(
     rate: int,
     bundle: Bundle,
     ask: Callable[[np.ndarray], np.ndarray],
-    place: int,
     windows: int,
     seconds: float,
 ) -> np.ndarray:
-    """How much each moment spoke for an emotion.
+    """How much each moment spoke for the emotion that is heard there.
 
     Args:
         blocks: the recording, as `Recogniser.predict_blocks` takes it.
         rate: Hz of the blocks.
         ask: window (window samples,) -> probabilities (classes,); what it raises ends the work.
-        place: of the emotion among the labels.
         windows: how many the recording has.
         seconds: length of the recording.
 
     Returns:
-        (cells,) over the whole recording, -1 to 1: probability of the emotion lost where the moment is muted, mean over
-        the windows that hold it; below 0 it spoke for others; NaN where no window was asked.
+        (cells,) over the whole recording, -1 to 1: probability that the emotion of a window loses where the moment is
+        muted, mean over the windows that hold it; below 0 it spoke for others; NaN where no window was asked.
     """
     part = bundle.window_samples // PARTS
     cells = int(min(MOST_CELLS, max(1, np.ceil(seconds * bundle.sample_rate / part))))
@@ -50,14 +48,15 @@ def occlusion(
     cutter = Cutter(bundle.window_samples, bundle.hop_samples, bundle.frame_hop_samples)
 
     def look(start: int, window: np.ndarray) -> None:
-        whole = tempered(ask(window), bundle.temperature)[place]
+        said = tempered(ask(window), bundle.temperature)
+        place = int(said.argmax())
         for turn in range(PARTS):
             first, last = turn * part, (turn + 1) * part if turn < PARTS - 1 else bundle.window_samples
-            lost = whole - tempered(ask(muted(window, first, last, bundle.sample_rate)), bundle.temperature)[place]
+            left = tempered(ask(muted(window, first, last, bundle.sample_rate)), bundle.temperature)
             scale = cells / (seconds * bundle.sample_rate)
             low = int((start + first) * scale)
             high = max(low + 1, int(np.ceil((start + last) * scale)))
-            total[low:high] += lost
+            total[low:high] += said[place] - left[place]
             count[low:high] += 1
 
     seen = 0

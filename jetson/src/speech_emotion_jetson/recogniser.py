@@ -51,8 +51,9 @@ class Prediction:
     Attributes:
         emotion: the most probable.
         probabilities: emotion -> probability, in the model's order; they sum to 1.
-        unlike_training: it is unlike the speech that the model was trained on: do not rely on the rest.
-        distance: from that speech; above 1 is unlike it.
+        unlike_training: it is unlike the speech that the model was trained on: do not rely on the rest; None where
+            nobody asked.
+        distance: from that speech; above 1 is unlike it; None where nobody asked.
         seconds: length of the recording.
         windows: in order of time.
         timeline: stretches of one emotion.
@@ -61,8 +62,8 @@ class Prediction:
 
     emotion: str
     probabilities: Mapping[str, float]
-    unlike_training: bool
-    distance: float
+    unlike_training: bool | None
+    distance: float | None
     seconds: float
     windows: tuple[Window, ...]
     timeline: tuple[Stretch, ...]
@@ -76,13 +77,15 @@ class Recogniser:
         bundle: opened.
         backend: computes windows.
         half_life: of smoothing, seconds.
+        compare: with the training speech as well, which takes about as long as two windows for a second of speech.
 
     Attributes:
         labels: emotions, in the order of probabilities.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend, half_life: float = HALF_LIFE):
+    def __init__(self, bundle: Bundle, backend: Backend, half_life: float = HALF_LIFE, compare: bool = True):
         self.bundle, self.backend, self.half_life = bundle, backend, half_life
+        self._compare = compare
         self.labels = bundle.labels
         self._likeness = Likeness.from_file(bundle.likeness)
         said = self.backend.ask(np.zeros(bundle.window_samples, np.float32))  # the first window is the slowest
@@ -150,7 +153,8 @@ class Recogniser:
 
         for block in prepared(counted, rate, bundle.sample_rate, bundle.level, bundle.level_dbfs):
             heard(block)
-            measured.push(block)
+            if self._compare:
+                measured.push(block)
             ask(cutter.push(block))
         ask(cutter.finish())
         if not rows:
@@ -159,11 +163,11 @@ class Recogniser:
         windows = self._windows(starts, rows, seconds)
         mean = np.mean(rows, axis=0, dtype=np.float64)
         calibrated = tempered(mean, bundle.temperature)
-        distance = self._likeness.distance(measured.finish())
+        distance = self._likeness.distance(measured.finish()) if self._compare else None
         return Prediction(
             emotion=self.labels[int(mean.argmax())],
             probabilities=self.named(calibrated),
-            unlike_training=distance > 1.0,
+            unlike_training=None if distance is None else distance > 1.0,
             distance=distance,
             seconds=seconds,
             windows=tuple(windows),
@@ -213,7 +217,8 @@ class Recogniser:
             )
 
         for block in resampled(blocks, rate, bundle.sample_rate):
-            recent.push(block)
+            if self._compare:
+                recent.push(block)
             for start, window in cutter.push(block):
                 yield said(start, window)
         for start, window in cutter.finish():

@@ -79,20 +79,21 @@ class Report:
                 times = {"start": round(part.start, 4), "end": round(part.end, 4)}
                 yield {**times, "emotion": part.emotion, "probability": round(part.probability, DIGITS)}
 
-    def _write(self, row: dict[str, Any], unlike: bool, distance: float) -> None:
-        row = {**row, "unlike_training": bool(unlike), "distance": round(distance, 3)}
+    def _write(self, row: dict[str, Any], unlike: bool | None, distance: float | None) -> None:
+        row = {**row, "unlike_training": unlike, "distance": None if distance is None else round(distance, 3)}
         if self._form == "jsonl":
             self._json(row)
             return
         probabilities = row.pop("probabilities", {})
         row.update({PROBABILITY + label: value for label, value in probabilities.items()})
-        row["unlike_training"] = "yes" if unlike else "no"
+        row["unlike_training"] = {True: "yes", False: "no", None: ""}[unlike]
         if self._form == "csv":
             self._csv.writerow(row)
             return
         texts = ("file", "emotion", "unlike_training")
         digits = {"seconds": 2, "start": 2, "end": 2}
-        self._print({k: v if k in texts else f"{v:.{digits.get(k, 3)}f}" for k, v in row.items()})
+        cells = {name: row[name] for name in self._widths}
+        self._print({k: v if k in texts else f"{v:.{digits.get(k, 3)}f}" for k, v in cells.items()})
 
     def _rounded(self, values: Any) -> dict[str, float]:
         return {label: round(float(value), DIGITS) for label, value in zip(self._labels, values)}

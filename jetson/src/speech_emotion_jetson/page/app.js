@@ -150,6 +150,7 @@ function tell(text) {
 function fail(text) {
   $("error").hidden = !text;
   $("error").textContent = text;
+  if (text) $("error").scrollIntoView({ block: "nearest" });
 }
 
 function show(said, audio, title) {
@@ -316,7 +317,7 @@ async function live(mine) {
   while (recording === mine) {
     await new Promise((done) => setTimeout(done, LIVE_MILLISECONDS));
     const last = mine.last(Math.ceil(model.window_seconds * mine.rate));
-    if (recording !== mine || last.length < mine.rate / 2) continue;
+    if (recording !== mine || mine.seconds < 0.5) continue;
     try {
       const { value: said } = await (await post(wav(last, mine.rate), "live.wav", true)).next();
       const unsure = said.unlike_training ? " (unlike the training speech)" : "";
