@@ -33,6 +33,7 @@ def test_the_script_builds_each_variant_with_its_flags_and_notes_what_it_was_mad
     assert (built / "asked").read_text().split() == [
         "--onnx=models/int8-trt.onnx",
         "--saveEngine=engines/int8-trt.plan.new",
+        "--profilingVerbosity=detailed",
         "--int8",
     ]
     with opened(built) as bundle:  # engines do not count as changes of the bundle

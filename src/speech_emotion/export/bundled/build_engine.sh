@@ -20,7 +20,8 @@ for variant; do
         exit 1
     fi
     # One flag a line; the pins of layers name tensors, which hold no blanks.
-    "$trtexec" "--onnx=models/$variant.onnx" "--saveEngine=engines/$variant.plan.new" $(cat "models/$variant.flags")
+    "$trtexec" "--onnx=models/$variant.onnx" "--saveEngine=engines/$variant.plan.new" \
+        --profilingVerbosity=detailed $(cat "models/$variant.flags")
     plan=$(sha256sum "engines/$variant.plan.new" | cut -d ' ' -f 1)
     onnx=$(sha256sum "models/$variant.onnx" | cut -d ' ' -f 1)
     printf '{"onnx_sha256": "%s", "plan_sha256": "%s"}\n' "$onnx" "$plan" >"engines/$variant.json"
