@@ -75,3 +75,12 @@ def test_a_key_that_does_not_sign_leaves_no_bundle(tmp_path):
     with pytest.raises(MakerError, match=r"key = .*does not sign"):
         make_device_bundle(write_whole_export(tmp_path / "export"), tmp_path / "device", key=tmp_path / "key")
     assert not (tmp_path / "device").exists()
+
+
+def test_a_bare_public_key_is_refused_with_the_cure(signed, tmp_path):
+    key, _ = new_key(tmp_path, "bare")
+    with (
+        pytest.raises(UserError, match=r"holds no line `bundle ssh-ed25519 \.\.\.`: write `bundle ` before the key"),
+        opened(signed[0], key.with_suffix(".pub")),
+    ):
+        pass

@@ -22,7 +22,7 @@ from speech_emotion_jetson.wav import WIDTHS
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status. Mistakes are a line on standard error, never a traceback."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _stop)
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         with opened(options.bundle, options.trust) as bundle:
             return _run(bundle, options)
@@ -32,12 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # a reader such as `head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Stopped:
+        return 0
     except KeyboardInterrupt:
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Stopped(Exception):
+    """A service manager has asked for the end."""
 
 
 def _stop(*_: Any) -> None:
-    raise KeyboardInterrupt
+    raise Stopped
 
 
 def _run(bundle: Bundle, options: argparse.Namespace) -> int:

@@ -28,6 +28,10 @@ def verify_signature(folder: Path, trusted: Path) -> None:
     """
     if not trusted.is_file():
         raise UserError(f"--trust = {trusted}: is not there: write `{SIGNER} ` and the maker's public key into it")
+    if not any(line.startswith(f"{SIGNER} ") for line in trusted.read_text("utf-8", "replace").splitlines()):
+        raise UserError(
+            f"--trust = {trusted}: holds no line `{SIGNER} ssh-ed25519 ...`: write `{SIGNER} ` before the key"
+        )
     if not (folder / SIGNATURE).is_file():
         raise UserError(f"{folder / SIGNATURE}: is not there: ask the maker for a signed bundle, or leave out --trust")
     program = shutil.which("ssh-keygen")
