@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import yaml
 
+from made_up_device import write_whole_export
 from made_up_export import LABELS, RATE, WINDOW, write_export
 from speech_emotion import cli
 from speech_emotion.corpora import fetch, versions
@@ -381,3 +382,16 @@ def test_parts_that_overlap_end_in_a_line(tmp_path, capsys):
         writer.add("a", np.zeros(3))
     assert cli.main(["join", *(str(tmp_path / name) for name in ("joined", "one", "one"))]) == 1
     assert capsys.readouterr().err.startswith("error: a: is in parts ")
+
+
+def test_device_bundle_is_made_of_an_export_and_says_what_comes_next(tmp_path, capsys):
+    exported, made = write_whole_export(tmp_path / "export"), tmp_path / "device.tar.gz"
+    assert cli.main(["device-bundle", str(made), "--from", str(exported)]) == 0
+    assert made.is_file()
+    assert capsys.readouterr().out == f"{made}: python -m speech_emotion_jetson {made} show\n"
+
+
+def test_device_bundle_without_an_export_names_the_cure(project, capsys):
+    assert cli.main(["device-bundle", "device"]) == 1
+    assert capsys.readouterr().err.startswith("error: artifacts/export/bundle.json: is not there: run the export step")
+    assert not Path("device").exists()

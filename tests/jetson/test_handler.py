@@ -85,6 +85,15 @@ def test_samples_of_a_folder_take_the_place_of_the_bundles(serve, tmp_path, wave
         assert ([one["name"] for one in model["samples"]], model["samples_note"]) == (["mine"], "")
 
 
+def test_a_sample_that_was_removed_is_told(serve, tmp_path, waveform):
+    soundfile.write(tmp_path / "mine.wav", waveform, RATE)
+    with serve("--samples", str(tmp_path)) as (port, _):
+        (tmp_path / "mine.wav").unlink()
+        status, _, content = ask(port, "/api/samples/1")
+        assert (status, json.loads(content)["error"]) == (404, "this sample is no longer there")
+        assert ask(port, "/api/health")[0] == 200
+
+
 def test_a_recording_is_answered_with_all_that_the_page_shows(port, recogniser, waveform):
     status, (said, more) = analyse(port, wav(waveform, subtype="FLOAT"))
     expected = recogniser.predict(waveform, RATE)

@@ -163,6 +163,21 @@ def test_live_memory_does_not_grow(recogniser):
     assert peak(600) < 1.2 * peak(100)
 
 
+def test_memory_does_not_grow_with_the_samples_of_a_recording(made):
+    def peak(seconds):
+        tracemalloc.start()
+        recogniser.predict_blocks(lambda: (np.zeros(RATE, np.float32) for _ in range(seconds)), RATE)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    with opened(made) as bundle:
+        recogniser = Recogniser.load(bundle, backend="cpu", compare=False)
+        peak(2)
+        short, long = peak(10), peak(110)
+    assert long - short < 100 * RATE * 4 / 4  # a quarter of the samples: ten windows' answers a second
+
+
 @pytest.fixture(scope="module")
 def exported(made, tmp_path_factory):
     """An export and its device bundle: the made-up one, or the real one of EXPORTED=artifacts/export."""

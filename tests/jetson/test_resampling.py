@@ -15,13 +15,13 @@ def noise(rate, seconds=0.5):
 
 
 @pytest.mark.parametrize("rate", [*RATES, ODD])
-def test_what_both_rates_can_hold_is_soxrs_to_the_last_bits(rate):
+def test_what_both_rates_can_hold_is_soxrs_within_hundredths_of_a_decibel(rate):
     time = np.arange(rate) / rate
     sweep = np.sin(2 * np.pi * (50 * time + 0.5 * 0.42 * min(rate, 16000) * time**2)).astype(np.float32)
     ours, theirs = resample(sweep, rate, 16000), soxr.resample(sweep, rate, 16000, quality="HQ")
     assert len(ours) == len(theirs)
     inner = slice(800, int(0.95 * 16000))
-    np.testing.assert_allclose(ours[inner], theirs[inner], atol=2e-5)
+    np.testing.assert_allclose(ours[inner], theirs[inner], atol=5e-4)
 
 
 @pytest.mark.parametrize("rate", [*RATES, ODD])

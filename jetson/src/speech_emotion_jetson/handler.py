@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import socket
 import tempfile
 import threading
@@ -43,6 +45,7 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Connection": "close",
 }
+SAMPLES = "/api/samples/"
 UPLOAD_SECONDS = 120.0  # until an upload must have come
 RETRY_SECONDS = 2
 BLOCK = 1 << 16
@@ -117,9 +120,8 @@ class Handler(BaseHTTPRequestHandler):
             self._json(200, self._model())
         elif path == "/api/health":
             self._json(200, {"status": "ok"})
-        elif path.startswith("/api/samples/") and path[len("/api/samples/") :] in self.service.samples:
-            sample = self.service.samples[path[len("/api/samples/") :]]
-            self._send(200, sample.read_bytes(), f"audio/{sample.suffix[1:].lower()}")
+        elif path.startswith(SAMPLES) and path[len(SAMPLES) :] in self.service.samples:
+            self._send_file(self.service.samples[path[len(SAMPLES) :]])
         else:
             self._refuse(404, "no such page")
 
@@ -267,6 +269,18 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(content)
         except OSError:  # the client went away
             self.close_connection = True
+
+    def _send_file(self, path: Path) -> None:
+        try:
+            file = path.open("rb")
+        except OSError:
+            self._refuse(404, "this sample is no longer there")
+            return
+        with file, suppress(OSError):  # the client may go away
+            length = {"Content-Length": str(os.fstat(file.fileno()).st_size)}
+            self._head(200, f"audio/{path.suffix[1:].lower()}", length)
+            if self.command != "HEAD":
+                shutil.copyfileobj(file, self.wfile)
 
     def _head(self, status: int, kind: str, headers: Mapping[str, str]) -> None:
         self.send_response(status)
