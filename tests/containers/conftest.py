@@ -32,7 +32,7 @@ def image() -> str:
     try:
         labels = engine.labels(name)
     except UserError as error:
-        pytest.skip(f"needs Docker: {error}")
+        pytest.skip(f"needs it: {error}")
     if labels is None:
         pytest.skip(f"needs the image {name}: make images")
     if labels.get(CONTENT_LABEL) != sources.content():

@@ -32,7 +32,7 @@ def image() -> None:
     try:
         engine.check()
     except UserError as error:
-        pytest.skip(f"needs Docker: {error}")
+        pytest.skip(f"needs it: {error}")
 
 
 @pytest.fixture
