@@ -32,7 +32,7 @@ def image() -> str:
     try:
         labels = engine.labels(name)
     except UserError as error:
-        pytest.skip(f"needs Docker: {error}")
+        pytest.skip(f"needs it: {error}")
     if labels is None:
         pytest.skip(f"needs the image {name}: make images")
     if labels.get(CONTENT_LABEL) != sources.content():
@@ -109,7 +109,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def _make_small(file: Path, corpus: str) -> None:
     params = yaml.safe_load(file.read_text())
-    params |= {"corpus": corpus, "candidates": list(SYSTEMS)}
+    params |= {"corpus": corpus, "candidates": list(SYSTEMS), "workers": 1}
     params["budgets"][corpus] |= {"seeds": [0], "max_epochs": 1, "folds": FOLDS[corpus]}
     params["train"] |= {"published_units": False}
     params["features"]["statistics"]["of"] = ["mspec-40", "mfcc-20", "energy"]

@@ -26,7 +26,7 @@ def image() -> str:
     try:
         labels = engine.labels(NAME)
     except UserError as error:
-        pytest.skip(f"needs Docker: {error}")
+        pytest.skip(f"needs it: {error}")
     if labels is None:
         pytest.skip(f"needs the image {NAME}: docker build --file mlflow/Dockerfile --tag {NAME} .")
     return NAME

@@ -23,17 +23,6 @@ def ask(tracking, address: str, **question) -> dict:
     return answer.json()
 
 
-def test_predictions_are_those_of_subprocesses_and_of_dvc(docker_run, subprocess_run, graph_run):
-    of_docker = predictions(docker_run.folder("gather", "trained"))
-    of_subprocess = predictions(subprocess_run.folder("gather", "trained"))
-    of_graph = predictions(graph_run / "train")
-    assert set(of_docker) == set(of_subprocess) == set(of_graph) == set(SYSTEMS)
-    for system in SYSTEMS:
-        assert of_graph[system]["fold"].nunique() == 2
-        assert_frame_equal(of_docker[system], of_graph[system], check_exact=True)
-        assert_frame_equal(of_subprocess[system], of_graph[system], check_exact=True)
-
-
 def test_data_came_from_the_bucket_of_dvc(docker_run, project):
     fetched = docker_run.folder("fetch", "data")
     own = project.folder / "data" / project.corpus
@@ -88,3 +77,14 @@ def test_a_step_that_fails_is_tried_again_and_then_fails_the_run_with_its_own_me
     assert re.search(r"step fetch failed", failed.done.stderr), said
     assert len(re.findall(r"fetch: failed, attempt \d of \d; tried again", said)) >= 2, said
     assert "Traceback" not in failed.done.stderr
+
+
+def test_predictions_are_those_of_subprocesses_and_of_dvc(docker_run, subprocess_run, graph_run):
+    of_docker = predictions(docker_run.folder("gather", "trained"))
+    of_subprocess = predictions(subprocess_run.folder("gather", "trained"))
+    of_graph = predictions(graph_run / "train")
+    assert set(of_docker) == set(of_subprocess) == set(of_graph) == set(SYSTEMS)
+    for system in SYSTEMS:
+        assert of_graph[system]["fold"].nunique() == 2
+        assert_frame_equal(of_docker[system], of_graph[system], check_exact=True)
+        assert_frame_equal(of_subprocess[system], of_graph[system], check_exact=True)

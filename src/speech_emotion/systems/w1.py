@@ -8,16 +8,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from speech_emotion.params import Positive, Section
-from speech_emotion.systems.network import Affine, Network, NetworkSystem, Statistics, about_mean
+from speech_emotion.systems.network import Affine, Network, NetworkSystem, Statistics
 
 
 class CL(Network):
     """Spectrogram (B, 128, 128) -> three convolutions; MFCC (B, 128, 13) -> two LSTM layers; fused by dense layers.
 
     Spectrogram and MFCC are scaled to [0, 1] by each dimension's range over the training frames (Min-Max normalisation,
-    section 3.3). The spectrogram then has its mean over the window taken off, so that its branch sees movement and the
-    other the colour of the voice; the paper, whose split is not by speaker, does not do so. Each branch's output is
-    normalised to zero mean and unit variance before it is concatenated.
+    section 3.3). Each branch's output is normalised to zero mean and unit variance before it is concatenated.
     """
 
     def __init__(
@@ -57,7 +55,7 @@ class CL(Network):
         self.mfcc_range.min_max(statistics[self.mfcc])
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        image = about_mean(self.spectrogram_range(features[self.spectrogram])).unsqueeze(1)  # (B, 1, L, 128)
+        image = self.spectrogram_range(features[self.spectrogram]).unsqueeze(1)  # (B, 1, L, 128)
         spatial = self.convolutions(image).flatten(1)  # (B, 64 * L/8 * 16)
         sequence, _ = self.lstm(self.mfcc_range(features[self.mfcc]))  # (B, L, 128)
         temporal = sequence[:, -1] if self.last else sequence.flatten(1)
