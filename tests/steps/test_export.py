@@ -78,7 +78,8 @@ def inputs(tmp_path):
     sexes = pd.Series({utterance.id: utterance.sex for utterance in utterances})
     figures = score(read_result(tmp_path / "train" / "k2", "k2"), sexes, PARAMS.evaluate)
     (tmp_path / "select").mkdir()
-    chosen = {"figures": figures, "temperature": 1.25, "calibration": {"ece_after": 0.05}}
+    refit = {"epochs": 3, "hyperparameters": {}, "agreeing": 3, "folds": 3}
+    chosen = {"figures": figures, "temperature": 1.25, "calibration": {"ece_after": 0.05}, "refit": refit}
     (tmp_path / "select" / "best.json").write_text(json.dumps(chosen))
     folders = {"selected": "select", "waveforms": "preprocess", "utterances": "ingest", "trained": "train"}
     return {port: tmp_path / name for port, name in folders.items()}
