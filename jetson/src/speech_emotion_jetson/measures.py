@@ -137,5 +137,6 @@ def _modulation(loudness: np.ndarray) -> np.ndarray:
     centred = (loudness - loudness.mean()) * np.hanning(len(loudness))
     power = np.abs(np.fft.rfft(centred)) ** 2
     rates = np.fft.rfftfreq(len(loudness), STEP_SECONDS)
-    shares = np.array([power[(rates >= a) & (rates < b)].sum() for a, b in zip(MODULATION_HZ, MODULATION_HZ[1:])])
+    bands = range(len(MODULATION_HZ) - 1)
+    shares = np.array([power[(rates >= MODULATION_HZ[k]) & (rates < MODULATION_HZ[k + 1])].sum() for k in bands])
     return np.log(shares / max(TINY, shares.sum()) + 1e-3)

@@ -5,8 +5,9 @@ periodic the waveform is. Scheirer & Slaney, "Construction and evaluation of a r
 discriminator", ICASSP 1997, use modulation energy near 4 Hz, spectral flux and the share of quiet frames likewise.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 
@@ -136,5 +137,6 @@ def _modulation(loudness: np.ndarray) -> np.ndarray:
     centred = (loudness - loudness.mean()) * np.hanning(len(loudness))
     power = np.abs(np.fft.rfft(centred)) ** 2
     rates = np.fft.rfftfreq(len(loudness), STEP_SECONDS)
-    shares = np.array([power[(rates >= a) & (rates < b)].sum() for a, b in pairwise(MODULATION_HZ)])
+    bands = range(len(MODULATION_HZ) - 1)
+    shares = np.array([power[(rates >= MODULATION_HZ[k]) & (rates < MODULATION_HZ[k + 1])].sum() for k in bands])
     return np.log(shares / max(TINY, shares.sum()) + 1e-3)
