@@ -8,13 +8,11 @@ from kfp import dsl
 from kfp.dsl import Dataset, Input
 from kfp.dsl.base_component import BaseComponent
 
-from components.fetch.component import fetch
-from components.ingest.component import ingest
 from components.search_plan.component import search_plan
 from components.search_worker.component import search_worker
 from components.tune.component import tune
 from pipelines.dressing import dressed
-from pipelines.preparing import preparation
+from pipelines.preparing import from_data, preparation
 from pipelines.settings import COLLECT, Settings
 
 NAME = "search"
@@ -106,15 +104,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
             .set_caching_options(False)  # what it says depends on the code too
             .outputs
         )
-        data = dress(fetch(corpus=corpus, revision=revision, data_hash=data_hash)).outputs["data"]
-        utterances = dress(ingest(params=of["ingest"], data=data)).outputs["utterances"]
-        arrays = prepare(
-            waveforms_key=of["waveforms"],
-            features_key=of["features"],
-            parts=of["parts"],
-            data=data,
-            utterances=utterances,
-        ).outputs["features"]
-        search(systems=of["systems"], workers=of["workers"], utterances=utterances, features=arrays)
+        utterances, prepared = from_data(dress, prepare, of, corpus, revision, data_hash)
+        search(systems=of["systems"], workers=of["workers"], utterances=utterances, features=prepared["features"])
 
     return pipeline

@@ -10,9 +10,7 @@ from kfp.dsl.base_component import BaseComponent
 
 from components.evaluate.component import evaluate
 from components.export.component import export
-from components.fetch.component import fetch
 from components.gather.component import gather
-from components.ingest.component import ingest
 from components.plan.component import plan
 from components.register.component import register
 from components.select.component import select
@@ -20,7 +18,7 @@ from components.track.component import track
 from components.train.component import train
 from components.tune.component import tune
 from pipelines.dressing import dressed
-from pipelines.preparing import preparation
+from pipelines.preparing import from_data, preparation
 from pipelines.settings import Settings
 from speech_emotion.steps.component import TRACK_VARIABLE
 from speech_emotion.store.hashing import canonical_json
@@ -104,15 +102,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
             )
         ).set_caching_options(False)  # what it says depends on the code too
         of = planned.outputs
-        data = dress(fetch(corpus=corpus, revision=revision, data_hash=data_hash)).outputs["data"]
-        utterances = dress(ingest(params=of["ingest"], data=data)).outputs["utterances"]
-        prepared = prepare(
-            waveforms_key=of["waveforms"],
-            features_key=of["features"],
-            parts=of["parts"],
-            data=data,
-            utterances=utterances,
-        ).outputs
+        utterances, prepared = from_data(dress, prepare, of, corpus, revision, data_hash)
         results = each_system(
             key=of["results"], systems=of["systems"], utterances=utterances, features=prepared["features"]
         ).outputs
