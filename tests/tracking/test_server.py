@@ -126,14 +126,16 @@ def test_a_model_is_registered_given_an_alias_and_read_back(tracking, tracked, t
     with open_store(tracking.uri, EXPERIMENT) as store:
         (run,) = store.client.search_runs([store.experiment], "tags.kind = 'model'")
         (logged,) = models_of(store, run.info.run_id)
-        store.client.create_registered_model("speech-emotion")
+        store.client.create_registered_model("by-hand")
         version = store.client.create_model_version(
-            "speech-emotion", logged.model_uri, run.info.run_id, model_id=logged.model_id
+            "by-hand", logged.model_uri, run.info.run_id, model_id=logged.model_id
         )
-        store.client.set_registered_model_alias("speech-emotion", "champion", version.version)
-        path = mlflow.artifacts.download_artifacts("models:/speech-emotion@champion", dst_path=str(tmp_path))
+        store.client.set_registered_model_alias("by-hand", "champion", version.version)
+        path = mlflow.artifacts.download_artifacts("models:/by-hand@champion", dst_path=str(tmp_path))
     assert (Path(path) / "MLmodel").is_file()
-    assert tracking.query("mlflow", "SELECT alias FROM registered_model_aliases") == [("champion",)]
+    assert tracking.query("mlflow", "SELECT alias FROM registered_model_aliases WHERE name = 'by-hand'") == [
+        ("champion",)
+    ]
 
 
 def test_two_users_who_register_at_once_do_not_corrupt_the_registry(tracking, tmp_path):

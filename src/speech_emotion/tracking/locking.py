@@ -11,7 +11,7 @@ import os
 import platform
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import mlflow
@@ -20,7 +20,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.recorder import Recorder
 
 PREFIX = "lock."
-POLL_SECONDS = 0.1
+POLL_SECONDS = (0.1, 2.0)  # between two looks: at first, and at most; every look costs a server its password check
 CHOOSING = 0
 
 
@@ -60,7 +60,10 @@ class Turn:
         Raises:
             UserError: others have taken it for dead, since it was silent for longer than the lease.
         """
-        if self._key not in self._tickets():
+        self._confirm(self._tickets())
+
+    def _confirm(self, tickets: Mapping[str, _Ticket]) -> None:
+        if self._key not in tickets:
             raise UserError(
                 f"registry.lease_seconds = {self._lease:g}: this process was silent for longer and lost its turn: "
                 "run the command again"
@@ -82,9 +85,11 @@ class Turn:
         mine = (self._number, self._key)
         seen: dict[str, tuple[str, float]] = {}  # a ticket's value, and when it was first seen so, by this clock
         noted = False
+        pause, longest = POLL_SECONDS
         while True:
-            self.confirm()
-            others = [ticket for key, ticket in self._tickets().items() if key != self._key]
+            tickets = self._tickets()
+            self._confirm(tickets)
+            others = [ticket for key, ticket in tickets.items() if key != self._key]
             ahead = [ticket for ticket in others if ticket.number == CHOOSING or ticket.place < mine]
             if not ahead:
                 return
@@ -101,7 +106,8 @@ class Turn:
                 elif now - since > 2 and not noted:
                     recorder.note(f"registry: waiting for {ticket.owner}")
                     noted = True
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(1.5 * pause, longest)
 
 
 @contextlib.contextmanager
