@@ -1,54 +1,39 @@
 """W1, CL: a CNN on the spectrogram beside an LSTM on MFCC (wang-cl-jetson, section 3)."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from speech_emotion.errors import UserError
 from speech_emotion.params import Positive, Section
 from speech_emotion.systems.network import Affine, Network, NetworkSystem, Statistics
 
-GAIN_TERMS = 4  # cosines over the bands that make a random gain: level, tilt and two finer ones
+MIX_BETA = 0.3  # both parameters of the beta distribution of a mixture's weight: mostly near 0 or 1
 
 
-class RandomGain(nn.Module):
-    """In training, every window (B, L, D) gets a random smooth gain over its bands, as of another voice or microphone.
+class MixedMeans(nn.Module):
+    """In training, a share of a batch's windows take on part of another's mean over time: of its voice and microphone.
 
-    The gain's logarithm is a sum of cosines, each with a coefficient from a normal distribution. Added to a logarithmic
-    spectrum by its cosines, or to its cepstrum, whose first coefficients they are.
-
-    Args:
-        cosines: (terms, D), what each coefficient, of one nat of power, adds to the dimensions.
-        db: standard deviation of a coefficient, in dB of power; 0 adds nothing.
+    MixStyle (Zhou et al. 2021, eq. 4 to 6) on the features themselves and of the means alone, since in logarithmic
+    spectra and cepstra level and colour of a recording add up. All features of a window are mixed alike.
     """
 
-    def __init__(self, cosines: Tensor, db: float):
+    def __init__(self, share: float):
         super().__init__()
-        self.nats = db * math.log(10) / 10
-        self.register_buffer("cosines", cosines, persistent=False)
+        self.share = share
 
-    def forward(self, feature: Tensor) -> Tensor:
-        if not self.training or self.nats == 0:
-            return feature
-        coefficients = self.nats * torch.randn(len(feature), len(self.cosines))  # (B, terms)
-        return feature + (coefficients @ self.cosines).unsqueeze(1)
-
-    @classmethod
-    def of_spectrum(cls, bands: int, db: float) -> "RandomGain":
-        """For the logarithm of a power spectrum in `bands` bands."""
-        orders, places = torch.arange(GAIN_TERMS), (torch.arange(bands) + 0.5) / bands
-        return cls(torch.cos(math.pi * orders[:, None] * places), db)
-
-    @classmethod
-    def of_cepstrum(cls, coefficients: int, bands: int, db: float) -> "RandomGain":
-        """For the orthonormal DCT-II of such a spectrum: a cosine over its bands is one of the coefficients."""
-        cosines = math.sqrt(bands / 2) * torch.eye(GAIN_TERMS, coefficients)
-        cosines[0] *= math.sqrt(2)
-        return cls(cosines, db)
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """(B, L, D) each, and as many back."""
+        if not self.training or self.share == 0:
+            return list(features)
+        batch = len(features[0])
+        partners = torch.randperm(batch)
+        weights = torch.distributions.Beta(MIX_BETA, MIX_BETA).sample((batch, 1, 1))
+        weights = weights * (torch.rand(batch, 1, 1) < self.share)
+        means = [feature.mean(dim=1, keepdim=True) for feature in features]
+        return [feature + weights * (mean[partners] - mean) for feature, mean in zip(features, means, strict=True)]
 
 
 class CL(Network):
@@ -56,7 +41,7 @@ class CL(Network):
 
     Spectrogram and MFCC are scaled to [0, 1] by each dimension's range over the training frames (Min-Max normalisation,
     section 3.3). Each branch's output is normalised to zero mean and unit variance before it is concatenated. The
-    random gain of training is not the paper's.
+    mixed means of training are not the paper's.
     """
 
     def __init__(
@@ -64,17 +49,15 @@ class CL(Network):
         spectrogram: str,
         mfcc: str,
         dims: Mapping[str, int],
-        mels: int,
         frames: int,
         classes: int,
         dropout: float,
-        gain_db: float,
+        mix: float,
         last: bool,
     ):
         super().__init__()
         self.spectrogram, self.mfcc, self.last = spectrogram, mfcc, last
-        self.spectrogram_gain = RandomGain.of_spectrum(dims[spectrogram], gain_db)
-        self.mfcc_gain = RandomGain.of_cepstrum(dims[mfcc], mels, gain_db)
+        self.mixed = MixedMeans(mix)
         self.spectrogram_range = Affine(dims[spectrogram])
         self.mfcc_range = Affine(dims[mfcc])
         layers: list[nn.Module] = []
@@ -100,9 +83,10 @@ class CL(Network):
         self.mfcc_range.min_max(statistics[self.mfcc])
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        image = self.spectrogram_range(self.spectrogram_gain(features[self.spectrogram])).unsqueeze(1)  # (B, 1, L, 128)
+        spectrogram, mfcc = self.mixed([features[self.spectrogram], features[self.mfcc]])
+        image = self.spectrogram_range(spectrogram).unsqueeze(1)  # (B, 1, L, 128)
         spatial = self.convolutions(image).flatten(1)  # (B, 64 * L/8 * 16)
-        sequence, _ = self.lstm(self.mfcc_range(self.mfcc_gain(features[self.mfcc])))  # (B, L, 128)
+        sequence, _ = self.lstm(self.mfcc_range(mfcc))  # (B, L, 128)
         temporal = sequence[:, -1] if self.last else sequence.flatten(1)
         return self.dense(torch.cat([self.norms[0](spatial), self.norms[1](temporal)], dim=1))
 
@@ -117,7 +101,7 @@ class Recogniser(NetworkSystem):
         batch_size: Positive
         learning_rate: Annotated[float, Field(gt=0, le=1)]
         dropout: Annotated[float, Field(ge=0, lt=1)]
-        gain_db: Annotated[float, Field(ge=0, le=20)]  # of the random gain in training; 0 leaves it out
+        mix: Annotated[float, Field(ge=0, le=1)]  # share of a training batch's windows with a mixed mean
         average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average
         validation_epochs: Positive  # over which the validation UA is averaged
         lstm_output: Literal[
@@ -128,19 +112,14 @@ class Recogniser(NetworkSystem):
 
     def build(self) -> CL:
         spectrogram, mfcc = self.definition.features
-        if self.params.gain_db > 0 and not self.definition.features[spectrogram].log:
-            raise UserError(
-                f"systems.w1.gain_db = {self.params.gain_db:g}: needs features.{spectrogram}.log: true, or 0"
-            )
         return CL(
             spectrogram,
             mfcc,
             self.definition.dims,
-            self.definition.features[mfcc].n_mels,
             self.params.window_frames,
             len(self.definition.labels),
             self.params.dropout,
-            self.params.gain_db,
+            self.params.mix,
             self.params.lstm_output == "last",
         )
 
