@@ -11,7 +11,7 @@ from pipelines.compiling import COMPILED, PIPELINES, build, compile_all, compile
 from pipelines.environment import read_environment
 from pipelines.runners import KINDS, Place
 from speech_emotion.corpora.versions import folder_hash
-from speech_emotion.errors import UserError
+from speech_emotion.errors import UserError, exit_status
 from speech_emotion.params import load_params
 
 ROOT = Path("artifacts/pipelines")
@@ -42,15 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     hashing.set_defaults(act=_data_hash)
     add_commands(commands)
     options = parser.parse_args(arguments)
-    try:
-        return options.act(options)
-    except UserError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("error: interrupted: the same command takes up where it stopped", file=sys.stderr)
-        return 130
+    return exit_status(lambda: options.act(options))
 
 
 def _compile(options: argparse.Namespace) -> int:

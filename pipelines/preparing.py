@@ -13,6 +13,7 @@ from components.fetch.component import fetch
 from components.ingest.component import ingest
 from components.join.component import join
 from components.preprocess.component import preprocess
+from pipelines.naming import with_own_loops
 
 
 class Prepared(NamedTuple):
@@ -27,6 +28,7 @@ def preparation(dress: Callable[[dsl.PipelineTask], dsl.PipelineTask]) -> BaseCo
         dress: gives a task what the settings say.
     """
 
+    @with_own_loops
     @dsl.pipeline(name="prepare")
     def prepare(
         waveforms_key: str, features_key: str, parts: list, data: Input[Dataset], utterances: Input[Dataset]

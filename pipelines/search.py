@@ -12,6 +12,7 @@ from components.search_plan.component import search_plan
 from components.search_worker.component import search_worker
 from components.tune.component import tune
 from pipelines.dressing import dressed
+from pipelines.naming import with_own_loops
 from pipelines.preparing import from_data, preparation
 from pipelines.settings import COLLECT, Settings
 
@@ -25,6 +26,7 @@ def searching(dress: Callable[..., dsl.PipelineTask]) -> BaseComponent:
     by the task that collects, which is the step tune as `dvc repro` runs it.
     """
 
+    @with_own_loops
     @dsl.pipeline(name="workers")
     def work(params: str, system: str, workers: list, utterances: Input[Dataset], features: Input[Dataset]):
         """The workers of one system."""
@@ -39,6 +41,7 @@ def searching(dress: Callable[..., dsl.PipelineTask]) -> BaseComponent:
         dress(collected, step=COLLECT).after(working).ignore_upstream_failure()
         collected.set_display_name("collect")
 
+    @with_own_loops
     @dsl.pipeline(name="systems")
     def each_system(systems: list, workers: list, utterances: Input[Dataset], features: Input[Dataset]):
         """The search, system by system at once."""

@@ -18,6 +18,7 @@ from components.track.component import track
 from components.train.component import train
 from components.tune.component import tune
 from pipelines.dressing import dressed
+from pipelines.naming import with_own_loops
 from pipelines.preparing import from_data, preparation
 from pipelines.settings import Settings
 from speech_emotion.steps.component import TRACK_VARIABLE
@@ -43,6 +44,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
     defaults = yaml.safe_load(params)
     prepare = preparation(dress)
 
+    @with_own_loops
     @dsl.pipeline(name="systems")
     def each_system(key: str, systems: list, utterances: Input[Dataset], features: Input[Dataset]) -> NamedTuple(
         "Results", tuned=Artifact, trained=Model

@@ -5,7 +5,7 @@ import sys
 
 from components.images.making import build, publish
 from components.images.names import NAMES, SHOWN
-from speech_emotion.errors import UserError
+from speech_emotion.errors import exit_status
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,22 +19,17 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     own, flags = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
     options = parser.parse_args(own)
+    return exit_status(lambda: _run(options, flags))
+
+
+def _run(options: argparse.Namespace, flags: list[str]) -> None:
     variants = options.variant or ["cpu"]
-    try:
-        if options.command == "build":
-            done = build(variants, flags)
-        else:
-            done = publish(variants, options.registry)
-            done.append(f"{SHOWN}: written; commit it, so that pipelines use these")
-    except UserError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return 130
+    if options.command == "build":
+        done = build(variants, flags)
+    else:
+        done = publish(variants, options.registry)
+        done.append(f"{SHOWN}: written; commit it, so that pipelines use these")
     print(*done, sep="\n")
-    return 0
 
 
 if __name__ == "__main__":

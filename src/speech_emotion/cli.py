@@ -5,13 +5,13 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from speech_emotion.corpora import versions
-from speech_emotion.errors import UserError
+from speech_emotion.errors import UserError, exit_status
 from speech_emotion.params import PARAMS_FILE, Params, load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.store.atomic import write_text
@@ -317,19 +317,12 @@ def studies(remove_old: bool = False) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    act: Callable[[argparse.Namespace], str | None] = options.act
-    try:
-        text = act(options)
-    except UserError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("error: interrupted: the same command takes up where it stopped", file=sys.stderr)
-        return 130
+    return exit_status(lambda: _show(options.act(options)))
+
+
+def _show(text: str | None) -> None:
     if text:
         print(text)
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

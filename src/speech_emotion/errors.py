@@ -1,4 +1,7 @@
-"""Errors that are the user's to mend."""
+"""Errors that are the user's to mend, and how commands end with them."""
+
+import sys
+from collections.abc import Callable
 
 
 class UserError(Exception):
@@ -6,3 +9,21 @@ class UserError(Exception):
 
     Commands print the message alone, without a traceback, and exit with status 1.
     """
+
+
+def tell(error: UserError) -> None:
+    """Prints a message to the standard error, a line each."""
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr)
+
+
+def exit_status(command: Callable[[], int | None]) -> int:
+    """Runs a command: what it returns, 0 for nothing; 1 where a UserError ends it, 130 where Ctrl-C does, both told."""
+    try:
+        return command() or 0
+    except UserError as error:
+        tell(error)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted: the same command takes up where it stopped", file=sys.stderr)
+        return 130

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from speech_emotion.errors import UserError
+from speech_emotion.errors import UserError, exit_status
 from speech_emotion.params import PARAMS_FILE, load_params
 from speech_emotion.steps.driver import NAMES, execute, load_step
 from speech_emotion.tracking.journal import JournalRecorder
@@ -37,28 +37,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--input", type=_port, action="append", default=[], metavar="PORT=FOLDER")
     parser.add_argument("--output", type=_port, action="append", default=[], metavar="PORT=FOLDER")
     options = parser.parse_args(arguments)
-    try:
-        part = _part(options.part)
-        params = load_params(options.params)
-        recorder = JournalRecorder(JOURNALS, params.track.sample_seconds)
-        with watched(recorder, params.track):
-            execute(
-                load_step(options.name),
-                params,
-                options.system,
-                dict(options.input),
-                dict(options.output),
-                recorder,
-                part=part,
-            )
-    except UserError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("error: interrupted: the same command takes up where it stopped", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    part = _part(options.part)
+    params = load_params(options.params)
+    recorder = JournalRecorder(JOURNALS, params.track.sample_seconds)
+    with watched(recorder, params.track):
+        execute(
+            load_step(options.name),
+            params,
+            options.system,
+            dict(options.input),
+            dict(options.output),
+            recorder,
+            part=part,
+        )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 
 import joblib
 
-from speech_emotion.errors import UserError
+from speech_emotion.errors import UserError, tell
 from speech_emotion.params import Params, Track, check
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.driver import execute, load_step, parse_sections, prepared
@@ -91,8 +91,7 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+        tell(error)
         sys.exit(1)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 import speech_emotion
-from speech_emotion.errors import UserError
+from speech_emotion.errors import UserError, exit_status
 from speech_emotion.steps.driver import NAMES, load_step
 from speech_emotion.steps.step import Step
 from speech_emotion.store.atomic import write_text
@@ -188,24 +188,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m speech_emotion.steps.graph", description=__doc__)
     parser.add_argument("--write", action="store_true", help="rewrite dvc.yaml")
     options = parser.parse_args(arguments)
+    return exit_status(lambda: _check(options.write))
+
+
+def _check(write: bool) -> None:
     try:
         text = GRAPH_FILE.read_text(encoding="utf-8")
-        wanted = rewritten(text, [load_step(name) for name in NAMES])
-    except FileNotFoundError:
-        print(f"error: {GRAPH_FILE}: no such file: run from the project's top folder", file=sys.stderr)
-        return 1
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    except FileNotFoundError as error:
+        raise UserError(f"{GRAPH_FILE}: no such file: run from the project's top folder") from error
+    wanted = rewritten(text, [load_step(name) for name in NAMES])
     if wanted == text:
         print(f"{GRAPH_FILE}: up to date")
-        return 0
-    if options.write:
+    elif write:
         write_text(GRAPH_FILE, wanted)
         print(f"{GRAPH_FILE}: rewritten")
-        return 0
-    print(f"error: {GRAPH_FILE}: differs from the steps: run make graph", file=sys.stderr)
-    return 1
+    else:
+        raise UserError(f"{GRAPH_FILE}: differs from the steps: run make graph")
 
 
 if __name__ == "__main__":
