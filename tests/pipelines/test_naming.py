@@ -5,7 +5,7 @@ from pipelines.checking import faults
 from pipelines.naming import with_own_loops
 
 
-@dsl.component(base_image="image", install_kfp_package=False)
+@dsl.component(base_image="image:1", install_kfp_package=False)
 def said(word: str):
     print(word)
 
