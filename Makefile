@@ -40,7 +40,7 @@ data: $(VENV)/made ## obtain CORPUS (from its publisher, or FROM=path) and recor
 
 test: $(VENV)/made ## the tests; CORPORA=folder adds those on real speech
 	$(if $(CORPORA),,@echo "CORPORA is not set: tests on real speech are skipped and counted below")
-	OMP_NUM_THREADS=1 python -m pytest -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest -n $(JOBS) --dist loadfile --durations=20 --durations-min=10
 
 lint: $(VENV)/made ## style and common mistakes
 	ruff check .
