@@ -203,6 +203,27 @@ def _predict(*arguments: Any) -> None:
     predict(*arguments)
 
 
+def check_graph(path: Path, precision: str | None = None) -> str:
+    """What TensorRT 8.5 makes of each node of an ONNX file, as Markdown.
+
+    Args:
+        precision: of the engine; None is int8 where the file holds Q/DQ pairs, else fp32.
+
+    Raises:
+        UserError: TensorRT refuses a node or the file, or it is no ONNX file.
+    """
+    from speech_emotion.export.graph import read_graph
+    from speech_emotion.export.precision import report
+
+    found = report(read_graph(path), precision)
+    text = found.markdown(path.name)
+    if not found.sound:
+        print(text)
+        refused = len(found.faults) + len(found.refused)
+        raise UserError(f"{path}: TensorRT 8.5 refuses it ({refused} of its parts, above): export another graph")
+    return text.rstrip()
+
+
 def device_bundle(exported: Path, output: Path, source: str = "", key: Path | None = None) -> str:
     """Makes what a small device needs of an export: a folder, or an archive.
 
@@ -366,6 +387,11 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(
         act=lambda options: _predict(options.paths, options.model, options.format, options.windows, options.output)
     )
+
+    command = commands.add_parser("check-graph", help="what TensorRT 8.5 makes of each node of an ONNX file")
+    command.add_argument("file", type=Path)
+    command.add_argument("--precision", help="of the engine: fp32, fp16, int8, int8-calibrated")
+    command.set_defaults(act=lambda options: check_graph(options.file, options.precision))
 
     command = commands.add_parser("device-bundle", help="pack an export with its runtime for a small device")
     command.add_argument("output", type=Path, help="folder, or file that ends with .tar.gz")

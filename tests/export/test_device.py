@@ -1,6 +1,7 @@
 """The maker of device bundles."""
 
 import json
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -33,7 +34,23 @@ def test_a_bundle_holds_what_a_device_needs_and_its_checksums_are_those_of_sha25
     assert listed == sorted(set(found) - {"checksums.sha256"})
     subprocess.run(["sha256sum", "--check", "--quiet", "checksums.sha256"], cwd=made, check=True)
     assert json.loads((made / "bundle.json").read_text())["source"] == "models:/speech-emotion/3"
-    assert (made / "models/int8-trt.flags").read_text() == "--int8\n"
+    assert {"operators.json", "OPERATORS.md", "models/calibration.cache"} <= set(found)
+    assert (made / "models/fp32.flags").read_text() == "--onnx=models/fp32.onnx\n--noTF32\n"
+    assert (made / "models/int8-calibrated.flags").read_text().endswith("--calib=models/calibration.cache\n")
+
+
+def test_engines_of_one_file_share_it_and_name_it_in_their_flags(export, tmp_path):
+    made = make_device_bundle(export, tmp_path / "device")
+    assert sorted(path.name for path in (made / "models").glob("*.onnx")) == ["fp32.onnx", "int8-trt.onnx"]
+    variants = json.loads((made / "bundle.json").read_text())["variants"]
+    assert {name: one["file"] for name, one in variants.items()} == {
+        "fp32": "models/fp32.onnx",
+        "fp16": "models/fp32.onnx",
+        "int8-trt": "models/int8-trt.onnx",
+        "int8-calibrated": "models/fp32.onnx",
+    }
+    for name, one in variants.items():
+        assert (made / f"models/{name}.flags").read_text().splitlines()[0] == f"--onnx={one['file']}"
 
 
 def test_archives_of_one_export_are_the_same_bytes(export, tmp_path):
@@ -48,7 +65,8 @@ def test_archives_of_one_export_are_the_same_bytes(export, tmp_path):
 
 
 def test_further_variants_travel_with_their_flags(export, tmp_path):
-    extra = Variant("int8-cpu", export / "int8.onnx", "for the CPU", None)
+    shutil.copyfile(export / "int8.onnx", export / "cpu.onnx")
+    extra = Variant("int8-cpu", export / "cpu.onnx", "for the CPU", None)
     made = make_device_bundle(export, tmp_path / "d", [*exported_variants(export), extra], default="int8-cpu")
     described = json.loads((made / "bundle.json").read_text())
     assert described["variants"]["int8-cpu"] == {
@@ -87,6 +105,7 @@ def forget(export: Path) -> None:
         (remove("bundle.json"), r"bundle\.json: is not there: run the export step"),
         (remove("MODEL_CARD.md"), r"MODEL_CARD\.md: is not there: run the export step again"),
         (remove("int8.onnx"), r"int8\.onnx: is not there"),
+        (remove("calibration.cache"), r"calibration\.cache: is not there: run the export step again"),
         (damage, r"fp32\.onnx: is not the file that bundle\.json describes"),
         (forget, r"bundle\.json: temperature: is missing"),
         (lambda export: (export / "bundle.json").write_text("{"), r"bundle\.json: is damaged"),

@@ -124,3 +124,60 @@ def test_table_is_plain_data_with_a_verdict_for_each_operator():
             "ScaledTanh",
         }
     )
+
+
+def int64(name, *values):
+    return name, np.array(values, np.int64)
+
+
+def test_whole_numbers_beyond_int32_are_refused_but_as_the_end_of_a_slice():
+    reshape = model(node("Reshape", "s"), constants=[int64("s", 2**40)])
+    assert "s holds 1099511627776, which is beyond INT32" in list(faults(reshape))[-1]
+    ends = [int64("from", 0), int64("to", 2**63 - 1), int64("axes", 2)]
+    assert not list(faults(model(node("Slice", "from", "to", "axes"), constants=ends)))
+
+
+def test_type_that_tensorrt_does_not_know_is_named():
+    assert "type DOUBLE: must be one of" in only(faults(model(node("Relu"), kind=TensorProto.DOUBLE)))
+
+
+def pair(tensor, scale, axis=0):
+    """A quantised and dequantised tensor, and what it needs."""
+    of, less, more = [f"{tensor}-scale", f"{tensor}-zero"], f"{tensor}-q", f"{tensor}-d"
+    zero = np.zeros(np.shape(scale), np.int8)
+    nodes = [
+        helper.make_node("QuantizeLinear", [tensor, *of], [less], name=less, axis=axis),
+        helper.make_node("DequantizeLinear", [less, *of], [more], name=more, axis=axis),
+    ]
+    return nodes, [(of[0], np.array(scale, np.float32)), (of[1], zero)]
+
+
+@pytest.mark.parametrize(("transposed", "axis", "legal"), [(1, 0, True), (1, 1, False), (0, 1, True), (0, 0, False)])
+def test_scales_of_weights_lie_along_their_output_channels(transposed, axis, legal):
+    nodes, constants = pair("w", [0.1] * 4, axis)
+    gemm = helper.make_node("Gemm", ["x", "w-d"], ["y"], name="gemm", transB=transposed)
+    made = model(*nodes, gemm, shape=(1, 4), constants=[*constants, ("w", np.ones((4, 4), np.float32))])
+    found = list(faults(made))
+    assert (not found) == legal
+    assert legal or f"must be axis {0 if transposed else 1}, its output channels" in found[0]
+
+
+def test_an_activation_has_one_scale():
+    nodes, constants = pair("x", [0.1] * 4, axis=1)
+    relu = helper.make_node("Relu", ["x-d"], ["y"], name="relu")
+    assert "has several scales for an activation" in only(faults(model(*nodes, relu, constants=constants)))
+
+
+def test_only_dequantisation_reads_int8():
+    nodes, constants = pair("x", 0.1)
+    stray = helper.make_node("MaxPool", ["x-q"], ["p"], name="pool", kernel_shape=[2, 2])
+    relu = helper.make_node("Relu", ["x-d"], ["y"], name="relu")
+    found = list(faults(model(*nodes, stray, relu, shape=(1, 1, 4, 8), constants=constants)))
+    assert found[0] == "QuantizeLinear x-q: MaxPool pool reads its INT8: only DequantizeLinear may"
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.inf])
+def test_a_scale_that_is_no_scale_is_refused(scale):
+    nodes, constants = pair("x", scale)
+    relu = helper.make_node("Relu", ["x-d"], ["y"], name="relu")
+    assert "its scale must be positive and finite" in next(faults(model(*nodes, relu, constants=constants)))

@@ -101,7 +101,13 @@ def test_chosen_system_becomes_two_checked_models_and_a_bundle(inputs, tmp_path)
     assert bundle["labels"] == list(LABELS)
     assert (bundle["sample_rate"], bundle["licences"], bundle["level"]) == (16000, ["CC0-1.0"], {"kind": "none"})
     assert bundle["temperature"] == 1.25
-    assert bundle["sha256"].pop("likeness.json") == sha256_file(tmp_path / "out" / "likeness.json")
+    for name in ("likeness.json", "calibration.cache"):
+        assert bundle["sha256"].pop(name) == sha256_file(tmp_path / "out" / name)
+    engines = json.loads((tmp_path / "out" / "operators.json").read_text())
+    assert all(one["sound"] for one in engines.values())
+    assert [row["name"] for row in engines["int8-trt"]["nodes"]] == [
+        node.name for node in onnx.load(tmp_path / "out" / "int8.onnx").graph.node
+    ]
     for name, digest in bundle["sha256"].items():
         model = onnx.load(tmp_path / "out" / name)
         assert sha256_file(tmp_path / "out" / name) == digest
@@ -131,7 +137,8 @@ def test_two_runs_write_the_same_bytes(inputs, tmp_path):
     run(inputs, tmp_path / "one")
     run(inputs, tmp_path / "two")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == ["MODEL_CARD.md", "bundle.json", "check.json", "fp32.onnx", "int8.onnx", "likeness.json"]
+    cards = ["MODEL_CARD.md", "OPERATORS.md", "bundle.json", "calibration.cache", "check.json"]
+    assert names == [*cards, "fp32.onnx", "int8.onnx", "likeness.json", "operators.json"]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 

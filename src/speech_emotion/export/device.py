@@ -20,7 +20,8 @@ from typing import Any
 from speech_emotion.corpora.synthesis import Line, write_lines
 from speech_emotion.corpora.synthesis_prosody import EMOTIONS
 from speech_emotion.errors import UserError
-from speech_emotion.export.files import BUNDLE, CARD, FP32, INT8, LIKENESS
+from speech_emotion.export.engines import ENGINES, reports, write_reports
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, INT8, LIKENESS
 from speech_emotion.store.atomic import atomic_file, atomic_folders
 from speech_emotion.store.hashing import sha256_file
 
@@ -29,7 +30,7 @@ CHECKSUMS, SIGNATURE = "checksums.sha256", "signature"
 NAMESPACE = "speech-emotion-bundle"  # of the signature
 RUNTIME = "speech_emotion_jetson"
 ARCHIVE = ".tar.gz"
-SCRIPTS = ("run", "build_engine.sh")  # can be executed; the other bundled file is requirements.txt
+SCRIPTS = ("run", "build_engine.sh")  # those of the bundled files that can be executed
 COPIED = (  # from the export's bundle.json
     "system", "title", "paper", "labels", "input", "output", "sample_rate", "level", "window_samples", "hop_samples",
     "frame_hop_samples", "temperature", "parameters", "corpora", "licences", "synthetic",
@@ -43,23 +44,22 @@ class Variant:
     """One form of the model on the device.
 
     Attributes:
-        name: such as "int8-trt"; the file becomes models/<name>.onnx.
-        file: the ONNX file.
+        name: such as "int8-trt"; what TensorRT makes of it becomes engines/<name>.plan.
+        file: the ONNX file; several variants may share one.
         description: a line for people.
-        flags: of trtexec for TensorRT's engine, precisions included; None where this form is not for TensorRT.
+        precision: of TensorRT's engine, one of precision.PRECISIONS; None where this form is not for TensorRT.
     """
 
     name: str
     file: Path
     description: str
-    flags: tuple[str, ...] | None
+    precision: str | None
 
 
 def exported_variants(exported: Path) -> list[Variant]:
     """The forms that the export step writes."""
     return [
-        Variant("fp32", exported / FP32, "32-bit floats; what the figures of the model card stand for", ()),
-        Variant("int8-trt", exported / INT8, "8-bit convolutions and dense layers for TensorRT", ("--int8",)),
+        Variant(name, exported / engine.file, engine.description, engine.precision) for name, engine in ENGINES.items()
     ]
 
 
@@ -121,11 +121,16 @@ def _fill(
     if default not in {variant.name for variant in variants}:
         raise UserError(f"default = {default}: is none of the variants: name one of them")
     (folder / "models").mkdir()
-    for variant in variants:
-        shutil.copyfile(variant.file, folder / f"models/{variant.name}.onnx")
-        if variant.flags is not None:
-            text = "".join(f"{flag}\n" for flag in variant.flags)
-            (folder / f"models/{variant.name}.flags").write_text(text, encoding="utf-8")
+    files = _copy_models(folder, variants)
+    found = reports({one.name: (one.file, one.precision) for one in variants if one.precision is not None})
+    for name, report in found.items():
+        flags = [f"--onnx={files[name]}", *report.flags()]
+        if report.precision == "int8-calibrated":
+            shutil.copyfile(exported / CALIBRATION, folder / "models" / CALIBRATION)
+            flags.append(f"--calib=models/{CALIBRATION}")
+        text = "".join(f"{flag}\n" for flag in flags)
+        (folder / f"models/{name}.flags").write_text(text, encoding="utf-8")
+    write_reports(folder, found)
     for name in (LIKENESS, CARD):
         shutil.copyfile(exported / name, folder / name)
     bundled = resources.files("speech_emotion.export").joinpath("bundled")
@@ -143,9 +148,9 @@ def _fill(
             **{name: description[name] for name in COPIED},
             "variants": {
                 variant.name: {
-                    "file": f"models/{variant.name}.onnx",
+                    "file": files[variant.name],
                     "description": variant.description,
-                    "tensorrt": variant.flags is not None,
+                    "tensorrt": variant.precision is not None,
                 }
                 for variant in variants
             },
@@ -160,6 +165,16 @@ def _fill(
         _sign(folder / CHECKSUMS, folder / SIGNATURE, key)
 
 
+def _copy_models(folder: Path, variants: Sequence[Variant]) -> dict[str, str]:
+    """Copies each file once, under the name of the first variant that takes it; returns the place of each variant's."""
+    taken: dict[Path, str] = {}
+    for variant in variants:
+        if variant.file not in taken:
+            taken[variant.file] = f"models/{variant.name}.onnx"
+            shutil.copyfile(variant.file, folder / taken[variant.file])
+    return {variant.name: taken[variant.file] for variant in variants}
+
+
 def _description(exported: Path) -> dict[str, Any]:
     """bundle.json of the export, whose files are those that it describes."""
     path = exported / BUNDLE
@@ -171,7 +186,7 @@ def _description(exported: Path) -> dict[str, Any]:
         raise UserError(f"{path}: is damaged ({error}): run the export step again (dvc repro)") from None
     if missing := [name for name in (*COPIED, "sha256") if name not in description]:
         raise UserError(f"{path}: {missing[0]}: is missing: run the export step again (dvc repro)")
-    for name in (FP32, INT8, LIKENESS, CARD):
+    for name in (FP32, INT8, LIKENESS, CALIBRATION, CARD):
         if not (exported / name).is_file():
             raise UserError(f"{exported / name}: is not there: run the export step again (dvc repro)")
     for name, expected in description["sha256"].items():

@@ -11,12 +11,14 @@ from tempfile import TemporaryDirectory
 import onnx
 import onnxruntime as ort
 import torch
+from google.protobuf.message import DecodeError
 from torch import nn
 
 from speech_emotion.errors import UserError
 
 INPUT = "waveform"
 OUTPUT = "probabilities"
+FRONT_END = "/front-end"  # the names of nodes that compute features begin so, in the file and in the device's engine
 REFUSALS = (
     torch.onnx.errors.OnnxExporterError,
     onnx.checker.ValidationError,
@@ -116,14 +118,17 @@ def _folded(model: bytes) -> onnx.ModelProto:
 
 
 def _split(model: onnx.ModelProto) -> frozenset[str]:
-    """Drops the probes from the outputs; returns the names of the nodes that compute them."""
+    """Drops the probes from the outputs; names the nodes that compute them by FRONT_END, and returns the names."""
     probabilities, *probes = model.graph.output
     before = _upstream(model, (probe.name for probe in probes))
     for probe in probes:
         model.graph.output.remove(probe)
     if probabilities.name != OUTPUT:
         rename(model, probabilities.name, OUTPUT)
-    return before
+    for node in model.graph.node:
+        if node.name in before:
+            node.name = f"{FRONT_END}/{node.name.removeprefix('/')}"
+    return frozenset(f"{FRONT_END}/{name.removeprefix('/')}" for name in before)
 
 
 def _upstream(model: onnx.ModelProto, tensors: Iterable[str]) -> frozenset[str]:
@@ -172,6 +177,23 @@ def plain(model: onnx.ModelProto) -> onnx.ModelProto:
 def serialise(model: onnx.ModelProto) -> bytes:
     """The model's bytes; equal models give equal bytes."""
     return model.SerializeToString(deterministic=True)
+
+
+def read_graph(path: Path) -> onnx.ModelProto:
+    """An ONNX file.
+
+    Raises:
+        UserError: it is not there, or is no ONNX file.
+    """
+    try:
+        model = onnx.load(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}): name an ONNX file") from None
+    except DecodeError:
+        raise UserError(f"{path}: is no ONNX file: name one, such as artifacts/export/int8.onnx") from None
+    if not model.graph.node:
+        raise UserError(f"{path}: holds no graph: name an ONNX file, such as artifacts/export/int8.onnx")
+    return model
 
 
 def session_options() -> ort.SessionOptions:

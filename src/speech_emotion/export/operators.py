@@ -6,6 +6,7 @@ Source: onnx/onnx-tensorrt, branch 8.5-GA, docs/operators.md; kept as data in te
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -39,6 +40,10 @@ CONSTANT_INPUTS = {
     "TopK": ((1, "K"),),
     "Unsqueeze": ((1, "axes"),),
 }
+PAIR = ("QuantizeLinear", "DequantizeLinear")
+OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1}  # of weights; of Gemm it depends on transB
+INT32 = np.iinfo(np.int32)
+CLAMPED = ("Slice",)  # an end beyond INT32 means as far as there is
 RESIZE_COORDINATES = (
     "half_pixel",
     "pytorch_half_pixel",
@@ -52,6 +57,43 @@ RESIZE_COORDINATES = (
 def table() -> dict[str, Any]:
     """The facts: `opset_max` and, for each operator, `supported`, `types` and `restrictions`."""
     return json.loads(resources.files("speech_emotion.export").joinpath(TABLE).read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A node as the device's parser sees it.
+
+    Attributes:
+        node: of the graph.
+        faults: why TensorRT 8.5 refuses it; empty where it does not.
+        kind: type of its first output as TensorRT names it, such as FP32; None where unknown.
+        narrowed: it reads or gives INT64, which becomes INT32.
+    """
+
+    node: onnx.NodeProto
+    faults: tuple[str, ...]
+    kind: str | None
+    narrowed: bool
+
+    @property
+    def name(self) -> str:
+        """Of the node, or of its first output where it has none."""
+        return self.node.name or self.node.output[0]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A graph as the device's parser sees it: what is wrong with the file as a whole, and each node in its order."""
+
+    faults: tuple[str, ...]
+    nodes: tuple[Inspected, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Every fault, one line each."""
+        yield from self.faults
+        for one in self.nodes:
+            for fault in one.faults:
+                yield f"{one.node.op_type} {one.name}: {fault}"
 
 
 def check_operators(model: onnx.ModelProto) -> dict[str, int]:
@@ -70,6 +112,20 @@ def check_operators(model: onnx.ModelProto) -> dict[str, int]:
 
 def faults(model: onnx.ModelProto) -> Iterator[str]:
     """What of a graph TensorRT 8.5 does not read, one line each."""
+    yield from inspect(model).lines()
+
+
+def inspect(model: onnx.ModelProto) -> Inspection:
+    """Looks at a graph and at each of its nodes."""
+    found = list(_of_the_file(model))
+    try:
+        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        found.append(f"shapes: {str(error).splitlines()[0]}")
+    return Inspection(tuple(found), tuple(_Checked(model.graph).inspected()))
+
+
+def _of_the_file(model: onnx.ModelProto) -> Iterator[str]:
     if model.ir_version > IR_VERSION:
         yield f"ir_version = {model.ir_version}: must be at most {IR_VERSION}"
     for entry in model.opset_import:
@@ -81,11 +137,6 @@ def faults(model: onnx.ModelProto) -> Iterator[str]:
         shape = value.type.tensor_type.shape.dim
         if any(not dim.HasField("dim_value") for dim in shape):
             yield f"{value.name}: its shape is not fixed: export for one window"
-    try:
-        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except onnx.shape_inference.InferenceError as error:
-        yield f"shapes: {str(error).splitlines()[0]}"
-    yield from _Checked(model.graph).faults()
 
 
 class _Checked:
@@ -98,11 +149,16 @@ class _Checked:
             if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
                 self.constants[node.output[0]] = node.attribute[0].t
         self.types = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)}
+        self.makers = {output: node for node in graph.node for output in node.output}
+        self.users: dict[str, list[onnx.NodeProto]] = {}
+        for node in graph.node:
+            for name in node.input:
+                self.users.setdefault(name, []).append(node)
 
-    def faults(self) -> Iterator[str]:
+    def inspected(self) -> Iterator[Inspected]:
         for node in self.nodes:
-            for fault in self._of(node):
-                yield f"{node.op_type} {node.name or node.output[0]}: {fault}"
+            narrowed = any(self._element(name) == TensorProto.INT64 for name in (*node.input, *node.output))
+            yield Inspected(node, tuple(self._of(node)), self._type(node.output[0]), narrowed)
 
     def _of(self, node: onnx.NodeProto) -> Iterator[str]:
         entry = table()["operators"].get(node.op_type)
@@ -113,24 +169,39 @@ class _Checked:
             cure = "lower export.opset" if node.op_type == "LayerNormalization" else "build the layer from others"
             yield f"TensorRT 8.5 has no such operator: {cure}"
             return
-        kind = self._type(next(iter(node.input), "") or node.output[0])
-        if kind is None:
+        tensor = next(iter(node.input), "") or node.output[0]
+        kind, element = self._type(tensor), self._element(tensor)
+        if element is None:
             yield "the type of its input is unknown"
-        elif kind not in entry["types"]:
-            yield f"type {kind}: must be one of {', '.join(entry['types'])}"
+        elif kind is None or kind not in entry["types"]:
+            yield f"type {kind or TensorProto.DataType.Name(element)}: must be one of {', '.join(entry['types'])}"
         if any(attribute.type in (attribute.GRAPH, attribute.GRAPHS) for attribute in node.attribute):
             yield "holds graphs of its own: export a classifier without branches and loops"
         for place, name in CONSTANT_INPUTS.get(node.op_type, ()):
             if place < len(node.input) and node.input[place] and node.input[place] not in self.constants:
                 yield f"{name} must be an initializer"
+        if node.op_type not in CLAMPED:
+            yield from self._beyond_int32(node)
         check = getattr(self, f"_{node.op_type.lower()}", None)
         if check is not None:
             yield from check(node, {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute})
 
-    def _type(self, tensor: str) -> str | None:
+    def _beyond_int32(self, node: onnx.NodeProto) -> Iterator[str]:
+        for name in node.input:
+            if name in self.constants and self.constants[name].data_type == TensorProto.INT64:
+                values = numpy_helper.to_array(self.constants[name])
+                beyond = values[(values < INT32.min) | (values > INT32.max)]
+                if beyond.size:
+                    yield f"{name} holds {beyond.flat[0]}, which is beyond INT32: keep it smaller"
+
+    def _element(self, tensor: str) -> int | None:
+        """Its type as ONNX numbers it."""
         if tensor in self.constants:
-            return TYPE_NAMES.get(self.constants[tensor].data_type)
-        return TYPE_NAMES.get(self.types[tensor].elem_type) if tensor in self.types else None
+            return self.constants[tensor].data_type
+        return (self.types[tensor].elem_type or None) if tensor in self.types else None
+
+    def _type(self, tensor: str) -> str | None:
+        return TYPE_NAMES.get(self._element(tensor))
 
     def _rank(self, tensor: str) -> int | None:
         if tensor in self.constants:
@@ -153,8 +224,35 @@ class _Checked:
             zero = numpy_helper.to_array(self.constants[node.input[2]])
             if zero.dtype != np.int8 or zero.any():
                 yield "its zero point must be an int8 zero"
+        yield from self._scales(node, attributes)
+        if node.op_type == "QuantizeLinear":
+            for user in self.users.get(node.output[0], ()):
+                if user.op_type != "DequantizeLinear":
+                    yield f"{user.op_type} {user.name} reads its INT8: only DequantizeLinear may"
 
     _dequantizelinear = _quantizelinear
+
+    def _scales(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
+        """One scale for an activation; for weights one, or one an output channel."""
+        if node.input[1] not in self.constants:
+            return  # told of already
+        scale = numpy_helper.to_array(self.constants[node.input[1]])
+        if not (np.isfinite(scale) & (scale > 0)).all():
+            yield "its scale must be positive and finite"
+        if scale.size == 1 or node.op_type == "QuantizeLinear":
+            return
+        source = self.makers.get(node.input[0])
+        if node.input[0] not in self.constants and (source is None or source.input[0] not in self.constants):
+            yield "has several scales for an activation: give it one"
+            return
+        for user in self.users.get(node.output[0], ()):
+            axis = OUTPUT_AXIS.get(user.op_type)
+            if user.op_type == "Gemm":
+                axis = 0 if any(item.name == "transB" and item.i for item in user.attribute) else 1
+            if axis is not None and attributes.get("axis", 1) != axis:
+                yield f"its scales lie along axis {attributes.get('axis', 1)} of the weights of {user.op_type} " + (
+                    f"{user.name}: must be axis {axis}, its output channels"
+                )
 
     def _lstm(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
         if attributes.get("input_forget", 0):

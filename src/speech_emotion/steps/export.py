@@ -12,9 +12,11 @@ from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.results import read_result
 from speech_emotion.export.bundle import describe
+from speech_emotion.export.calibration import calibration_cache
 from speech_emotion.export.card import Facts, model_card
 from speech_emotion.export.check import compare, exported_probabilities, trained_probabilities
-from speech_emotion.export.files import BUNDLE, CARD, CHECK, FP32, INT8, LIKENESS
+from speech_emotion.export.engines import exported_reports, write_reports
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, CHECK, FP32, INT8, LIKENESS
 from speech_emotion.export.graph import export_graph, serialise
 from speech_emotion.export.operators import check_operators
 from speech_emotion.export.quantise import quantise, quantised_layers
@@ -32,7 +34,8 @@ from speech_emotion.systems.catalogue import DEFINITION, load_system
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes fp32.onnx, int8.onnx, likeness.json, check.json, bundle.json and MODEL_CARD.md.
+    """Writes fp32.onnx, int8.onnx, calibration.cache, likeness.json, check.json, bundle.json, MODEL_CARD.md, and what
+    TensorRT makes of each node (operators.json, OPERATORS.md).
 
     Where no system can be deployed, check.json says so and is alone.
 
@@ -79,7 +82,9 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     chosen = json.loads((inputs["selected"] / "best.json").read_text(encoding="utf-8"))
     likeness = _likeness(utterances, ids, waveforms, system.definition.sample_rate, params, recorder)
     _write_json(folder / LIKENESS, likeness.to_json())
-    sha256 = {name: sha256_file(folder / name) for name in (*models, LIKENESS)}
+    write_text(folder / CALIBRATION, calibration_cache(graph, calibration))
+    write_reports(folder, exported_reports(folder))
+    sha256 = {name: sha256_file(folder / name) for name in (*models, LIKENESS, CALIBRATION)}
     _write_json(folder / CHECK, check)
     bundle = describe(system, params.preprocess.level_dbfs, chosen["temperature"], utterances, sha256)
     _write_json(folder / BUNDLE, bundle)

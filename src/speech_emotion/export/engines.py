@@ -1,0 +1,63 @@
+"""The engines that TensorRT can make of an export, and the reports on what it makes of their nodes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from speech_emotion.export.files import FP32, INT8, OPERATORS, OPERATORS_CARD
+from speech_emotion.export.graph import read_graph
+from speech_emotion.export.precision import Report, report
+from speech_emotion.store.atomic import write_text
+
+HEAD = """# What TensorRT 8.5 makes of each node
+
+By the table of its ONNX parser; no TensorRT was asked. Names are those of the ONNX nodes, and of the engine's layers.
+"""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to make an engine.
+
+    Attributes:
+        file: of the export.
+        precision: one of precision.PRECISIONS.
+        description: a line for people.
+    """
+
+    file: str
+    precision: str
+    description: str
+
+
+ENGINES = {
+    "fp32": Engine(FP32, "fp32", "32-bit floats; what the figures of the model card stand for"),
+    "fp16": Engine(FP32, "fp16", "16-bit floats behind the front-end; for TensorRT alone (elsewhere it is fp32)"),
+    "int8-trt": Engine(INT8, "int8", "8-bit convolutions and dense layers for TensorRT"),
+    "int8-calibrated": Engine(
+        FP32, "int8-calibrated", "8-bit convolutions by calibration cache; for TensorRT alone (elsewhere it is fp32)"
+    ),
+}
+
+
+def reports(models: Mapping[str, tuple[Path, str]]) -> dict[str, Report]:
+    """The report on each engine: name -> (ONNX file, precision).
+
+    Raises:
+        UserError: a graph does not suit its precision.
+    """
+    return {name: report(read_graph(file), precision) for name, (file, precision) in models.items()}
+
+
+def exported_reports(exported: Path) -> dict[str, Report]:
+    """The reports on the engines of an export."""
+    return reports({name: (exported / engine.file, engine.precision) for name, engine in ENGINES.items()})
+
+
+def write_reports(folder: Path, found: Mapping[str, Report]) -> None:
+    """Writes them as operators.json and, for people, as OPERATORS.md."""
+    data = {name: one.to_json() for name, one in found.items()}
+    write_text(folder / OPERATORS, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    text = "\n".join([HEAD, *(one.markdown(name) for name, one in found.items())])
+    write_text(folder / OPERATORS_CARD, text)
