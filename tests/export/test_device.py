@@ -50,6 +50,7 @@ def test_engines_of_one_file_share_it_and_name_it_in_their_flags(export, tmp_pat
         "int8-calibrated": "models/fp32.onnx",
     }
     for name, one in variants.items():
+        assert one["engine_only"] == (name in ("fp16", "int8-calibrated"))
         assert (made / f"models/{name}.flags").read_text().splitlines()[0] == f"--onnx={one['file']}"
 
 
@@ -73,6 +74,7 @@ def test_further_variants_travel_with_their_flags(export, tmp_path):
         "file": "models/int8-cpu.onnx",
         "description": "for the CPU",
         "tensorrt": False,
+        "engine_only": False,
     }
     assert described["default"] == "int8-cpu"
     assert not (made / "models/int8-cpu.flags").exists()

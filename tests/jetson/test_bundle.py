@@ -26,7 +26,7 @@ def test_a_bundle_tells_what_the_model_expects(made):
         assert bundle.labels == LABELS
         assert (bundle.sample_rate, bundle.window_samples, bundle.hop_samples) == (RATE, WINDOW, HOP)
         assert (bundle.frame_hop_samples, bundle.level, bundle.temperature) == (STEP, "none", 1.0)
-        assert list(bundle.variants) == ["fp32", "int8-trt"]
+        assert list(bundle.variants) == ["fp32", "fp16", "int8-trt", "int8-calibrated"]
         assert bundle.variant(None).name == "fp32"
         assert all(path.is_file() for path in (bundle.likeness, *bundle.samples))
 
@@ -77,7 +77,7 @@ def test_a_link_that_leads_out_of_the_bundle_is_refused(device, tmp_path):
         ({"temperature": 0}, "temperature = 0: must lie within"),
         ({"temperature": "hot"}, "temperature = .*must lie within"),
         ({"level": {"kind": "loud"}}, "level = .*must be one of none, peak, rms"),
-        ({"default": "int4"}, 'default = "int4": must be one of the variants fp32, int8-trt'),
+        ({"default": "int4"}, 'default = "int4": must be one of the variants fp32, fp16, int8-trt'),
         ({"variants": {}}, "must be one of the variants"),
         ({"variants": {"fp32": {"file": "../model.onnx"}}}, "is not among the checksums"),
         ({"likeness": "other.json"}, "'other.json' is not among the checksums"),
@@ -144,7 +144,8 @@ def test_a_model_whose_answers_are_no_probabilities_is_refused(device):
     [
         ({"threads": 0}, "--threads = 0: must be 1 or more"),
         ({"backend": "cuda"}, "CUDAExecutionProvider: is not part of this onnxruntime"),
-        ({"variant": "int4"}, "--variant = int4: is not in this bundle: choose among fp32, int8-trt"),
+        ({"variant": "int4"}, "--variant = int4: is not in this bundle: choose among fp32, fp16, int8-trt"),
+        ({"variant": "fp16"}, r"--variant = fp16: is for TensorRT's engine alone: run \./build_engine\.sh fp16"),
         ({"backend": "engine"}, r"engines/fp32\.plan: is not there: run sh build_engine\.sh"),
     ],
 )

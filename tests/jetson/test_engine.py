@@ -15,7 +15,6 @@ from speech_emotion_jetson.errors import UserError
 
 TRTEXEC = """#!/bin/sh
 for argument; do case $argument in --saveEngine=*) echo plan > "${argument#--saveEngine=}" ;; esac; done
-echo "$@" > asked
 """
 
 
@@ -29,36 +28,12 @@ def built(device, tmp_path):
     return device
 
 
-def test_the_script_builds_each_variant_with_its_flags_and_notes_what_it_was_made_of(built):
-    assert (built / "asked").read_text().split() == [
-        "--onnx=models/int8-trt.onnx",
-        "--saveEngine=engines/int8-trt.plan.new",
-        "--profilingVerbosity=detailed",
-        "--int8",
-    ]
+def test_every_engine_that_the_script_built_fits_its_variant(built):
     with opened(built) as bundle:  # engines do not count as changes of the bundle
         for variant in bundle.variants.values():
             assert engine.check_plan(variant) == built / f"engines/{variant.name}.plan"
             note = json.loads((built / f"engines/{variant.name}.json").read_text())
             assert note["onnx_sha256"] == sha256_file(variant.path)
-
-
-def test_the_script_refuses_a_damaged_bundle(device, tmp_path):
-    (device / "models/fp32.onnx").write_bytes(b"other")
-    (tmp_path / "trtexec").write_text(TRTEXEC)
-    (tmp_path / "trtexec").chmod(0o755)
-    environment = {"PATH": os.environ["PATH"], "TRTEXEC": str(tmp_path / "trtexec")}
-    finished = subprocess.run(["sh", device / "build_engine.sh"], env=environment, capture_output=True, text=True)
-    assert finished.returncode != 0
-    assert "models/fp32.onnx: FAILED" in finished.stdout
-    assert not (device / "engines").exists()
-
-
-def test_the_script_names_the_cure_where_there_is_no_trtexec(device):
-    finished = subprocess.run(["sh", device / "build_engine.sh"], capture_output=True, text=True)
-    if finished.returncode == 0:
-        pytest.skip("trtexec is installed")
-    assert "trtexec: is not there: apt-get install libnvinfer-bin" in finished.stderr
 
 
 def test_a_plan_of_another_model_is_refused(built):

@@ -121,4 +121,9 @@ def load_backend(bundle: Bundle, variant: Variant, backend: str = "auto", thread
         backend = "engine" if is_usable(variant) else "cpu"
     if backend == "engine":
         return EngineBackend(bundle, variant)
+    if variant.engine_only:
+        raise UserError(
+            f"--variant = {variant.name}: is for TensorRT's engine alone: run ./build_engine.sh {variant.name}, then "
+            "--backend engine; or take --variant fp32"
+        )
     return OnnxBackend(bundle, variant, PROVIDERS[backend], threads)

@@ -31,12 +31,14 @@ class Variant:
         path: of the ONNX file.
         description: a line for people.
         engine: where build_engine.sh writes TensorRT's plan, or None where this form is not for TensorRT.
+        engine_only: the file itself is another variant's; its own precision it has as an engine alone.
     """
 
     name: str
     path: Path
     description: str
     engine: Path | None
+    engine_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,13 @@ class _Reader:
         if kind not in LEVELS or not isinstance(dbfs, (int, float)) or not -100 <= dbfs <= 0:
             self._refuse("level", f"must be one of {', '.join(LEVELS)} at -100 to 0 dBFS")
         variants = {
-            name: Variant(name, self._file(one["file"]), str(one.get("description", "")), self._engine(name, one))
+            name: Variant(
+                name,
+                self._file(one["file"]),
+                str(one.get("description", "")),
+                self._engine(name, one),
+                one.get("engine_only") is True,
+            )
             for name, one in self._take("variants", dict).items()
             if isinstance(one, dict) and "file" in one
         }

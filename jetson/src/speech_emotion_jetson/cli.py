@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ from speech_emotion_jetson.bundle import Bundle, opened
 from speech_emotion_jetson.errors import UserError
 from speech_emotion_jetson.recogniser import HALF_LIFE, Recogniser
 from speech_emotion_jetson.report import FORMS, ROWS
+from speech_emotion_jetson.timing import measure
+from speech_emotion_jetson.timing import shown as timed
 from speech_emotion_jetson.wav import WIDTHS
 
 
@@ -61,6 +64,10 @@ def _run(bundle: Bundle, options: argparse.Namespace) -> int:
         elif options.command == "folder":
             found = commands.audio_below(options.path)
             commands.answer_files(recogniser, found, options.format, options.rows, options.output)
+        elif options.command == "time":
+            found = {"variant": bundle.variant(options.variant).name, "threads": options.threads}
+            found.update(measure(recogniser, options.paths, options.repeat))
+            print(json.dumps(found) if options.json else timed(found))
         elif options.command == "stream":
             commands.answer_stream(recogniser, options.rate, options.channels, options.encoding, options.format)
         elif options.command == "mic":
@@ -119,6 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("paths", type=Path, nargs="+", metavar="FILE")
     many = subparsers.add_parser("folder", parents=[model, whole], help="answer for all audio files of a folder")
     many.add_argument("path", type=Path, metavar="FOLDER")
+    clock = subparsers.add_parser("time", parents=[model], help="how long answers take here, and how much memory")
+    clock.add_argument("paths", type=Path, nargs="+", metavar="FILE")
+    clock.add_argument("--repeat", type=int, default=100, help="answers to each recording (100)")
+    clock.add_argument("--json", action="store_true", help="one line for programs")
     stream = subparsers.add_parser("stream", parents=[model, written], help="answer for raw samples on standard input")
     stream.add_argument("--rate", type=int, default=16000, help="Hz (16000)")
     stream.add_argument("--channels", type=int, default=1, help="interleaved (1)")

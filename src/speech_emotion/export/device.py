@@ -151,6 +151,7 @@ def _fill(
                     "file": files[variant.name],
                     "description": variant.description,
                     "tensorrt": variant.precision is not None,
+                    "engine_only": files[variant.name] != f"models/{variant.name}.onnx",
                 }
                 for variant in variants
             },

@@ -33,11 +33,9 @@ class Engine:
 
 ENGINES = {
     "fp32": Engine(FP32, "fp32", "32-bit floats; what the figures of the model card stand for"),
-    "fp16": Engine(FP32, "fp16", "16-bit floats behind the front-end; for TensorRT alone (elsewhere it is fp32)"),
+    "fp16": Engine(FP32, "fp16", "16-bit floats behind the front-end, for TensorRT"),
     "int8-trt": Engine(INT8, "int8", "8-bit convolutions and dense layers for TensorRT"),
-    "int8-calibrated": Engine(
-        FP32, "int8-calibrated", "8-bit convolutions by calibration cache; for TensorRT alone (elsewhere it is fp32)"
-    ),
+    "int8-calibrated": Engine(FP32, "int8-calibrated", "8-bit convolutions by calibration cache, for TensorRT"),
 }
 
 

@@ -1,0 +1,63 @@
+"""How long answers take on this machine: recordings are answered again and again, from their samples to the label."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy as np
+
+from speech_emotion_jetson.errors import UserError
+from speech_emotion_jetson.recogniser import Recogniser
+
+WARM_UP = 3  # answers to each recording that are not counted: caches fill, clocks rise
+PERCENTILES = (50, 90, 99)
+
+
+def measure(recogniser: Recogniser, paths: Sequence[Path], repeat: int) -> dict[str, Any]:
+    """Times the answers to recordings, reading included.
+
+    Args:
+        repeat: how often each recording is answered.
+
+    Returns:
+        backend, answers, seconds (mean length of a recording), milliseconds ("total" and "model": p50, p90,
+        p99) and peak_megabytes of this process.
+
+    Raises:
+        UserError: nothing to measure, or a recording cannot be read.
+    """
+    if repeat < 1:
+        raise UserError(f"--repeat = {repeat}: must be 1 or more")
+    spent: dict[str, list[float]] = {"total": [], "model": []}
+    seconds = []
+    for path in paths:
+        for turn in range(WARM_UP + repeat):
+            said = recogniser.predict_file(path)
+            if turn >= WARM_UP:
+                for name, values in spent.items():
+                    values.append(said.milliseconds[name])
+        seconds.append(said.seconds)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "backend": recogniser.backend.name,
+        "answers": len(spent["total"]),
+        "seconds": float(np.mean(seconds)),
+        "milliseconds": {
+            name: {f"p{share}": float(np.percentile(values, share)) for share in PERCENTILES}
+            for name, values in spent.items()
+        },
+        "peak_megabytes": peak / 1e6,
+    }
+
+
+def shown(found: dict[str, Any]) -> str:
+    """The same, with the variant's name, for a terminal."""
+    made = f"{found['answers']} answers, recordings of {found['seconds']:.2f} s on average"
+    lines = [f"{found['variant']} on {found['backend']}: {made}"]
+    for name, values in found["milliseconds"].items():
+        lines.append(f"{name:<6}" + "".join(f"  {share} {value:8.2f} ms" for share, value in values.items()))
+    lines.append(f"memory  {found['peak_megabytes']:.0f} MB at most")
+    return "\n".join(lines)
