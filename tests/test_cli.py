@@ -427,3 +427,18 @@ def test_device_bundle_without_an_export_names_the_cure(project, capsys):
     assert cli.main(["device-bundle", "device"]) == 1
     assert capsys.readouterr().err.startswith("error: artifacts/export/bundle.json: is not there: run the export step")
     assert not Path("device").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["out", "--register"], "--register: needs a registered model: add --model models:/"),
+        (["out", "--model", "models:/a@b", "--from", "x"], "--model = models:/a@b: comes from the registry: leave out"),
+        (["--model", "models:/a@b"], "output: is missing: name a folder or a .tar.gz, or add --register"),
+        (["out", "--model", "models:/a@b"], "mlflow.db: is not there: run make run first"),
+    ],
+)
+def test_device_bundle_refuses_options_that_contradict_each_other(project, capsys, options, message):
+    assert cli.main(["device-bundle", *options]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+    assert not Path("out").exists()

@@ -19,6 +19,7 @@ from speech_emotion.store.parts import join
 
 DATA = Path("data")
 EVALUATION = Path("artifacts/evaluate")
+EXPORTED = Path("artifacts/export")
 PER_SYSTEM = (Path("artifacts/tune"), Path("artifacts/train"))
 SYNTHETIC = "demo"  # the corpus that the project makes itself, the same bytes each time
 COLUMNS = {  # metric of metrics.json -> heading and form
@@ -224,16 +225,45 @@ def check_graph(path: Path, precision: str | None = None) -> str:
     return text.rstrip()
 
 
-def device_bundle(exported: Path, output: Path, source: str = "", key: Path | None = None) -> str:
-    """Makes what a small device needs of an export: a folder, or an archive.
+def device_bundle(
+    output: Path | None,
+    exported: Path | None = None,
+    model: str | None = None,
+    source: str = "",
+    key: Path | None = None,
+    register: bool = False,
+) -> str:
+    """Makes what a small device needs of an export or of a registered model: a folder, or an archive.
+
+    Args:
+        output: None where it goes into the registry alone.
+        exported: folder of the export step; without it and without a model artifacts/export.
+        model: models:/name@alias or models:/name/version.
+        source: version that the export is; of a model it is known.
+        key: private Ed25519 key of OpenSSH to sign it with.
+        register: make it a version of <name>-jetson; a model's alone.
 
     Raises:
-        UserError: the export is not there or not whole.
+        UserError: the export is not there or not whole, or options contradict each other.
     """
-    from speech_emotion.export.device import make_device_bundle
+    if model is None and register:
+        raise UserError("--register: needs a registered model: add --model models:/speech-emotion@champion")
+    if model is not None and (exported is not None or source):
+        raise UserError(f"--model = {model}: comes from the registry: leave out --from and --source")
+    if output is None and not register:
+        raise UserError("output: is missing: name a folder or a .tar.gz, or add --register")
+    shown = f"python -m speech_emotion_jetson {output} show"
+    if model is None:
+        from speech_emotion.export.device import make_device_bundle
 
-    made = make_device_bundle(exported, output, source=source, key=key)
-    return f"{made}: python -m speech_emotion_jetson {made} show"
+        made = make_device_bundle(exported or EXPORTED, output, source=source, key=key)
+        return f"{made}: {shown}"
+    from speech_emotion.tracking.device import make_from_registry
+
+    params = load_params()
+    _is_there(params.track.uri)
+    said = make_from_registry(model, params.track, params.registry, Recorder(), output, key, register)
+    return said if output is None else f"{said}\n{output}: {shown}"
 
 
 def ui(port: int) -> str | None:
@@ -394,12 +424,16 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(act=lambda options: check_graph(options.file, options.precision))
 
     command = commands.add_parser("device-bundle", help="pack an export with its runtime for a small device")
-    command.add_argument("output", type=Path, help="folder, or file that ends with .tar.gz")
-    command.add_argument("--from", dest="exported", type=Path, default=Path("artifacts/export"))
-    command.add_argument("--source", default="", help="version in the registry that it was made of")
+    command.add_argument("output", type=Path, nargs="?", help="folder, or file that ends with .tar.gz")
+    command.add_argument("--from", dest="exported", type=Path, help=f"an export's folder (default: {EXPORTED})")
+    command.add_argument("--model", help="a registered model instead: models:/NAME@ALIAS or models:/NAME/VERSION")
+    command.add_argument("--register", action="store_true", help="make it a version of the registered NAME-jetson")
+    command.add_argument("--source", default="", help="version in the registry that an export's folder is")
     command.add_argument("--key", type=Path, help="private Ed25519 key of OpenSSH to sign it with")
     command.set_defaults(
-        act=lambda options: device_bundle(options.exported, options.output, options.source, options.key)
+        act=lambda options: device_bundle(
+            options.output, options.exported, options.model, options.source, options.key, options.register
+        )
     )
 
     command = commands.add_parser("ui", help="serve MLflow's pages on this machine")

@@ -30,6 +30,7 @@ CHECKSUMS, SIGNATURE = "checksums.sha256", "signature"
 NAMESPACE = "speech-emotion-bundle"  # of the signature
 RUNTIME = "speech_emotion_jetson"
 ARCHIVE = ".tar.gz"
+SAMPLES = "samples"
 SCRIPTS = ("run", "build_engine.sh")  # those of the bundled files that can be executed
 COPIED = (  # from the export's bundle.json
     "system", "title", "paper", "labels", "input", "output", "sample_rate", "level", "window_samples", "hop_samples",
@@ -138,7 +139,7 @@ def _fill(
         (folder / part.name).write_bytes(part.read_bytes())
         (folder / part.name).chmod(0o755 if part.name in SCRIPTS else 0o644)
     _copy_runtime(folder / "runtime" / RUNTIME)
-    samples = list(_samples(folder / "samples", description["labels"]))
+    samples = list(_samples(folder / SAMPLES, description["labels"]))
     _write_json(
         folder / BUNDLE,
         {

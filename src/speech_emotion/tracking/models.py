@@ -68,12 +68,12 @@ def has_model(store: Store, run: str) -> bool:
     return any(files_are_there(store, model.model_id) for model in models_of(store, run))
 
 
-def files_are_there(store: Store, model: str) -> bool:
-    """Whether the store holds the files of a logged model, by its id; a deleted one has none."""
+def files_are_there(store: Store, model: str, file: str = "MLmodel") -> bool:
+    """Whether the store holds the files of a logged model, one of which stands for all; a deleted one has none."""
     try:
         if store.client.get_logged_model(model).status != LoggedModelStatus.READY:
             return False  # its logging was interrupted
-        return any(file.path == "MLmodel" for file in store.client.list_logged_model_artifacts(model))
+        return any(found.path == file for found in store.client.list_logged_model_artifacts(model))
     except MlflowException as error:
         if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
             return False

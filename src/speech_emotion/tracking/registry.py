@@ -32,11 +32,11 @@ PAGE = 200
 
 
 @dataclass(frozen=True)
-class Newcomer:
-    """A model to be registered.
+class Presented:
+    """What a version is made of.
 
     Attributes:
-        key: hash of the model and of what it was measured on; the same key is never registered twice.
+        key: hash of all that makes it another; the same key is never registered twice.
         model: id of the logged model that holds its files.
         run: id of the run that presents it.
         tags: lineage and figures, as the version keeps them.
@@ -46,9 +46,15 @@ class Newcomer:
     key: str
     model: str
     run: str
-    standing: Standing
     tags: Mapping[str, str]
     description: str
+
+
+@dataclass(frozen=True)
+class Newcomer(Presented):
+    """A model to be registered, and what the gate must know of it."""
+
+    standing: Standing
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ def register(
     Raises:
         UserError: this process was taken for dead, see tracking.locking.
     """
-    _make_model(store, params.name)
+    make_model(store, params.name, "Emotion of speech from its waveform. `champion` is what is served.")
     with exclusive(store.client, params.name, params.lease_seconds, recorder) as turn:
         state = _reconciled(store, params.name, turn)
         same = [version for version in state.versions if version.tags.get(KEY) == newcomer.key]
@@ -164,7 +170,7 @@ def register(
         for version in whole:
             if DECIDED in version.tags:
                 return Registered(version.number, version.tags[DECIDED], version.tags[REASON], found=True)
-        number = whole[0].number if whole else _create(store, params.name, newcomer, turn)
+        number = whole[0].number if whole else create_version(store, params.name, newcomer, turn)
         if whole and number == state.champion:  # a kill cut its registration short
             decision = Decision(CHAMPION, whole[0].tags[REASON])
         else:
@@ -177,7 +183,7 @@ def register(
                 turn.confirm()
                 store.client.set_registered_model_alias(params.name, CHALLENGER, str(number))
         turn.confirm()
-        _tag(store, params.name, number, DECIDED, decision.alias)
+        tag_version(store, params.name, number, DECIDED, decision.alias)
         return Registered(number, decision.alias, decision.reason, found=False)
 
 
@@ -244,6 +250,25 @@ def champions_before(history: tuple[Event, ...]) -> list[int]:
     return line[:-1]
 
 
+def create_version(store: Store, name: str, presented: Presented, turn: Turn) -> int:
+    """Makes the next version; returns its number."""
+    turn.confirm()
+    version = store.client.create_model_version(
+        name,
+        source=f"models:/{presented.model}",
+        run_id=presented.run,
+        tags={**presented.tags, KEY: presented.key},
+        description=presented.description,
+        model_id=presented.model,
+    )
+    return int(version.version)
+
+
+def tag_version(store: Store, name: str, number: int, key: str, value: Any) -> None:
+    """Sets a tag of a version."""
+    store.client.set_model_version_tag(name, str(number), key, str(value))
+
+
 def _decided(state: State, newcomer: Newcomer, test: Callable[[Version], float], params: Registry) -> Decision:
     champion = state.version(state.champion)
     if champion is None:
@@ -264,28 +289,15 @@ def _inherited(lost: list[Version]) -> Decision | None:
     return Decision(alias, f"the same model as version {held[-1].number}, whose files are gone from the store")
 
 
-def _create(store: Store, name: str, newcomer: Newcomer, turn: Turn) -> int:
-    turn.confirm()
-    version = store.client.create_model_version(
-        name,
-        source=f"models:/{newcomer.model}",
-        run_id=newcomer.run,
-        tags={**newcomer.tags, KEY: newcomer.key},
-        description=newcomer.description,
-        model_id=newcomer.model,
-    )
-    return int(version.version)
-
-
 def _announce(store: Store, name: str, number: int, decision: Decision, turn: Turn) -> None:
     turn.confirm()
-    _tag(store, name, number, REASON, decision.reason)
+    tag_version(store, name, number, REASON, decision.reason)
 
 
 def _crown(store: Store, name: str, state: State, number: int, how: str, reason: str, turn: Turn) -> None:
     """Moves the alias and writes who was before, why, when and by whom."""
     turn.confirm()
-    _tag(store, name, number, BEFORE, str(state.champion or "none"))
+    tag_version(store, name, number, BEFORE, str(state.champion or "none"))
     store.client.set_registered_model_alias(name, CHAMPION, str(number))
     if state.challenger == number:
         store.client.delete_registered_model_alias(name, CHALLENGER)
@@ -312,12 +324,11 @@ def _record(store: Store, name: str, history: tuple[Event, ...], event: Event) -
     store.client.set_registered_model_tag(name, f"{HISTORY}{len(history) + 1:04}", text)
 
 
-def _make_model(store: Store, name: str) -> None:
+def make_model(store: Store, name: str, description: str) -> None:
+    """Makes a registered model where there is none of that name."""
     if _model(store, name) is None:
         try:
-            store.client.create_registered_model(
-                name, description="Emotion of speech from its waveform. `champion` is what is served."
-            )
+            store.client.create_registered_model(name, description=description)
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # another process was quicker
                 raise
@@ -346,10 +357,6 @@ def _version(version: ModelVersion, aliases: Mapping[str, int]) -> Version:
         model=version.model_id or version.source.removeprefix("models:/"),
         run=version.run_id or "",
     )
-
-
-def _tag(store: Store, name: str, number: int, key: str, value: Any) -> None:
-    store.client.set_model_version_tag(name, str(number), key, str(value))
 
 
 def _named(number: int | None) -> str:

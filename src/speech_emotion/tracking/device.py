@@ -1,0 +1,223 @@
+"""Device bundles as versions of a registered model of their own, each linked to the version that it was made of.
+
+A bundle is registered once, however often it is made: its key hashes the source's key and the bundle's checksums, its
+synthesised samples left out. Every change is made by one process at a time (tracking.locking); what a kill leaves half
+done is completed, or done anew, by the next call.
+"""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow.entities import LoggedModelStatus, Run
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
+
+from speech_emotion.errors import UserError
+from speech_emotion.export.device import ARCHIVE, CHECKSUMS, SAMPLES, SIGNATURE, make_device_bundle, pack
+from speech_emotion.export.files import BUNDLE, CARD, OPERATORS_CARD
+from speech_emotion.params import Registry, Track
+from speech_emotion.recorder import Recorder
+from speech_emotion.store.hashing import hash_json, sha256_file
+from speech_emotion.tracking.connection import Store, open_store
+from speech_emotion.tracking.download import downloaded_model
+from speech_emotion.tracking.gate import CHAMPION
+from speech_emotion.tracking.locking import Turn, exclusive
+from speech_emotion.tracking.models import delete_models, files_are_there, models_of
+from speech_emotion.tracking.registry import (
+    KEY,
+    Presented,
+    Version,
+    create_version,
+    make_model,
+    read_state,
+    tag_version,
+)
+from speech_emotion.tracking.tags import COMPLETE, KIND
+
+SUFFIX = "-jetson"  # after the name of the registered model that bundles are made of
+DEVICE = "device"  # kind of the run that presents a bundle
+LOGGED = "device-bundle"  # name of the logged model
+MADE_BY = "speech-emotion device-bundle"
+ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+KEPT = (  # tags that a bundle has of its source
+    "corpus", "protocol", "data", "synthetic", "licences", "system", "title", "revision",
+    "ua", "ua_low", "ua_high", "wa", "macro_f1", "ece",
+)  # fmt: skip
+SHOWN = (BUNDLE, CARD, OPERATORS_CARD, CHECKSUMS, SIGNATURE)  # lie beside the archive, to be read on MLflow's pages
+
+
+@dataclass(frozen=True)
+class Source:
+    """The version that a bundle is made of; `champion`: it is in use."""
+
+    name: str
+    version: Version
+    champion: bool
+
+    @property
+    def address(self) -> str:
+        return f"models:/{self.name}/{self.version.number}"
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A registered bundle; `found`: it had been registered before."""
+
+    name: str
+    version: int
+    found: bool
+
+
+def make_from_registry(
+    model: str,
+    track: Track,
+    registry: Registry,
+    recorder: Recorder,
+    output: Path | None = None,
+    key: Path | None = None,
+    register: bool = False,
+) -> str:
+    """Makes the device bundle of a registered model; returns what was done, in a sentence.
+
+    Args:
+        model: models:/name@alias or models:/name/version.
+        output: folder or .tar.gz; None keeps it in the registry alone.
+        key: private Ed25519 key of OpenSSH to sign it with.
+        register: make it a version of the registered model <name>-jetson.
+
+    Raises:
+        UserError: no such version, it is not whole, or the store cannot be reached.
+    """
+    with open_store(track.uri, track.experiment) as store:
+        source = find_source(store, model)
+    said = []
+    with (
+        downloaded_model(source.address, track.uri, track.experiment) as exported,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        if output is not None:
+            make_device_bundle(exported, output, source=source.address, key=key)
+            said.append(f"{output}: made of {source.address}")
+        if register:
+            made = make_device_bundle(exported, Path(scratch) / (source.name + SUFFIX), source=source.address, key=key)
+            with open_store(track.uri, track.experiment) as store:
+                bundled = register_bundle(store, registry, source, made, recorder)
+            verb = "is" if bundled.found else "is now"
+            said.append(f"{source.address}: its bundle {verb} {bundled.name} version {bundled.version}")
+    return "\n".join(said)
+
+
+def find_source(store: Store, model: str) -> Source:
+    """The version that an address names.
+
+    Raises:
+        UserError: it is no address of a registered model, or there is no such version.
+    """
+    address = ADDRESS.fullmatch(model)
+    if address is None:
+        raise UserError(f"model = {model}: must be models:/NAME@ALIAS or models:/NAME/VERSION")
+    state = read_state(store, address["name"])
+    wanted = [
+        version
+        for version in state.versions
+        if address["alias"] in version.aliases or str(version.number) == address["version"]
+    ]
+    if not wanted:
+        raise UserError(f"model = {model}: there is none: choose one (speech-emotion registry)")
+    return Source(address["name"], wanted[0], wanted[0].number == state.champion)
+
+
+def register_bundle(store: Store, params: Registry, source: Source, made: Path, recorder: Recorder) -> Bundled:
+    """Registers a bundle once, and links it and its source to each other.
+
+    Args:
+        made: the bundle's folder.
+
+    Raises:
+        UserError: this process was taken for dead, see tracking.locking.
+    """
+    name = source.name + SUFFIX
+    make_model(
+        store,
+        name,
+        f"Bundles for a Jetson of the versions of {source.name}: model, runtime, engines' recipes. `champion` is made "
+        f"of that of {source.name}.",
+    )
+    key = _key(source, made)
+    archive = name + ARCHIVE
+    with exclusive(store.client, name, params.lease_seconds, recorder) as turn:
+        same = [version for version in read_state(store, name).versions if version.tags.get(KEY) == key]
+        whole = [version.number for version in same if files_are_there(store, version.model, archive)]
+        if whole:
+            number = whole[0]
+        else:
+            presented = _presented(store, source, made, key, archive, turn)
+            number = create_version(store, name, presented, turn)
+        turn.confirm()
+        tag_version(store, source.name, source.version.number, "jetson", f"{name}/{number}")
+        if source.champion:
+            turn.confirm()
+            store.client.set_registered_model_alias(name, CHAMPION, str(number))
+    return Bundled(name, number, found=bool(whole))
+
+
+def _key(source: Source, made: Path) -> str:
+    lines = (made / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+    sums = [line for line in lines if f"  {SAMPLES}/" not in line]
+    signature = made / SIGNATURE
+    return hash_json([source.version.tags.get(KEY), sums, sha256_file(signature) if signature.is_file() else None])
+
+
+def _presented(store: Store, source: Source, made: Path, key: str, archive: str, turn: Turn) -> Presented:
+    """The bundle as a logged model of a run; what a kill left of one is used where it is whole, else deleted."""
+    tags = _tags(source, made)
+    run = None
+    for found in store.client.search_runs([store.experiment], f"tags.`{KIND}` = '{DEVICE}' and tags.`{KEY}` = '{key}'"):
+        models = models_of(store, found.info.run_id)
+        if COMPLETE in found.data.tags and any(files_are_there(store, one.model_id, archive) for one in models):
+            run = found
+        else:
+            turn.confirm()
+            delete_models(store, found.info.run_id)
+            store.client.delete_run(found.info.run_id)
+    run = run or _log(store, source, made, key, archive, tags, turn)
+    card = (made / CARD).read_text(encoding="utf-8").partition("\n## ")[0].strip()
+    described = f"{card}\n\n- Made of {source.name} version {source.version.number}, run `{source.version.run}`\n"
+    (model,) = models_of(store, run.info.run_id)
+    return Presented(key, model.model_id, run.info.run_id, tags, described)
+
+
+def _tags(source: Source, made: Path) -> dict[str, str]:
+    kept = {name: source.version.tags[name] for name in KEPT if name in source.version.tags}
+    return {
+        **kept,
+        "source_name": source.name,
+        "source_version": str(source.version.number),
+        "source_run": source.version.run,
+        "source_key": source.version.tags.get(KEY, ""),
+        "signed": str((made / SIGNATURE).is_file()).lower(),
+    }
+
+
+def _log(store: Store, source: Source, made: Path, key: str, archive: str, tags: Mapping[str, str], turn: Turn) -> Run:
+    turn.confirm()
+    title = f"{tags.get('system', source.name)} for Jetson"
+    note = f"The device bundle of {source.address}: `{archive}` among the model's artifacts."
+    own = {KIND: DEVICE, KEY: key, MLFLOW_SOURCE_NAME: MADE_BY, MLFLOW_RUN_NOTE: note}
+    run = store.client.create_run(store.experiment, tags={**tags, **own}, run_name=title)
+    model = store.client.create_logged_model(store.experiment, LOGGED, run.info.run_id, tags=dict(tags))
+    with tempfile.TemporaryDirectory() as folder:
+        for name in SHOWN:
+            if (made / name).is_file():
+                shutil.copyfile(made / name, Path(folder) / name)
+        pack(made, Path(folder) / archive)
+        store.client.log_metric(run.info.run_id, "archive_bytes", (Path(folder) / archive).stat().st_size)
+        store.client.log_model_artifacts(model.model_id, folder)
+    store.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    store.client.set_tag(run.info.run_id, COMPLETE, key)
+    store.client.set_terminated(run.info.run_id)
+    turn.confirm()
+    return run
