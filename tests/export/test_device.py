@@ -54,6 +54,21 @@ def test_engines_of_one_file_share_it_and_name_it_in_their_flags(export, tmp_pat
         assert (made / f"models/{name}.flags").read_text().splitlines()[0] == f"--onnx={one['file']}"
 
 
+def test_the_container_file_runs_the_bundle_as_a_normal_user_on_the_devices_base(export, tmp_path):
+    made = make_device_bundle(export, tmp_path / "device")
+    lines = [line.split(maxsplit=1) for line in (made / "Dockerfile").read_text().splitlines() if line.strip()]
+    orders = [(order, rest) for order, rest in lines if order.isupper()]
+    assert orders[0] == ("ARG", "BASE=nvcr.io/nvidia/l4t-jetpack:r35.2.1")
+    users = [rest for order, rest in orders if order == "USER"]
+    assert users == ["listener"] and "useradd" in (made / "Dockerfile").read_text()
+    after = [order for order, _ in orders[orders.index(("USER", "listener")) :]]
+    assert after == ["USER", "EXPOSE", "ENTRYPOINT", "CMD"]
+    (entry,) = (json.loads(rest) for order, rest in orders if order == "ENTRYPOINT")
+    assert (made / entry[0]).stat().st_mode & 0o111
+    copied = [rest.split()[0] for order, rest in orders if order == "COPY"]
+    assert all((made / name).exists() for name in copied)
+
+
 def test_archives_of_one_export_are_the_same_bytes(export, tmp_path):
     one = make_device_bundle(export, tmp_path / "1/device.tar.gz")
     other = make_device_bundle(export, tmp_path / "2/device.tar.gz")
