@@ -40,7 +40,6 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         champion = dress(release_gate(params=params)).set_caching_options(False).output
         with dsl.If(champion != "", name="changed"):
             bundle = dress(release_export(params=params, champion=champion)).outputs["bundle"]
-            # what is made of the bundle for a device comes here, before it is noted as released
             dress(release_record(params=params, champion=champion, bundle=bundle)).set_caching_options(False)
 
     return pipeline

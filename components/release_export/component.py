@@ -6,17 +6,26 @@ from components.base import step_component
 
 
 @step_component()
-def release_export(params: str, champion: str, bundle: Output[Model], metrics: Output[Metrics], card: Output[Markdown]):
+def release_export(
+    params: str,
+    champion: str,
+    bundle: Output[Model],
+    device: Output[Model],
+    metrics: Output[Metrics],
+    card: Output[Markdown],
+):
     """Takes the champion out of the registry; refuses files that are faulty or others than the gate saw.
 
     Args:
         params: The sections track and registry of params as JSON.
         champion: VERSION:DIGEST, as the gate gives it.
         bundle: What the step export wrote for the device.
+        device: The archive that a device runs, registered beside the champion.
         metrics: Size of both forms, and how often they agree on noise.
         card: The model card.
     """
     from speech_emotion.steps.releasing import export
 
-    export(params, champion, bundle.path, {"metrics": metrics, "card": card})
-    bundle.metadata.update(zip(("version", "digest"), champion.split(":"), strict=True))
+    export(params, champion, bundle.path, device.path, {"metrics": metrics, "card": card})
+    for made in (bundle, device):
+        made.metadata.update(zip(("version", "digest"), champion.split(":"), strict=True))

@@ -1,13 +1,12 @@
 """Pipeline release, run in subprocesses on a registry in a database file."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from made_up_export import write_export
+from made_up_device import write_whole_export
 from made_up_workplace import TOP
 from pipelines.release import build
 from pipelines.runners import Place
@@ -16,6 +15,7 @@ from pipelines.settings import load_settings
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion.tracking.connection import Store, open_store
 from speech_emotion.tracking.registry import read_state
+from speech_emotion_jetson.bundle import opened
 
 NAME = EXPERIMENT = "speech-emotion"
 
@@ -47,8 +47,7 @@ def release(tmp_path, uri, monkeypatch):
 
 def _crown(store: Store, folder: Path) -> None:
     """The next version, and champion."""
-    write_export(folder, system="k2")
-    shutil.copy(folder / "fp32.onnx", folder / "int8.onnx")
+    write_whole_export(folder, system="k2")
     bundle = json.loads((folder / "bundle.json").read_text())
     bundle["sha256"]["int8.onnx"] = sha256_file(folder / "int8.onnx")
     (folder / "bundle.json").write_text(json.dumps(bundle | {"title": folder.name}))
@@ -74,4 +73,8 @@ def test_a_champion_is_released_and_the_next_run_has_nothing_to_do(uri, release,
     assert (exported / "card").read_text() == "# first\n"
     with open_store(uri, EXPERIMENT) as store:
         assert read_state(store, NAME).version(1).aliases == ("champion", "released")
+        (device,) = read_state(store, f"{NAME}-jetson").versions
+    assert (device.tags["source_version"], device.aliases) == ("1", ("champion",))
+    with opened(exported / "device" / "speech-emotion-jetson.tar.gz") as bundle:
+        assert (bundle.title, bundle.source) == ("first", f"models:/{NAME}/1")
     assert release() is None

@@ -8,7 +8,10 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.steps.component import sections_at_home, user_errors
 from speech_emotion.steps.reports import log_metrics
 from speech_emotion.store.atomic import write_text
+from speech_emotion.tracking.device import make_from_registry
 from speech_emotion.tracking.release import CARD, Release, due, fetch, record
+
+DEVICE_ARCHIVE = "speech-emotion-jetson.tar.gz"
 
 
 def gate(params: str) -> str:
@@ -23,16 +26,20 @@ def gate(params: str) -> str:
         return str(release) if release else ""
 
 
-def export(params: str, champion: str, folder: str, reports: Mapping[str, Any]) -> None:
-    """Puts the champion's files, checked, into a folder that is not there yet.
+def export(params: str, champion: str, folder: str, device: str, reports: Mapping[str, Any]) -> None:
+    """Puts the champion's files, checked, into a folder that is not there yet, and registers its device bundle.
 
     Args:
         champion: as gate() gives it.
+        device: folder that receives the archive of the device bundle.
         reports: "metrics" and "card", output artifacts of Kubeflow.
     """
     with user_errors():
         sections = sections_at_home(params)
-        facts = fetch(Release.parse(champion), sections.track, sections.registry, Path(folder))
+        release, recorder = Release.parse(champion), Recorder()
+        facts = fetch(release, sections.track, sections.registry, Path(folder))
+        model, archive = f"models:/{sections.registry.name}/{release.version}", Path(device) / DEVICE_ARCHIVE
+        recorder.note(make_from_registry(model, sections.track, sections.registry, recorder, archive, register=True))
         values = {f"{form}_{name}": facts[form][name] for form in ("fp32", "int8") for name in ("bytes", "nodes")}
         log_metrics(reports["metrics"], {**values, "agreement_on_noise": facts["agreement"]})
         write_text(reports["card"].path, (Path(folder) / CARD).read_text(encoding="utf-8"))
