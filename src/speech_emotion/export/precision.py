@@ -12,7 +12,7 @@ TensorRT 8.5, samples/common/sampleOptions.cpp (facts only).
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import onnx
 
@@ -23,8 +23,7 @@ from speech_emotion.export.operators import PAIR, Inspected, inspect
 from speech_emotion.export.operators import table as operator_table
 from speech_emotion.export.quantise import LAYERS
 
-Precision = Literal["fp32", "fp16", "int8", "int8-calibrated"]
-PRECISIONS: dict[str, tuple[str, ...]] = {  # flags of trtexec
+PRECISIONS: dict[str, tuple[str, ...]] = {  # of engines -> flags of trtexec
     "fp32": ("--noTF32",),
     "fp16": ("--fp16", "--noTF32"),
     "int8": ("--int8", "--fp16", "--noTF32"),
