@@ -11,7 +11,7 @@ export DVC_NO_ANALYTICS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help env run data test lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run pipeline-submit pipeline-schedule bench graph clean
+.PHONY: help env run data test lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run pipeline-submit pipeline-schedule bench bench-edge graph clean
 
 help: ## list what make can do
 	@echo "make TARGET [CORPUS=demo|emodb|ravdess|iemocap|casia|...] [FROM=archive or folder that you have]"
@@ -86,9 +86,12 @@ pipeline-schedule: $(VENV)/made ## run it there again and again: CRON='minute ho
 	@python -m pipelines schedule $(or $(PIPELINE),train) --host '$(HOST)' --cron '$(CRON)' --every '$(EVERY)' $(ARGS)
 
 bench: $(VENV)/made ## run the scripts of benchmarks/
-	@set -e; for script in benchmarks/*.py; do \
+	@set -e; for script in $(filter-out benchmarks/edge.py,$(wildcard benchmarks/*.py)); do \
 		test -e "$$script" || { echo "benchmarks/: holds no script"; break; }; \
 		echo "$$script"; python "$$script"; done
+
+bench-edge: $(VENV)/made ## time of a sentence on this machine, each form of the exported model (docs/edge.md); ARGS='--speech FOLDER'
+	@python benchmarks/edge.py $(ARGS)
 
 graph: $(VENV)/made ## write anew from the code: deps and params of dvc.yaml, ports in components/*/README.md
 	@python -m speech_emotion.steps.graph --write

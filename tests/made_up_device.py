@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from made_up_export import write_export
+from made_up_export import write_export, write_many_windows
 from speech_emotion.export.device import make_device_bundle
 from speech_emotion.store.hashing import sha256_file
 
@@ -23,6 +23,7 @@ def write_whole_export(folder: Path, **changed: object) -> Path:
     write_export(folder, **{**about, **changed})
     shutil.copyfile(folder / "fp32.onnx", folder / "int8.onnx")
     (folder / "calibration.cache").write_text("TRT-8502-EntropyCalibration2\nwaveform: 3c010204\n")
+    write_many_windows(folder / "int8-cpu.onnx")
     (folder / "MODEL_CARD.md").write_text("# T0\n")
     return folder
 

@@ -23,6 +23,34 @@ def answer(window: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum()
 
 
+def write_many_windows(path: Path) -> None:
+    """Writes the graph in its form for many windows of one waveform, with the same answers."""
+    nodes = [
+        helper.make_node("Squeeze", ["waveform", "first"], ["samples"]),
+        helper.make_node("Mul", ["starts", "step"], ["places"]),
+        helper.make_node("Unsqueeze", ["places", "last"], ["column"]),
+        helper.make_node("Add", ["column", "offsets"], ["indices"]),
+        helper.make_node("Gather", ["samples", "indices"], ["windows"]),
+        helper.make_node("MatMul", ["windows", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    constants = {
+        "first": np.array([0]),
+        "last": np.array([1]),
+        "step": np.array(STEP),
+        "offsets": np.arange(WINDOW),
+        "weights": WEIGHTS,
+    }
+    ends = [
+        helper.make_tensor_value_info("waveform", TensorProto.FLOAT, [1, "samples"]),
+        helper.make_tensor_value_info("starts", TensorProto.INT64, ["windows"]),
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["windows", len(LABELS)]),
+    ]
+    initializers = [numpy_helper.from_array(values, name) for name, values in constants.items()]
+    graph = helper.make_graph(nodes, "g", ends[:2], ends[2:], initializers)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+
 def write_export(folder: Path, threshold: float = 1e6, **changed: object) -> Path:
     """Writes the folder; keywords change values of bundle.json and the likeness threshold."""
     folder.mkdir()
@@ -49,6 +77,7 @@ def write_export(folder: Path, threshold: float = 1e6, **changed: object) -> Pat
         "window_samples": WINDOW,
         "hop_samples": HOP,
         "frame_hop_samples": STEP,
+        "least_samples": WINDOW,
         "temperature": 1.0,
         "sha256": {name: sha256_file(folder / name) for name in ("fp32.onnx", "likeness.json")},
     }

@@ -11,7 +11,8 @@ TOP = Path(__file__).parents[1]
 SERVER = ("server", "server-stop", "server-backup", "server-restore")
 IMAGES = ("images", "images-push")
 PIPELINES = ("pipelines", "pipeline-run", "pipeline-submit", "pipeline-schedule")
-TARGETS = ("help", "env", "run", "data", "test", "lint", "ui", *SERVER, *IMAGES, *PIPELINES, "bench", "graph", "clean")
+BENCHES = ("bench", "bench-edge")
+TARGETS = ("help", "env", "run", "data", "test", "lint", "ui", *SERVER, *IMAGES, *PIPELINES, *BENCHES, "graph", "clean")
 
 
 def make(*arguments: str, folder: Path = TOP) -> subprocess.CompletedProcess:

@@ -204,6 +204,12 @@ def _predict(*arguments: Any) -> None:
     predict(*arguments)
 
 
+def _variants(system: str, artifacts: Path, output: Path | None) -> str:
+    from speech_emotion.variants import variants
+
+    return variants(system, artifacts, output)
+
+
 def check_graph(path: Path, precision: str | None = None) -> str:
     """What TensorRT 8.5 makes of each node of an ONNX file, as Markdown.
 
@@ -435,6 +441,12 @@ def _parser() -> argparse.ArgumentParser:
             options.output, options.exported, options.model, options.source, options.key, options.register
         )
     )
+
+    command = commands.add_parser("variants", help="what each exported form of a system is worth and costs")
+    command.add_argument("system", help="key of params.yaml's systems; the models of its folds are taken")
+    command.add_argument("--artifacts", type=Path, default=Path("artifacts"), help="folder of the steps' outputs")
+    command.add_argument("--output", type=Path, help="folder (default: artifacts/variants/SYSTEM)")
+    command.set_defaults(act=lambda options: _variants(options.system, options.artifacts, options.output))
 
     command = commands.add_parser("ui", help="serve MLflow's pages on this machine")
     command.add_argument("--port", type=int, default=5000)

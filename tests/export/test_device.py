@@ -41,15 +41,19 @@ def test_a_bundle_holds_what_a_device_needs_and_its_checksums_are_those_of_sha25
 
 def test_engines_of_one_file_share_it_and_name_it_in_their_flags(export, tmp_path):
     made = make_device_bundle(export, tmp_path / "device")
-    assert sorted(path.name for path in (made / "models").glob("*.onnx")) == ["fp32.onnx", "int8-trt.onnx"]
+    files = sorted(path.name for path in (made / "models").glob("*.onnx"))
+    assert files == ["fp32.onnx", "int8-cpu.onnx", "int8-trt.onnx"]
     variants = json.loads((made / "bundle.json").read_text())["variants"]
     assert {name: one["file"] for name, one in variants.items()} == {
         "fp32": "models/fp32.onnx",
         "fp16": "models/fp32.onnx",
         "int8-trt": "models/int8-trt.onnx",
         "int8-calibrated": "models/fp32.onnx",
+        "int8-cpu": "models/int8-cpu.onnx",
     }
     for name, one in variants.items():
+        if not one["tensorrt"]:
+            continue
         assert one["engine_only"] == (name in ("fp16", "int8-calibrated"))
         assert (made / f"models/{name}.flags").read_text().splitlines()[0] == f"--onnx={one['file']}"
 
@@ -82,17 +86,17 @@ def test_archives_of_one_export_are_the_same_bytes(export, tmp_path):
 
 def test_further_variants_travel_with_their_flags(export, tmp_path):
     shutil.copyfile(export / "int8.onnx", export / "cpu.onnx")
-    extra = Variant("int8-cpu", export / "cpu.onnx", "for the CPU", None)
-    made = make_device_bundle(export, tmp_path / "d", [*exported_variants(export), extra], default="int8-cpu")
+    extra = Variant("int4-cpu", export / "cpu.onnx", "for the CPU", None)
+    made = make_device_bundle(export, tmp_path / "d", [*exported_variants(export), extra], default="int4-cpu")
     described = json.loads((made / "bundle.json").read_text())
-    assert described["variants"]["int8-cpu"] == {
-        "file": "models/int8-cpu.onnx",
+    assert described["variants"]["int4-cpu"] == {
+        "file": "models/int4-cpu.onnx",
         "description": "for the CPU",
         "tensorrt": False,
         "engine_only": False,
     }
-    assert described["default"] == "int8-cpu"
-    assert not (made / "models/int8-cpu.flags").exists()
+    assert described["default"] == "int4-cpu"
+    assert not (made / "models/int4-cpu.flags").exists()
 
 
 def test_a_bundle_takes_the_place_of_the_one_before(export, tmp_path):

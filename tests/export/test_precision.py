@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from speech_emotion.errors import UserError
+from speech_emotion.export.classifier import WindowClassifier
 from speech_emotion.export.graph import FRONT_END, Graph, export_graph
 from speech_emotion.export.operators import PAIR
 from speech_emotion.export.precision import PRECISIONS, RECURRENT, report
 from speech_emotion.export.quantise import LAYERS, quantise
+from speech_emotion.export.spectra import Spectra
 from speech_emotion.features.frontend import FrontEnd
 from speech_emotion.params import load_params
 from speech_emotion.systems.base import Definition
@@ -56,7 +58,7 @@ def small(id: str) -> tuple[Graph, onnx.ModelProto]:
     hyperparameters = {**PARAMS.systems[id], **SMALL[id]}
     recipe = PARAMS.preprocess.recipes[needs.recipe]
     system = create_system(id, hyperparameters, recipe, features, front_end_dims(features, 16000), 16000, LABELS)
-    graph = export_graph(system.waveform_classifier(), system.window_samples, PARAMS.export.opset, FrontEnd)
+    graph = export_graph(WindowClassifier(system), system.window_samples, PARAMS.export.opset, Spectra)
     return graph, quantise(graph, windows_of(system.window_samples))
 
 

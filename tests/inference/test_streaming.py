@@ -14,21 +14,22 @@ def blocks_of(waveform, size):
     return lambda: (waveform[start : start + size] for start in range(0, len(waveform), size))
 
 
-def cut(waveform, size, window, hop, step):
-    cutter = Cutter(window, hop, step)
+def cut(waveform, size, window, hop, step, least=0):
+    cutter = Cutter(window, hop, step, least)
     found = [pair for block in blocks_of(waveform, size)() for pair in cutter.push(block)]
     return found + list(cutter.finish())
 
 
+@pytest.mark.parametrize("least", [0, 1700])
 @pytest.mark.parametrize("size", [7, 160, 999, 100000])
-@pytest.mark.parametrize("length", [1, 900, 999, 1000, 1001, 1159, 1160, 1300, 1400, 1401, 5000, 5559])
-def test_windows_are_those_of_training_however_the_waveform_is_cut_into_blocks(length, size):
+@pytest.mark.parametrize("length", [1, 900, 999, 1000, 1001, 1159, 1160, 1300, 1400, 1401, 1699, 1700, 5000, 5559])
+def test_windows_are_those_of_training_however_the_waveform_is_cut_into_blocks(length, size, least):
     window, hop, step, frame = 1000, 320, 160, 200  # windows of six frames, two apart
     waveform = np.arange(1, length + 1, dtype=np.float32)
-    whole = repeat_to(waveform, window)
+    whole = repeat_to(waveform, max(window, least))
     frames = 1 + (len(whole) - frame) // step
     expected = [start * step for start in window_starts(frames, 6, 2)]
-    found = cut(waveform, size, window, hop, step)
+    found = cut(waveform, size, window, hop, step, least)
     assert [start for start, _ in found] == expected
     for start, samples in found:
         np.testing.assert_array_equal(samples, whole[start : start + window])

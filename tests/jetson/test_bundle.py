@@ -26,7 +26,7 @@ def test_a_bundle_tells_what_the_model_expects(made):
         assert bundle.labels == LABELS
         assert (bundle.sample_rate, bundle.window_samples, bundle.hop_samples) == (RATE, WINDOW, HOP)
         assert (bundle.frame_hop_samples, bundle.level, bundle.temperature) == (STEP, "none", 1.0)
-        assert list(bundle.variants) == ["fp32", "fp16", "int8-trt", "int8-calibrated"]
+        assert list(bundle.variants) == ["fp32", "fp16", "int8-trt", "int8-calibrated", "int8-cpu"]
         assert bundle.variant(None).name == "fp32"
         assert all(path.is_file() for path in (bundle.likeness, *bundle.samples))
 

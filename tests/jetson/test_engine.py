@@ -30,7 +30,7 @@ def built(device, tmp_path):
 
 def test_every_engine_that_the_script_built_fits_its_variant(built):
     with opened(built) as bundle:  # engines do not count as changes of the bundle
-        for variant in bundle.variants.values():
+        for variant in (one for one in bundle.variants.values() if one.engine is not None):
             assert engine.check_plan(variant) == built / f"engines/{variant.name}.plan"
             note = json.loads((built / f"engines/{variant.name}.json").read_text())
             assert note["onnx_sha256"] == sha256_file(variant.path)

@@ -33,7 +33,7 @@ def run(bundle, python, *arguments, **more):
     return subprocess.run([bundle / "run", *arguments], env=environment, capture_output=True, check=True, **more).stdout
 
 
-@pytest.mark.parametrize("variant", ["fp32", "int8-trt"])
+@pytest.mark.parametrize("variant", ["fp32", "int8-trt", "int8-cpu"])
 def test_files_get_the_same_answers(made, recogniser, python, variant):
     said = run(made, python, "folder", "--format", "csv", "--variant", variant, str(made / "samples")).decode()
     rows = list(csv.DictReader(io.StringIO(said)))

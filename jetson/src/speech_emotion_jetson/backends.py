@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from typing import Sequence
 
 import numpy as np
 
@@ -16,6 +17,8 @@ PROVIDERS = {  # backend -> those of onnxruntime, the first one that is there fi
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "onnxruntime-tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
+STARTS = "starts"  # second input of a model that takes many windows of one waveform: their first frames
+AT_ONCE = 32  # windows that such a model is given at a time, which bounds memory
 QUIET = 3  # onnxruntime's log: errors alone
 
 
@@ -31,6 +34,14 @@ class Backend(ABC):
     @abstractmethod
     def ask(self, window: np.ndarray) -> np.ndarray:
         """Probabilities (classes,) float64 of a window (window samples,) float32. Threads may ask at the same time."""
+
+    def ask_all(self, windows: Sequence[tuple[int, np.ndarray]]) -> list[np.ndarray]:
+        """Probabilities (classes,) of each of some windows of one waveform.
+
+        Args:
+            windows: first sample in the waveform, and samples (window samples,) float32; in order of time.
+        """
+        return [self.ask(window) for _, window in windows]
 
     def close(self) -> None:  # noqa: B027 - most have nothing to give back
         """Gives memory of the accelerator back."""
@@ -70,10 +81,19 @@ class OnnxBackend(Backend):
             said = str(error).strip().splitlines()[0]
             raise UserError(f"{variant.path}: cannot be loaded ({said}): copy the whole bundle again") from None
         self._input, self._output = bundle.input, bundle.output
+        self._frame_hop, self._window = bundle.frame_hop_samples, bundle.window_samples
+        self._many = STARTS in [end.name for end in self._session.get_inputs()]
+        self._overlap = bundle.hop_samples <= bundle.window_samples
         ends = {end.name: (end.shape, end.type) for end in (*self._session.get_inputs(), *self._session.get_outputs())}
         for end, size in ((bundle.input, bundle.window_samples), (bundle.output, len(bundle.labels))):
             shape, kind = ends.get(end, (None, None))
-            if shape != [1, size] or kind != "tensor(float)":
+            if self._many:
+                free = 1 if end == bundle.input else 0
+                fits = shape is not None and len(shape) == 2 and isinstance(shape[free], str)
+                fits = fits and shape[1 - free] == (1 if end == bundle.input else size)
+            else:
+                fits = shape == [1, size]
+            if not fits or kind != "tensor(float)":
                 raise UserError(
                     f"{variant.path}: {end} = {kind} {shape}: bundle.json wants tensor(float) [1, {size}]: "
                     "make the bundle again from one export"
@@ -81,8 +101,26 @@ class OnnxBackend(Backend):
         self.name = f"onnxruntime {onnxruntime.__version__}, {self._session.get_providers()[0]}"
 
     def ask(self, window: np.ndarray) -> np.ndarray:
-        inputs = {self._input: np.ascontiguousarray(window, dtype=np.float32)[np.newaxis]}
-        return self._session.run([self._output], inputs)[0][0].astype(np.float64)
+        return self._run(window, np.zeros(1, np.int64))[0]
+
+    def ask_all(self, windows: Sequence[tuple[int, np.ndarray]]) -> list[np.ndarray]:
+        if not (self._many and self._overlap):
+            return super().ask_all(windows)
+        rows = []
+        for at in range(0, len(windows), AT_ONCE):
+            some = windows[at : at + AT_ONCE]
+            # Windows overlap: of each but the first, what the one before has not shown already.
+            places = [start for start, _ in some]
+            fresh = [window[last + self._window - start :] for last, (start, window) in zip(places, some[1:])]
+            starts = (np.array(places, np.int64) - places[0]) // self._frame_hop
+            rows.extend(self._run(np.concatenate([some[0][1], *fresh]), starts))
+        return rows
+
+    def _run(self, samples: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        inputs = {self._input: np.ascontiguousarray(samples, dtype=np.float32)[np.newaxis]}
+        if self._many:
+            inputs[STARTS] = starts
+        return self._session.run([self._output], inputs)[0].astype(np.float64)
 
 
 class EngineBackend(Backend):

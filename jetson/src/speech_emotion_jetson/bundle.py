@@ -57,6 +57,7 @@ class Bundle:
         window_samples: of one window.
         hop_samples: between the starts of neighbouring windows.
         frame_hop_samples: between frames; the last window ends with the last whole frame.
+        least_samples: a shorter recording is repeated to this length, as in training.
         temperature: divides the logarithms of probabilities.
         variants: name -> form of the model.
         default: the variant that is used where none is asked for.
@@ -78,6 +79,7 @@ class Bundle:
     window_samples: int
     hop_samples: int
     frame_hop_samples: int
+    least_samples: int
     temperature: float
     variants: dict[str, Variant]
     default: str
@@ -176,6 +178,7 @@ class _Reader:
             window_samples=window,
             hop_samples=hop,
             frame_hop_samples=frame,
+            least_samples=self._whole("least_samples", window, 1 << 24) if "least_samples" in self._raw else window,
             temperature=self._temperature(),
             variants=variants,
             default=default,

@@ -45,7 +45,7 @@ def occlusion(
     total, count = np.zeros(cells), np.zeros(cells)
     # One answer is for the window as it is, PARTS are for the muted ones.
     every = -(-windows * (PARTS + 1) // MOST_ASKED)
-    cutter = Cutter(bundle.window_samples, bundle.hop_samples, bundle.frame_hop_samples)
+    cutter = Cutter(bundle.window_samples, bundle.hop_samples, bundle.frame_hop_samples, bundle.least_samples)
 
     def look(start: int, window: np.ndarray) -> None:
         said = tempered(ask(window), bundle.temperature)

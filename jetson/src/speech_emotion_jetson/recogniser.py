@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from speech_emotion_jetson.backends import Backend, load_backend
+from speech_emotion_jetson.backends import AT_ONCE, Backend, load_backend
 from speech_emotion_jetson.bundle import Bundle
 from speech_emotion_jetson.errors import UserError
 from speech_emotion_jetson.likeness import SILENT_RMS, Likeness, Stretches, loudness
@@ -139,24 +139,26 @@ class Recogniser:
                 count += len(block)
                 yield block
 
-        cutter = Cutter(bundle.window_samples, bundle.hop_samples, bundle.frame_hop_samples)
+        cutter = Cutter(bundle.window_samples, bundle.hop_samples, bundle.frame_hop_samples, bundle.least_samples)
         measured = Stretches(bundle.sample_rate)
-        starts, rows = [], []
+        starts, rows, waiting = [], [], []
 
-        def ask(found: Iterable[tuple[int, np.ndarray]]) -> None:
+        def ask(found: list[tuple[int, np.ndarray]]) -> None:
             nonlocal spent
-            for start, window in found:
-                before = perf_counter()
-                rows.append(self.backend.ask(window))
-                spent += perf_counter() - before
-                starts.append(start)
+            before = perf_counter()
+            rows.extend(self.backend.ask_all(found))
+            spent += perf_counter() - before
+            starts.extend(start for start, _ in found)
 
         for block in prepared(counted, rate, bundle.sample_rate, bundle.level, bundle.level_dbfs):
             heard(block)
             if self._compare:
                 measured.push(block)
-            ask(cutter.push(block))
-        ask(cutter.finish())
+            waiting.extend(cutter.push(block))
+            if len(waiting) >= AT_ONCE:
+                ask(waiting)
+                waiting.clear()
+        ask([*waiting, *cutter.finish()])
         if not rows:
             raise UserError(f"samples = {count} at {rate} Hz: are none at {bundle.sample_rate} Hz: give more of them")
         seconds = count / rate
@@ -182,6 +184,8 @@ class Recogniser:
     def _windows(self, starts: list[int], rows: list[np.ndarray], seconds: float) -> list[Window]:
         rate, smoother, windows = self.bundle.sample_rate, Smoother(self.half_life), []
         for start, row in zip(starts, rows):
+            if start and start >= seconds * rate:  # of a short waveform's repetitions; they count in the whole's answer
+                break
             begin, end = start / rate, min((start + self.bundle.window_samples) / rate, seconds)
             probabilities = tempered(row, self.bundle.temperature)
             windows.append(Window(begin, end, probabilities, smoother.push(end, probabilities)))

@@ -69,10 +69,11 @@ class Cutter:
         window: samples of a window.
         hop: samples between the starts of neighbouring windows, a multiple of `step`.
         step: the last window starts at a multiple of it.
+        least: a waveform of fewer samples is repeated until it has so many; one window at least.
     """
 
-    def __init__(self, window: int, hop: int, step: int):
-        self.window, self.hop, self.step = window, hop, step
+    def __init__(self, window: int, hop: int, step: int, least: int = 0):
+        self.window, self.hop, self.step, self.least = window, hop, step, max(window, least)
         self._kept = np.zeros(0, np.float32)  # begins at the last window given
         self._start = 0  # of what is kept
         self._next = 0  # start of the window to come
@@ -85,20 +86,21 @@ class Cutter:
     def push(self, block: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Takes the next block; yields (start, window samples) for each window that it completes."""
         self._kept = np.concatenate([self._kept, block])
+        if self.samples < self.least:
+            return
         while self.samples >= self._next + self.window:
             self._kept, self._start = self._kept[self._next - self._start :], self._next
             self._next += self.hop
             yield self._start, self._kept[: self.window]
 
     def finish(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Ends the waveform; yields the last window where it differs from those given.
-
-        A waveform shorter than one window is repeated until it fills one.
-        """
+        """Ends the waveform; yields the last window where it differs from those given; all windows of a short one."""
         if not self.samples:
             return
-        if self._next == 0:
-            yield 0, np.resize(self._kept, self.window)
+        if self.samples < self.least:
+            repeated = Cutter(self.window, self.hop, self.step)
+            yield from repeated.push(np.resize(self._kept, self.least))
+            yield from repeated.finish()
             return
         last = (self.samples - self.window) // self.step * self.step
         if last > self._start:

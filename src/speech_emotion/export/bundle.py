@@ -11,12 +11,18 @@ from speech_emotion.systems.network import NetworkSystem
 
 
 def describe(
-    system: NetworkSystem, level_dbfs: float, temperature: float, utterances: pd.DataFrame, sha256: Mapping[str, str]
+    system: NetworkSystem,
+    level_dbfs: float,
+    least_samples: int,
+    temperature: float,
+    utterances: pd.DataFrame,
+    sha256: Mapping[str, str],
 ) -> dict[str, Any]:
     """The bundle of an exported system.
 
     Args:
         level_dbfs: what the recipe brings peak or RMS of a waveform to, in dB of full scale.
+        least_samples: a shorter waveform was repeated to this length before its features were taken.
         temperature: of an utterance's probabilities, as the select step fitted it on unheard speakers.
         utterances: the table that the system was trained on.
         sha256: file name -> hex sha256 of each file that an application reads beside the bundle.
@@ -38,11 +44,12 @@ def describe(
         "window_samples": system.window_samples,
         "hop_samples": system.hop_samples,
         "frame_hop_samples": frame_hop(system),
+        "least_samples": max(least_samples, system.window_samples),
         "aggregation": "mean of window probabilities",
         "temperature": temperature,
         "calibration": "softmax(log(mean of window probabilities) / temperature)",
         "last_window": "one more window ends with the last whole frame",
-        "short_input": "repeat until it fills one window",
+        "short_input": "repeat from its start until it has least_samples",
         "parameters": system.parameter_count(),
         "corpora": sorted(utterances["corpus"].unique()),
         "licences": sorted(utterances["licence"].unique()),

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from speech_emotion.errors import UserError
-from speech_emotion.export.graph import INPUT, OUTPUT, session
+from speech_emotion.export.graph import INPUT, OUTPUT, STARTS, session
 
 
 def trained_probabilities(classifier: nn.Module, windows: Sequence[np.ndarray]) -> np.ndarray:
@@ -21,7 +21,11 @@ def trained_probabilities(classifier: nn.Module, windows: Sequence[np.ndarray]) 
 def exported_probabilities(model: bytes, windows: Sequence[np.ndarray]) -> np.ndarray:
     """What the ONNX model says of windows (window samples,), on the CPU: (windows, classes)."""
     with session(model) as running:
-        rows = [running.run([OUTPUT], {INPUT: np.array(window, dtype=np.float32)[np.newaxis]})[0] for window in windows]
+        more = {STARTS: np.zeros(1, np.int64)} if len(running.get_inputs()) > 1 else {}
+        rows = [
+            running.run([OUTPUT], {INPUT: np.array(window, dtype=np.float32)[np.newaxis], **more})[0]
+            for window in windows
+        ]
     return np.concatenate(rows)
 
 

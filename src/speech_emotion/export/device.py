@@ -21,7 +21,7 @@ from speech_emotion.corpora.synthesis import Line, write_lines
 from speech_emotion.corpora.synthesis_prosody import EMOTIONS
 from speech_emotion.errors import UserError
 from speech_emotion.export.engines import ENGINES, reports, write_reports
-from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, INT8, LIKENESS
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, INT8, INT8_CPU, LIKENESS
 from speech_emotion.store.atomic import atomic_file, atomic_folders
 from speech_emotion.store.hashing import sha256_file
 
@@ -34,7 +34,7 @@ SAMPLES = "samples"
 SCRIPTS = ("run", "build_engine.sh")  # those of the bundled files that can be executed
 COPIED = (  # from the export's bundle.json
     "system", "title", "paper", "labels", "input", "output", "sample_rate", "level", "window_samples", "hop_samples",
-    "frame_hop_samples", "temperature", "parameters", "corpora", "licences", "synthetic",
+    "frame_hop_samples", "least_samples", "temperature", "parameters", "corpora", "licences", "synthetic",
 )  # fmt: skip
 VOICES = (("01", "t2"), ("02", "t4"))  # speaker and text of the samples in turn
 MOST_CHANGES = 3  # emotions that follow each other in the longest sample
@@ -60,7 +60,8 @@ class Variant:
 def exported_variants(exported: Path) -> list[Variant]:
     """The forms that the export step writes."""
     return [
-        Variant(name, exported / engine.file, engine.description, engine.precision) for name, engine in ENGINES.items()
+        *(Variant(name, exported / one.file, one.description, one.precision) for name, one in ENGINES.items()),
+        Variant("int8-cpu", exported / INT8_CPU, "8-bit weights, all windows of a recording at once, for CPUs", None),
     ]
 
 
@@ -188,7 +189,7 @@ def _description(exported: Path) -> dict[str, Any]:
         raise UserError(f"{path}: is damaged ({error}): run the export step again (dvc repro)") from None
     if missing := [name for name in (*COPIED, "sha256") if name not in description]:
         raise UserError(f"{path}: {missing[0]}: is missing: run the export step again (dvc repro)")
-    for name in (FP32, INT8, LIKENESS, CALIBRATION, CARD):
+    for name in (FP32, INT8, INT8_CPU, LIKENESS, CALIBRATION, CARD):
         if not (exported / name).is_file():
             raise UserError(f"{exported / name}: is not there: run the export step again (dvc repro)")
     for name, expected in description["sha256"].items():

@@ -1,7 +1,8 @@
 """Names of what the export step writes."""
 
 FP32 = "fp32.onnx"
-INT8 = "int8.onnx"
+INT8 = "int8.onnx"  # for TensorRT
+INT8_CPU = "int8-cpu.onnx"
 CHECK = "check.json"
 BUNDLE = "bundle.json"
 CARD = "MODEL_CARD.md"

@@ -1,8 +1,8 @@
-"""A trained classifier as one ONNX graph: static shapes, default domain, byte for byte the same each time."""
+"""A trained classifier as one ONNX graph: in the default domain, byte for byte the same each time."""
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from torch import nn
 from speech_emotion.errors import UserError
 
 INPUT = "waveform"
+STARTS = "starts"  # of windows, in frames: the second input of a graph that takes many windows
 OUTPUT = "probabilities"
 FRONT_END = "/front-end"  # the names of nodes that compute features begin so, in the file and in the device's engine
 REFUSALS = (
@@ -32,7 +33,8 @@ class Graph:
     """An exported classifier.
 
     Attributes:
-        model: (1, window samples) float32 `waveform` -> (1, classes) float32 `probabilities`.
+        model: (1, window samples) float32 `waveform` -> (1, classes) float32 `probabilities`; for many windows
+            (1, samples) float32 and (windows,) int64 `starts` -> (windows, classes).
         front_end: names of the nodes that compute features, everything before the network proper.
     """
 
@@ -48,21 +50,24 @@ class _Probed(nn.Module):
         self.classifier = classifier
         self.modules_before = [module for module in classifier.modules() if isinstance(module, front_end)]
 
-    def forward(self, waveform: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         seen: list[torch.Tensor] = []
-        hooks = [
-            module.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
-            for module in self.modules_before
-        ]
+
+        def see(_module: nn.Module, _inputs: tuple, output: torch.Tensor | Mapping[str, torch.Tensor]) -> None:
+            seen.extend(output.values() if isinstance(output, Mapping) else [output])
+
+        hooks = [module.register_forward_hook(see) for module in self.modules_before]
         try:
-            probabilities = self.classifier(waveform)
+            probabilities = self.classifier(*inputs)
         finally:
             for hook in hooks:
                 hook.remove()
         return probabilities, *seen
 
 
-def export_graph(classifier: nn.Module, window_samples: int, opset: int, front_end: type[nn.Module]) -> Graph:
+def export_graph(
+    classifier: nn.Module, window_samples: int, opset: int, front_end: type[nn.Module], many: bool = False
+) -> Graph:
     """Exports a trained classifier.
 
     Args:
@@ -70,12 +75,17 @@ def export_graph(classifier: nn.Module, window_samples: int, opset: int, front_e
         window_samples: samples of one window.
         opset: of the default domain, 13 to 17.
         front_end: class of the modules that compute features inside the classifier.
+        many: the classifier takes waveforms of any length, and the starts of any number of windows beside them.
 
     Raises:
         UserError: the exporter or ONNX's own checker refuses the classifier.
     """
     classifier.eval()
-    example = torch.zeros(1, window_samples)
+    examples: tuple[torch.Tensor, ...] = (torch.zeros(1, window_samples),)
+    names, free = [INPUT], None
+    if many:
+        examples = (torch.zeros(1, 2 * window_samples), torch.zeros(3, dtype=torch.int64))  # 1 would become a constant
+        names, free = [INPUT, STARTS], {INPUT: {1: "samples"}, STARTS: {0: "windows"}}
     buffer = io.BytesIO()
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -83,14 +93,17 @@ def export_graph(classifier: nn.Module, window_samples: int, opset: int, front_e
             # The TorchScript exporter writes opset 13 and LSTM operators; the newer one starts at opset 18.
             torch.onnx.export(
                 _Probed(classifier, front_end),
-                (example,),
+                examples,
                 buffer,
-                input_names=[INPUT],
+                input_names=names,
+                dynamic_axes=free,
                 opset_version=opset,
                 dynamo=False,
             )
         model = _folded(buffer.getvalue())
         front_end_nodes = _split(model)
+        if many:
+            model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "windows"
         model = plain(model)
         onnx.checker.check_model(model, full_check=True)
     except REFUSALS as error:

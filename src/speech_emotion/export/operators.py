@@ -107,6 +107,11 @@ def check_operators(model: onnx.ModelProto) -> dict[str, int]:
     """
     if found := list(faults(model)):
         raise UserError("\n".join(found))
+    return count_operators(model)
+
+
+def count_operators(model: onnx.ModelProto) -> dict[str, int]:
+    """operator -> number of nodes."""
     return dict(sorted(Counter(node.op_type for node in model.graph.node).items()))
 
 

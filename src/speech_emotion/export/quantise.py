@@ -29,13 +29,17 @@ LAYERS = ("Conv", "Gemm")  # of the operators that TensorRT 8.5 has in INT8, tho
 PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
-class _Windows(CalibrationDataReader):
-    def __init__(self, windows: Iterable[np.ndarray]):
-        self._windows = iter(windows)
+class CalibrationWindows(CalibrationDataReader):
+    """Windows (window samples,) one after the other; `more` are a graph's other inputs."""
+
+    def __init__(self, windows: Iterable[np.ndarray], **more: np.ndarray):
+        self._windows, self._more = iter(windows), more
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         window = next(self._windows, None)
-        return None if window is None else {INPUT: np.ascontiguousarray(window, dtype=np.float32)[np.newaxis]}
+        if window is None:
+            return None
+        return {INPUT: np.ascontiguousarray(window, dtype=np.float32)[np.newaxis], **self._more}
 
 
 def quantise(graph: Graph, windows: Iterable[np.ndarray]) -> onnx.ModelProto:
@@ -51,13 +55,13 @@ def quantise(graph: Graph, windows: Iterable[np.ndarray]) -> onnx.ModelProto:
     windows = list(windows)
     if not windows:
         raise UserError("calibration windows = 0: INT8 needs training speech: run the preprocess step")
-    with TemporaryDirectory() as folder, _silent():
+    with TemporaryDirectory() as folder, silent():
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(serialise(graph.model))
         quantize_static(
             source,
             target,
-            _Windows(windows),
+            CalibrationWindows(windows),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
@@ -113,7 +117,7 @@ def quantised_layers(model: onnx.ModelProto) -> list[str]:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """onnxruntime's quantiser writes advice to the root logger, none of it for the user."""
     root = logging.getLogger()
     before = root.level

@@ -15,12 +15,13 @@ def frame_hop(system: NetworkSystem) -> int:
     return system.hop_samples // system.params.hop_frames
 
 
-def waveform_windows(system: NetworkSystem, waveform: np.ndarray) -> list[np.ndarray]:
+def waveform_windows(system: NetworkSystem, waveform: np.ndarray, least_samples: int) -> list[np.ndarray]:
     """The windows of a prepared waveform, each (window_samples,): the same ones that training and protocol see.
 
-    They start every `hop_samples`; one more ends with the last whole frame. A shorter waveform is repeated.
+    They start every `hop_samples`; one more ends with the last whole frame. A waveform of fewer samples than
+    `least_samples`, or than one window, is repeated until it has so many.
     """
-    waveform = repeat_to(np.asarray(waveform), system.window_samples)
+    waveform = repeat_to(np.asarray(waveform), max(system.window_samples, least_samples))
     step, length = frame_hop(system), system.params.window_frames
     frames = length + (len(waveform) - system.window_samples) // step
     starts = window_starts(frames, length, system.params.hop_frames)
@@ -34,7 +35,9 @@ def spread(ids: Sequence[str], count: int) -> list[str]:
     return [ids[place * len(ids) // count] for place in range(count)]
 
 
-def speech_windows(system: NetworkSystem, waveforms: ArrayStore, ids: Sequence[str], count: int) -> list[np.ndarray]:
+def speech_windows(
+    system: NetworkSystem, waveforms: ArrayStore, ids: Sequence[str], count: int, least_samples: int
+) -> list[np.ndarray]:
     """At most `count` windows of real speech, one an utterance while utterances suffice.
 
     Utterances are spread evenly over `ids`; of the n-th one the window at position n of its own is taken, so
@@ -42,6 +45,6 @@ def speech_windows(system: NetworkSystem, waveforms: ArrayStore, ids: Sequence[s
     """
     found = []
     for turn, id in enumerate(spread(ids, count)):
-        windows = waveform_windows(system, waveforms[id])
+        windows = waveform_windows(system, waveforms[id], least_samples)
         found.append(windows[turn % len(windows)])
     return found

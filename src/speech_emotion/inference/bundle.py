@@ -21,6 +21,7 @@ class Bundle:
         window_samples: samples of one window.
         hop_samples: samples between the starts of neighbouring windows.
         frame_hop_samples: samples between frames; the last window ends with the last whole frame.
+        least_samples: a shorter waveform is repeated to this length, as in training; one window in older exports.
         temperature: divides the logarithms of an utterance's probabilities (evaluation/calibration.py).
         sha256: file name -> hex sha256 of the files that belong together.
     """
@@ -34,6 +35,7 @@ class Bundle:
     window_samples: int
     hop_samples: int
     frame_hop_samples: int
+    least_samples: int
     temperature: float
     sha256: dict[str, str]
 
@@ -58,6 +60,7 @@ def read_bundle(folder: Path) -> Bundle:
             window_samples=int(raw["window_samples"]),
             hop_samples=int(raw["hop_samples"]),
             frame_hop_samples=int(raw["frame_hop_samples"]),
+            least_samples=int(raw.get("least_samples", raw["window_samples"])),
             temperature=float(raw["temperature"]),
             sha256=dict(raw["sha256"]),
         )

@@ -149,7 +149,7 @@ class Recogniser:
                 count += len(block)
                 yield block
 
-        cutter = Cutter(bundle.window_samples, bundle.hop_samples, bundle.frame_hop_samples)
+        cutter = Cutter(bundle.window_samples, bundle.hop_samples, bundle.frame_hop_samples, bundle.least_samples)
         stretches = Stretches(bundle.sample_rate)
         starts, rows = [], []
         for block in prepared(counted, rate, bundle.sample_rate, bundle.level, bundle.level_dbfs):
@@ -170,6 +170,7 @@ class Recogniser:
                 self._named(tempered(row, bundle.temperature)),
             )
             for start, row in zip(starts, rows, strict=True)
+            if not start or start < seconds * bundle.sample_rate  # the others are of a short waveform's repetitions
         )
         mean = np.mean(rows, axis=0, dtype=np.float64)
         probabilities = self._named(tempered(mean, bundle.temperature))

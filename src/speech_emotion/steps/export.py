@@ -16,12 +16,12 @@ from speech_emotion.export.calibration import calibration_cache
 from speech_emotion.export.card import Facts, model_card
 from speech_emotion.export.check import compare, exported_probabilities, trained_probabilities
 from speech_emotion.export.engines import exported_reports, write_reports
-from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, CHECK, FP32, INT8, LIKENESS
-from speech_emotion.export.graph import export_graph, serialise
-from speech_emotion.export.operators import check_operators
-from speech_emotion.export.quantise import quantise, quantised_layers
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, CHECK, FP32, INT8, INT8_CPU, LIKENESS
+from speech_emotion.export.forms import exported_models
+from speech_emotion.export.graph import serialise
+from speech_emotion.export.operators import check_operators, count_operators
+from speech_emotion.export.quantise import quantised_layers
 from speech_emotion.export.windows import speech_windows
-from speech_emotion.features.frontend import FrontEnd
 from speech_emotion.inference.likeness import Likeness, stretches
 from speech_emotion.inference.likeness_fitting import fit_likeness
 from speech_emotion.parallel import ordered_map
@@ -34,8 +34,8 @@ from speech_emotion.systems.catalogue import DEFINITION, load_system
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes fp32.onnx, int8.onnx, calibration.cache, likeness.json, check.json, bundle.json, MODEL_CARD.md, and what
-    TensorRT makes of each node (operators.json, OPERATORS.md).
+    """Writes fp32.onnx, int8.onnx, int8-cpu.onnx, calibration.cache, likeness.json, check.json, bundle.json,
+    MODEL_CARD.md, and what TensorRT makes of each node (operators.json, OPERATORS.md).
 
     Where no system can be deployed, check.json says so and is alone.
 
@@ -57,16 +57,16 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     utterances = read_utterances(inputs["utterances"] / "utterances.parquet")
     waveforms = ArrayStore(inputs["waveforms"] / params.needs[system.definition.id].recipe)
     ids = [id for id in utterances["id"] if id in waveforms]
-    calibration = speech_windows(system, waveforms, ids, params.export.calibration_windows)
-    heard = speech_windows(system, waveforms, ids[::-1], params.export.calibration_windows)
+    least = round(params.needs[system.definition.id].min_seconds * system.definition.sample_rate)
+    calibration = speech_windows(system, waveforms, ids, params.export.calibration_windows, least)
+    heard = speech_windows(system, waveforms, ids[::-1], params.export.calibration_windows, least)
 
-    classifier = system.waveform_classifier()
-    graph = export_graph(classifier, system.window_samples, params.export.opset, FrontEnd)
-    models = {FP32: graph.model, INT8: quantise(graph, calibration)}
-    trained = trained_probabilities(classifier, heard)
+    graphs = exported_models(system, params.export.opset, calibration)
+    models = {name: graph.model for name, graph in graphs.items()}
+    trained = trained_probabilities(system.waveform_classifier(), heard)
     check: dict[str, Any] = {"deployable": system.definition.id}
     for name, model in recorder.progress(models.items(), "export", len(models)):
-        operators = check_operators(model)
+        operators = check_operators(model) if name != INT8_CPU else count_operators(model)
         with atomic_file(folder / name) as temporary:
             temporary.write_bytes(serialise(model))
         found = compare(trained, exported_probabilities(serialise(model), heard))
@@ -82,11 +82,11 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     chosen = json.loads((inputs["selected"] / "best.json").read_text(encoding="utf-8"))
     likeness = _likeness(utterances, ids, waveforms, system.definition.sample_rate, params, recorder)
     _write_json(folder / LIKENESS, likeness.to_json())
-    write_text(folder / CALIBRATION, calibration_cache(graph, calibration))
+    write_text(folder / CALIBRATION, calibration_cache(graphs[FP32], calibration))
     write_reports(folder, exported_reports(folder))
     sha256 = {name: sha256_file(folder / name) for name in (*models, LIKENESS, CALIBRATION)}
     _write_json(folder / CHECK, check)
-    bundle = describe(system, params.preprocess.level_dbfs, chosen["temperature"], utterances, sha256)
+    bundle = describe(system, params.preprocess.level_dbfs, least, chosen["temperature"], utterances, sha256)
     _write_json(folder / BUNDLE, bundle)
     facts = Facts(
         result=read_result(inputs["trained"] / system.definition.id, system.definition.id),

@@ -1,0 +1,249 @@
+"""`speech-emotion variants`: what each form of a model is worth and costs, over the models of all folds.
+
+The shipped model has heard every speaker, so that nobody is left to measure it on. The folds' models are exported
+instead, each calibrated on its own training speakers, and asked about the speakers that it never heard.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from speech_emotion.corpora.protocols import load_protocol, select_utterances
+from speech_emotion.corpora.splits import make_folds
+from speech_emotion.corpora.table import read_utterances
+from speech_emotion.errors import UserError
+from speech_emotion.evaluation.figures import COLOURS, DPI, STYLE
+from speech_emotion.evaluation.markdown import table
+from speech_emotion.evaluation.metrics import scores
+from speech_emotion.evaluation.results import read_result
+from speech_emotion.export import footprint
+from speech_emotion.export.check import exported_probabilities
+from speech_emotion.export.files import FP32
+from speech_emotion.export.forms import exported_models
+from speech_emotion.export.graph import serialise
+from speech_emotion.export.quantise_cpu import weight_bytes
+from speech_emotion.export.windows import speech_windows, waveform_windows
+from speech_emotion.parallel import ordered_map
+from speech_emotion.params import Export, load_params
+from speech_emotion.recorder import Recorder
+from speech_emotion.store.arrays import ArrayStore
+from speech_emotion.store.atomic import atomic_file, write_text
+from speech_emotion.store.hashing import hash_code, hash_json, sha256_file
+from speech_emotion.systems.catalogue import load_system
+
+TRAINED = "trained model (PyTorch)"
+TIMED = 100  # windows whose time is taken of each fold's model
+WINDOWS_HELD = 10  # of these, asked about in the process whose memory is measured
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fold's model: where it lies, what it was trained on, what it is asked."""
+
+    name: str
+    key: str
+    model: Path
+    waveforms: Path
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    least_samples: int
+    export: Export
+    record: Path
+
+
+def variants(system: str, artifacts: Path = Path("artifacts"), output: Path | None = None) -> str:
+    """Exports, quantises and asks each fold's model; writes variants.csv, .json, .md and .png.
+
+    Every finished fold is kept below `output`/folds, and found again by a hash of model, params and code.
+
+    Args:
+        system: a key of params.yaml's systems.
+        artifacts: folder of the steps' outputs: ingest, preprocess and train.
+        output: folder; None is artifacts/variants/<system>.
+
+    Returns:
+        The table as Markdown.
+
+    Raises:
+        UserError: the system cannot go to the device, or has no results, or its folds' models were not kept.
+    """
+    recorder, params = Recorder(), load_params()
+    if system not in params.systems:
+        raise UserError(f"system = {system}: must be one of {', '.join(sorted(params.systems))}")
+    result = read_result(artifacts / "train" / system, system)
+    if reason := result.units.not_deployable:
+        raise UserError(f"system = {system}: cannot go to the device ({reason}): name another")
+    output = output or artifacts / "variants" / system
+    protocol = load_protocol(result.units.protocol)
+    rows, _ = select_utterances(read_utterances(artifacts / "ingest" / "utterances.parquet"), protocol)
+    folds = {fold.name: fold for fold in make_folds(rows, protocol)}
+    code = hash_code(sorted(Path(footprint.__file__).parent.glob("*.py")))
+    least = round(params.needs[system].min_seconds * params.preprocess.sample_rate)
+    jobs = []
+    for (fold, seed), tested in result.predictions.groupby(["fold", "seed"]):
+        model = artifacts / "train" / system / "models" / f"{fold}-{seed}"
+        if not model.is_dir():
+            raise UserError(f"{model}: is not there: set train.keep_models: true and run dvc repro")
+        if fold not in folds or sorted(folds[fold].test) != sorted(tested["id"]):
+            raise UserError(f"fold {fold}: was trained on another table of utterances: run dvc repro")
+        files = {path.name: sha256_file(path) for path in sorted(model.iterdir())}
+        jobs.append(
+            Job(
+                name=f"{fold}-{seed}",
+                key=hash_json([files, code, least, params.export.model_dump()]),
+                model=model,
+                waveforms=artifacts / "preprocess" / params.needs[system].recipe,
+                train=folds[fold].train,
+                test=tuple(tested["id"]),
+                least_samples=least,
+                export=params.export,
+                record=output / "folds" / f"{fold}-{seed}.json",
+            )
+        )
+    missing = [job for job in jobs if _found(job) is None]
+    recorder.note(f"{system}: {len(jobs)} folds' models, {len(jobs) - len(missing)} finished before")
+    for job in ordered_map(_measure, missing, 1, recorder, f"variants of {system}"):  # one: times are taken
+        recorder.note(f"fold {job.name}: done")
+    records = {job.name: _found(job) for job in jobs}
+    figures = _figures(result.predictions, result.labels, records)
+    text = markdown(figures)
+    write_text(output / "variants.json", json.dumps(figures, indent=1) + "\n")
+    write_text(output / "variants.csv", _csv(figures))
+    write_text(output / "variants.md", text + "\n")
+    with atomic_file(output / "variants.png") as temporary:
+        picture(temporary, figures, f"{result.units.title}, {result.units.corpus}, {result.units.protocol}")
+    return f"{text}\n\n{output}: variants.csv, variants.json, variants.md, variants.png"
+
+
+def _found(job: Job) -> dict[str, Any] | None:
+    try:
+        record = json.loads(job.record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record["variants"] if record.get("key") == job.key else None
+
+
+def _measure(job: Job) -> Job:
+    """Exports one model and asks its forms; writes the record."""
+    system, waveforms = load_system(job.model), ArrayStore(job.waveforms)
+    calibration = speech_windows(system, waveforms, job.train, job.export.calibration_windows, job.least_samples)
+    timed = speech_windows(system, waveforms, job.test, TIMED, job.least_samples)
+    heard = {id: waveform_windows(system, waveforms[id], job.least_samples) for id in job.test}
+    graphs = exported_models(system, job.export.opset, calibration)
+    contents = {name: serialise(graph.model) for name, graph in graphs.items()}
+    milliseconds = footprint.window_milliseconds(contents, timed)
+    found = {}
+    for name, content in contents.items():
+        ask = partial(exported_probabilities, content)
+        found[name.removesuffix(".onnx")] = {
+            "bytes": len(content),
+            "weights": weight_bytes(graphs[name].model, graphs[name].front_end),
+            "probabilities": {id: ask(windows).mean(axis=0).astype(float).tolist() for id, windows in heard.items()},
+            "milliseconds": milliseconds[name],
+            "memory": footprint.process_memory(content, timed[:WINDOWS_HELD]),
+        }
+    write_text(job.record, json.dumps({"key": job.key, "variants": found}) + "\n")
+    return job
+
+
+def _figures(predictions: Any, labels: Sequence[str], records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row a form; the first is the trained model itself. Shares in percent, bytes, milliseconds."""
+    columns = [f"p_{label}" for label in labels]
+    truth = predictions["emotion"].map(list(labels).index).to_numpy()
+    trained = predictions[columns].to_numpy()
+    units = [f"{fold}-{seed}" for fold, seed in zip(predictions["fold"], predictions["seed"], strict=True)]
+    rows = [{"variant": TRAINED, **_worth(truth, trained, predictions["seed"].to_numpy())}]
+    forms = list(next(iter(records.values())))
+    said = {
+        form: np.array(
+            [records[unit][form]["probabilities"][id] for unit, id in zip(units, predictions["id"], strict=True)]
+        )
+        for form in forms
+    }
+    reference = FP32.removesuffix(".onnx")
+    for form in forms:
+        of_folds = [record[form] for record in records.values()]
+        times = np.concatenate([one["milliseconds"] for one in of_folds])
+        shares = [100 * record[form]["weights"] / record[reference]["weights"] for record in records.values()]
+        rows.append(
+            {
+                "variant": form,
+                **_worth(truth, said[form], predictions["seed"].to_numpy()),
+                "agreement": 100 * float(np.mean(said[form].argmax(1) == said[reference].argmax(1))),
+                "largest_difference": float(np.abs(said[form] - said[reference]).max()),
+                "bytes": float(np.mean([one["bytes"] for one in of_folds])),
+                "weights": float(np.mean(shares)),
+                "memory": float(np.median([one["memory"] for one in of_folds])),
+                "p50": float(np.median(times)),
+                "p99": float(np.percentile(times, 99)),
+            }
+        )
+    return rows
+
+
+def _worth(truth: np.ndarray, probabilities: np.ndarray, seeds: np.ndarray) -> dict[str, float]:
+    """UA and WA over the pooled folds, in percent, mean over seeds."""
+    found = [scores(truth[seeds == seed], probabilities[seeds == seed].argmax(1)) for seed in np.unique(seeds)]
+    return {name: 100 * float(np.mean([getattr(one, name) for one in found])) for name in ("ua", "wa")}
+
+
+COLUMNS = {  # key of a row -> heading and form
+    "variant": ("form", "{}"),
+    "ua": ("UA %", "{:.2f}"),
+    "wa": ("WA %", "{:.2f}"),
+    "agreement": ("agrees with FP32, %", "{:.2f}"),
+    "largest_difference": ("largest difference of a probability", "{:.4f}"),
+    "bytes": ("file, MB", "{:.2f}"),
+    "weights": ("weights, % of FP32", "{:.1f}"),
+    "memory": ("process, MB", "{:.0f}"),
+    "p50": ("a window, p50, ms of a core", "{:.2f}"),
+    "p99": ("p99, ms", "{:.2f}"),
+}
+MEGA = ("bytes", "memory")  # are shown in millions
+
+
+def markdown(figures: Sequence[Mapping[str, Any]]) -> str:
+    """The table for documents."""
+    rows = []
+    for row in figures:
+        shown = {key: value / 1e6 if key in MEGA else value for key, value in row.items()}
+        rows.append([form.format(shown[key]) if key in shown else "" for key, (_, form) in COLUMNS.items()])
+    return table([heading for heading, _ in COLUMNS.values()], rows, numbers=range(1, len(COLUMNS)))
+
+
+def _csv(figures: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(figures)
+    return text.getvalue()
+
+
+PANELS = {"ua": "UA, %", "bytes": "file, MB", "memory": "process, MB", "p50": "a window (p50), ms of a core"}
+
+
+def picture(path: Path, figures: Sequence[Mapping[str, Any]], setting: str) -> None:
+    """Bars of what each form is worth and costs, side by side, as PNG."""
+    names = [row["variant"] for row in figures]
+    with rc_context(STYLE):
+        figure = Figure(figsize=(11, 1.6 + 0.4 * len(names)), layout="constrained")
+        figure.suptitle(f"Forms of {setting}", x=0.01, ha="left")
+        for axes, (key, title) in zip(figure.subplots(1, len(PANELS), sharey=True), PANELS.items(), strict=True):
+            values = [row.get(key, np.nan) / (1e6 if key in MEGA else 1) for row in figures]
+            axes.barh(names, np.nan_to_num(values), color=COLOURS[: len(names)], height=0.6)
+            for place, value in enumerate(values):
+                if np.isfinite(value):
+                    axes.text(value, place, f" {value:.1f}", va="center", fontsize=9)
+            axes.set_title(title)
+            axes.set_xlim(0, 1.25 * np.nanmax(values))
+        axes.invert_yaxis()  # all share it: the first form stands above
+        figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})

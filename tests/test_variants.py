@@ -1,0 +1,110 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from made_up_results import LABELS, predictions, utterances, write_system
+from speech_emotion import variants as command
+from speech_emotion.corpora.table import write_utterances
+from speech_emotion.errors import UserError
+from speech_emotion.evaluation.metrics import scores
+from speech_emotion.evaluation.results import read_result
+from speech_emotion.export import footprint
+from speech_emotion.params import load_params
+from speech_emotion.store.arrays import ArrayWriter
+from speech_emotion.systems.catalogue import create_system, front_end_dims, save_system
+from speech_emotion.systems.network import Statistics
+from speech_emotion.variants import variants
+
+PARAMS = load_params()
+SPEAKERS = ("f1", "m1", "f2")
+FORMS = ["trained model (PyTorch)", "fp32", "int8", "int8-cpu"]
+
+
+@pytest.fixture
+def artifacts(tmp_path):
+    """Three folds' models of a small LSTM, with noise for speech."""
+    draws = np.random.default_rng(0)
+    rows = utterances(speakers=SPEAKERS, each=1)
+    write_utterances(tmp_path / "ingest" / "utterances.parquet", rows)
+    with ArrayWriter(tmp_path / "preprocess" / "plain") as writer:
+        for number, row in enumerate(rows):
+            writer.add(row.id, (0.1 * draws.standard_normal(4000 + 700 * number)).astype(np.float32))
+    write_system(tmp_path / "train" / "k2", predictions(rows, "k2"))
+    features = {"mspec-40": PARAMS.features["mspec-40"]}
+    recipe, values = PARAMS.preprocess.recipes["plain"], {**PARAMS.systems["k2"], "units": 8}
+    for number, speaker in enumerate(SPEAKERS):
+        torch.manual_seed(number)
+        system = create_system("k2", values, recipe, features, front_end_dims(features, 16000), 16000, LABELS)
+        flat = Statistics(*(np.full(40, value) for value in (-8.0, 3.0, -23.0, 3.0)))
+        system.network.fit_normalisation({"mspec-40": flat})
+        folder = tmp_path / "train" / "k2" / "models" / f"{speaker}-0"
+        folder.mkdir(parents=True)
+        save_system(system, folder)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(footprint, "process_memory", lambda model, windows: 50_000_000)
+
+
+def test_each_form_is_asked_about_the_speakers_its_fold_left_out(artifacts):
+    text = variants("k2", artifacts)
+    folder = artifacts / "variants" / "k2"
+    rows = {row["variant"]: row for row in json.loads((folder / "variants.json").read_text())}
+    assert list(rows) == FORMS
+    result = read_result(artifacts / "train" / "k2", "k2")
+    assert rows[FORMS[0]]["ua"] == pytest.approx(100 * scores(result.truth, result.predicted).ua)
+    assert (rows["fp32"]["agreement"], rows["fp32"]["largest_difference"], rows["fp32"]["weights"]) == (100, 0, 100)
+    assert rows["int8-cpu"]["weights"] < 35  # of so few units the scales weigh
+    assert 0 < rows["int8-cpu"]["largest_difference"] < 0.1
+    assert 0 < rows["fp32"]["p50"] <= rows["fp32"]["p99"]
+    said = [json.loads(path.read_text())["variants"] for path in sorted((folder / "folds").iterdir())]
+    asked = [set(one["fp32"]["probabilities"]) for one in said]
+    assert [len(ids) for ids in asked] == [3, 4, 4]
+    sums = [sum(row) for one in said for row in one["int8"]["probabilities"].values()]
+    assert sums == pytest.approx([1.0] * len(sums), abs=1e-4)
+    with (folder / "variants.csv").open() as file:
+        assert [row["variant"] for row in csv.DictReader(file)] == FORMS
+    assert (folder / "variants.md").read_text().strip() in text
+    assert (folder / "variants.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_finished_folds_are_found_again_and_a_changed_model_is_not(artifacts, monkeypatch):
+    variants("k2", artifacts)
+    done = []
+    measure = command._measure
+    monkeypatch.setattr(command, "_measure", lambda job: done.append(job.name) or measure(job))
+    variants("k2", artifacts)
+    assert done == []
+    model = artifacts / "train" / "k2" / "models" / "f2-0" / "model.safetensors"
+    model.write_bytes((artifacts / "train" / "k2" / "models" / "m1-0" / "model.safetensors").read_bytes())
+    (artifacts / "variants" / "k2" / "folds" / "m1-0.json").write_text("{")  # half-written by a disk that was full
+    variants("k2", artifacts)
+    assert done == ["f2-0", "m1-0"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "train/k2/models/m1-0").rename(folder / "lost"), r"m1-0: is not there: set train"),
+        (lambda folder: (folder / "train/k2/units.json").unlink(), r"units\.json: no such file: run the train step"),
+    ],
+)
+def test_what_is_missing_is_told_with_its_cure(artifacts, spoil, message):
+    spoil(artifacts)
+    with pytest.raises(UserError, match=message):
+        variants("k2", artifacts)
+    assert not (artifacts / "variants").exists()
+
+
+def test_a_system_that_cannot_go_to_the_device_and_one_that_is_none_are_refused(artifacts):
+    rows = utterances(speakers=SPEAKERS, each=1)
+    write_system(artifacts / "train" / "t2", predictions(rows, "t2"), not_deployable="statistics")
+    with pytest.raises(UserError, match="system = t2: cannot go to the device"):
+        variants("t2", artifacts)
+    with pytest.raises(UserError, match="system = t9: must be one of"):
+        variants("t9", artifacts)
