@@ -55,7 +55,8 @@ def main() -> int:
             raise UserError(f"{options.speech}: holds fewer than {options.sentences} WAV files: name another folder")
         with tempfile.TemporaryDirectory() as folder:
             bundle = make_device_bundle(options.exported, Path(folder) / "device")
-            names = list(json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))["variants"])
+            held = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))["variants"]
+            names = [name for name, one in held.items() if not one["engine_only"]]
             figures = measure(options, bundle, names)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
