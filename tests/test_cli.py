@@ -14,6 +14,7 @@ import yaml
 from made_up_device import write_whole_export
 from made_up_export import LABELS, RATE, WINDOW, write_export
 from speech_emotion import cli
+from speech_emotion.commands import corpus, store
 from speech_emotion.corpora import fetch, versions
 from speech_emotion.errors import UserError
 from speech_emotion.store.arrays import ArrayStore, ArrayWriter
@@ -205,7 +206,7 @@ def test_verify_refuses_a_corpus_without_published_sums(project, capsys):
 
 def test_ui_before_the_first_run_is_refused(project):
     with pytest.raises(UserError, match=r"mlflow\.db: is not there: run make run first"):
-        cli.ui(5000)
+        store.ui(5000)
 
 
 @pytest.mark.parametrize("arguments", [["registry"], ["promote", "1", "--reason", "quieter"], ["rollback"]])
@@ -226,7 +227,7 @@ def unit_of(key: str, system: str):
 def test_publish_copies_finished_units_below_their_paper(project, capsys):
     from speech_emotion.training.units import Unit, UnitStore
 
-    cli.use("emodb")
+    corpus.use("emodb")
     model = project / "model"
     model.mkdir()
     UnitStore(Path("artifacts/units")).save(unit_of("k1", "w1"), model)
@@ -245,7 +246,7 @@ def test_publish_refuses_the_synthetic_corpus(project, capsys):
 
 
 def test_publish_without_a_run_names_the_cure(project, capsys):
-    cli.use("emodb")
+    corpus.use("emodb")
     assert cli.main(["publish"]) == 1
     assert "holds no trained system: run make run first" in capsys.readouterr().err
 

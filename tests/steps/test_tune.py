@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from speech_emotion import cli
+from speech_emotion.commands.search import search_worker, studies
 from speech_emotion.errors import UserError
 from speech_emotion.search import workers
 from speech_emotion.steps.driver import execute, load_step
@@ -110,16 +110,16 @@ def test_other_hyperparameters_start_studies_anew_and_the_old_ones_are_told_unti
     (note,) = [note for note in _run(changed) if "are kept" in note]
     assert note.startswith("t2: 4 studies of other data, params or code are kept: speech-emotion studies --remove-old")
     assert _trials().query("trial == 0")["C"].tolist() == [0.5] * 4
-    told = cli.studies().splitlines()
+    told = studies().splitlines()
     assert len(told) == 8 and sum(line.endswith("  old") for line in told) == 4
-    assert sum(line.endswith("removed") for line in cli.studies(remove_old=True).splitlines()) == 4
-    assert len(cli.studies().splitlines()) == 4
+    assert sum(line.endswith("removed") for line in studies(remove_old=True).splitlines()) == 4
+    assert len(studies().splitlines()) == 4
     assert not [note for note in _run(changed) if "are kept" in note]
 
 
 def test_one_more_worker_settles_the_search_and_the_step_finds_it_done(workplace, monkeypatch):
     params = workplace(tune__enabled=True)
-    cli.search_worker("t2")
+    search_worker("t2")
     monkeypatch.setattr(workers, "run", lambda *args: pytest.fail("ran again"))
     _run(params)
     assert len(_trials()) == 12
@@ -128,7 +128,7 @@ def test_one_more_worker_settles_the_search_and_the_step_finds_it_done(workplace
 def test_a_worker_of_a_search_that_is_off_is_refused(workplace):
     workplace()
     with pytest.raises(UserError, match=r"tune.enabled = False: must be true for a search"):
-        cli.search_worker("t2")
+        search_worker("t2")
 
 
 def test_a_password_in_params_is_refused(workplace):

@@ -1,0 +1,98 @@
+"""Corpora: obtain one, choose one, compare it with its publisher's sums, and what the graph asks of it first."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from speech_emotion.corpora import versions
+from speech_emotion.errors import UserError
+from speech_emotion.params import PARAMS_FILE, load_params
+from speech_emotion.recorder import Recorder
+from speech_emotion.store.atomic import write_text
+
+DATA = Path("data")
+SYNTHETIC = "demo"  # the corpus that the project makes itself, the same bytes each time
+PER_SYSTEM = (Path("artifacts/tune"), Path("artifacts/train"))
+
+
+def data(corpus: str, source: Path | None = None, parts: Sequence[str] = (), if_absent: bool = False) -> None:
+    """Obtains a corpus into data/ and records it in data.dvc.
+
+    The synthetic corpus is made anew if data.dvc records it and it is absent: that costs seconds and changes no byte.
+
+    Args:
+        source: archive or folder that the user has; None downloads from the publisher, or synthesises.
+        parts: parts of the publisher's download, e.g. speech and song of RAVDESS; empty is the first.
+        if_absent: do nothing where the corpus lies there as recorded.
+
+    Raises:
+        UserError: the corpus cannot be had or does not verify, or another recorded corpus is absent.
+    """
+    known, here = versions.recorded(DATA), versions.present(DATA)
+    if if_absent and corpus in here and here[corpus] == known.get(corpus):
+        return
+    from speech_emotion.corpora.fetch import obtain
+
+    recorder, workers = Recorder(), load_params().workers
+    if corpus != SYNTHETIC and SYNTHETIC in known and SYNTHETIC not in here:
+        obtain(SYNTHETIC, DATA, None, recorder, workers=workers)
+    versions.guard(DATA, besides=corpus)
+    obtain(corpus, DATA, source, recorder, parts=tuple(parts), workers=workers)
+    versions.record(DATA, corpus)
+
+
+def use(corpus: str, path: Path = PARAMS_FILE) -> None:
+    """Sets `corpus` in params.yaml; comments and order stay.
+
+    Raises:
+        UserError: params.yaml is not there or faulty, or has no budget for the corpus.
+    """
+    params = load_params(path)
+    if corpus not in params.budgets:
+        known = ", ".join(sorted(params.budgets))
+        raise UserError(f"{path}: corpus = {corpus}: must be a key of budgets: {known}; or add it there")
+    if corpus == params.corpus:
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    number = next(number for number, line in enumerate(lines) if line.startswith("corpus:"))
+    value, mark, comment = lines[number].rstrip("\n").partition("#")
+    lines[number] = f"{f'corpus: {corpus}':<{len(value) - 1}} {mark}{comment}".rstrip() + "\n"
+    write_text(path, "".join(lines))
+
+
+def check(folder: Path) -> None:
+    """The first stage of the graph: params are sound, and no recorded corpus is absent.
+
+    What earlier candidates left under artifacts/ is removed from there, since evaluate depends on the whole folder of
+    trained systems and a clone would not have it; DVC's cache keeps it.
+
+    Raises:
+        UserError: one line a fault.
+    """
+    from speech_emotion.systems.catalogue import check_system_params
+
+    params = load_params()
+    for system in params.candidates:
+        check_system_params(params, system)
+    versions.guard(DATA)
+    if params.corpus not in versions.present(DATA):
+        raise UserError(f"{DATA}/{params.corpus}: is not there: run make data CORPUS={params.corpus}")
+    for stage in PER_SYSTEM:
+        for left in stage.iterdir() if stage.is_dir() else ():
+            if left.is_dir() and left.name not in params.candidates:
+                shutil.rmtree(left)
+    versions.write_checked(folder)
+
+
+def verify(corpus: str) -> str:
+    """Compares data/<corpus> with its publisher's sums.
+
+    Raises:
+        UserError: missing, altered or stray files, or no published sums.
+    """
+    from speech_emotion.corpora.verification import verify as compare
+
+    result = compare(corpus, DATA / corpus)
+    if not result.faultless:
+        raise UserError(result.describe())
+    return result.describe()

@@ -1,0 +1,72 @@
+"""Graphs and bundles for a small device."""
+
+from pathlib import Path
+
+from speech_emotion.commands.store import is_there
+from speech_emotion.errors import UserError
+from speech_emotion.params import load_params
+from speech_emotion.recorder import Recorder
+
+EXPORTED = Path("artifacts/export")
+
+
+def check_graph(path: Path, precision: str | None = None) -> str:
+    """What TensorRT 8.5 makes of each node of an ONNX file, as Markdown.
+
+    Args:
+        precision: of the engine; None is int8 where the file holds Q/DQ pairs, else fp32.
+
+    Raises:
+        UserError: TensorRT refuses a node or the file, or it is no ONNX file.
+    """
+    from speech_emotion.export.graph import read_graph
+    from speech_emotion.export.precision import report
+
+    found = report(read_graph(path), precision)
+    text = found.markdown(path.name)
+    if not found.sound:
+        print(text)
+        refused = len(found.faults) + len(found.refused)
+        raise UserError(f"{path}: TensorRT 8.5 refuses it ({refused} of its parts, above): export another graph")
+    return text.rstrip()
+
+
+def device_bundle(
+    output: Path | None,
+    exported: Path | None = None,
+    model: str | None = None,
+    source: str = "",
+    key: Path | None = None,
+    register: bool = False,
+) -> str:
+    """Makes what a small device needs of an export or of a registered model: a folder, or an archive.
+
+    Args:
+        output: None where it goes into the registry alone.
+        exported: folder of the export step; without it and without a model artifacts/export.
+        model: models:/name@alias or models:/name/version.
+        source: version that the export is; of a model it is known.
+        key: private Ed25519 key of OpenSSH to sign it with.
+        register: make it a version of <name>-jetson; a model's alone.
+
+    Raises:
+        UserError: the export is not there or not whole, or options contradict each other.
+    """
+    if model is None and register:
+        raise UserError("--register: needs a registered model: add --model models:/speech-emotion@champion")
+    if model is not None and (exported is not None or source):
+        raise UserError(f"--model = {model}: comes from the registry: leave out --from and --source")
+    if output is None and not register:
+        raise UserError("output: is missing: name a folder or a .tar.gz, or add --register")
+    shown = f"python -m speech_emotion_jetson {output} show"
+    if model is None:
+        from speech_emotion.export.device import make_device_bundle
+
+        made = make_device_bundle(exported or EXPORTED, output, source=source, key=key)
+        return f"{made}: {shown}"
+    from speech_emotion.tracking.device import make_from_registry
+
+    params = load_params()
+    is_there(params.track.uri)
+    said = make_from_registry(model, params.track, params.registry, Recorder(), output, key, register)
+    return said if output is None else f"{said}\n{output}: {shown}"

@@ -1,0 +1,103 @@
+"""What has been measured: the table of systems, and finished units for everybody."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from speech_emotion.commands.corpus import SYNTHETIC
+from speech_emotion.errors import UserError
+from speech_emotion.params import load_params
+
+EVALUATION = Path("artifacts/evaluate")
+COLUMNS = {  # metric of metrics.json -> heading and form
+    "ua": ("UA %", "percent"),
+    "wa": ("WA %", "percent"),
+    "macro_f1": ("F1 %", "percent"),
+    "ece": ("ECE", "number"),
+}
+
+
+def table(folder: Path = EVALUATION) -> str:
+    """The table of systems and where to look next.
+
+    Raises:
+        UserError: nothing has been evaluated.
+    """
+    path = folder / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: is not there: run make run first") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON: {error}: run dvc repro again") from None
+    systems = {
+        name: values
+        for name, values in metrics.items()
+        if isinstance(values, Mapping) and isinstance(values.get("ua"), float | int)
+    }
+    if not systems:
+        raise UserError(f"{path}: holds no system: run dvc repro again")
+    ranked = sorted(systems, key=lambda name: -systems[name]["ua"])
+    rows = [["system", *(heading for heading, _ in COLUMNS.values())]]
+    rows += [[name, *_cells(systems[name])] for name in ranked]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    return "\n".join(
+        [
+            _setting(),
+            "",
+            *lines,
+            "",
+            "Where to look next",
+            f"  {folder}/report.md    what was measured, how, and how sure it is",
+            "  make ui                      every run, curve and figure in MLflow",
+            "  dvc plots show               learning curves, confusion, systems side by side",
+            "  dvc exp run -S KEY=VALUE     another setting; dvc exp show --only-changed compares",
+        ]
+    )
+
+
+def _setting() -> str:
+    params = load_params()
+    speech = f"corpus {params.corpus}"
+    if params.corpus == SYNTHETIC:
+        speech += " (synthetic: says nothing about people)"
+    return f"{speech}, protocol {params.budget.protocol}"
+
+
+def _cells(values: Mapping[str, Any]) -> list[str]:
+    cells = []
+    for metric, (_, form) in COLUMNS.items():
+        value = values.get(metric)
+        if not isinstance(value, float | int):
+            cells.append("-")
+        else:
+            cells.append(f"{value:.1f}" if form == "percent" else f"{value:.3f}")
+    return cells
+
+
+def publish(artifacts: Path = Path("artifacts"), papers: Path = Path("papers")) -> str:
+    """Copies the finished units of the last run, in small form, to where git keeps them for everybody.
+
+    Raises:
+        UserError: the synthetic corpus is at work, or nothing has been trained.
+    """
+    from speech_emotion.training.units import UnitStore
+    from speech_emotion.training.units import publish as publish_unit
+
+    if load_params().corpus == SYNTHETIC:
+        raise UserError(
+            f"corpus = {SYNTHETIC}: is synthetic and stands in no results: choose a real corpus (speech-emotion use)"
+        )
+    store, count = UnitStore(artifacts / "units", papers), 0
+    records = sorted((artifacts / "train").glob("*/units.json"))
+    if not records:
+        raise UserError(f"{artifacts}/train: holds no trained system: run make run first")
+    for path in records:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for unit in (store.find(summary["key"]) for summary in record["units"].values()):
+            if unit is not None:
+                publish_unit(unit, papers, record["paper"])
+                count += 1
+    return f"{papers}: {count} finished units of {len(records)} systems; commit them"

@@ -1,0 +1,33 @@
+"""The search for hyper-parameters: one more worker, and what the studies hold."""
+
+from speech_emotion.params import load_params
+from speech_emotion.recorder import Recorder
+
+
+def search_worker(system: str) -> None:
+    """Is one more worker of a system's search until all its trials are settled.
+
+    Raises:
+        UserError: no such system, the search is off, a folder is missing or the storage cannot be used.
+    """
+    from speech_emotion.steps.driver import load_step, prepared
+    from speech_emotion.steps.tune import join_search
+
+    inputs, _, params = prepared(load_step("tune"), load_params(), system)
+    join_search(inputs, params, Recorder())
+
+
+def studies(remove_old: bool = False) -> str:
+    """The studies of the candidates on the corpus at work, one a line.
+
+    Raises:
+        UserError: a folder is missing or the storage cannot be used.
+    """
+    from speech_emotion.steps.driver import load_step, prepared
+    from speech_emotion.steps.tune import list_studies, search_jobs
+
+    lines, params = [], load_params()
+    for system in params.candidates:
+        inputs, _, of_step = prepared(load_step("tune"), params, system)
+        lines += list_studies(search_jobs(inputs, of_step), remove_old)
+    return "\n".join(lines) or "no study"
