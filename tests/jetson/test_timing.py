@@ -25,7 +25,7 @@ def test_the_command_prints_a_table_or_a_line_for_programs(made, capsys):
     sample = str(made / "samples/anger.wav")
     assert main([str(made), "time", "--repeat", "2", sample]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("fp32 on ") and "2 answers" in lines[0]
+    assert "fp32 on " in lines[0] and "2 answers" in lines[0]
     assert [line.split()[0] for line in lines[1:]] == ["total", "model", "memory"]
     assert main([str(made), "time", "--repeat", "2", "--json", "--variant", "int8-trt", sample]) == 0
     found = json.loads(capsys.readouterr().out)
