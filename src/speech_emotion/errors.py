@@ -1,5 +1,7 @@
 """Errors that are the user's to mend, and how commands end with them."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -18,9 +20,17 @@ def tell(error: UserError) -> None:
 
 
 def exit_status(command: Callable[[], int | None]) -> int:
-    """Runs a command: what it returns, 0 for nothing; 1 where a UserError ends it, 130 where Ctrl-C does, both told."""
+    """Runs a command: what it returns, 0 for nothing; 1 where a UserError ends it, 130 where Ctrl-C does, both told.
+
+    Where whoever reads the standard output has gone (a pager, head), it ends in silence, as Unix commands do.
+    """
     try:
-        return command() or 0
+        status = command() or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        return 128 + signal.SIGPIPE
     except UserError as error:
         tell(error)
         return 1
