@@ -60,6 +60,16 @@ def test_password_in_the_address_of_the_store_is_refused_and_not_shown(tmp_path)
         ("features.spectrogram-128.fmax", 9000.0, "fmax = 9000.0: must be at most half the sample rate, 8000.0"),
         ("needs.w1.recipe", "none", "needs.w1.recipe = none: must be a key of preprocess.recipes"),
         ("corpus", "unheard", "corpus = unheard: must be a key of budgets"),
+        (
+            "budgets.demo.more_seeds",
+            {"t2": [0]},
+            r"budgets.demo: more_seeds.t2 = \[0\]: must name each seed once, and none of seeds",
+        ),
+        (
+            "budgets.demo.more_seeds",
+            {"t9": [1]},
+            "budgets.demo.more_seeds = t9: must be a key of systems: k2, t1, t2, w1",
+        ),
         ("budgets.demo.seeds", [-1], "budgets.demo.seeds.0 = -1: must be at least 0"),
         ("export.opset", 18, "export.opset = 18: must be at most 17"),
         ("trian", {}, "trian = {}: is no known key: remove it or mend its spelling"),

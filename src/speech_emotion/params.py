@@ -264,13 +264,31 @@ class Budget(Section):
     """What one run of the graph does with a corpus.
 
     Attributes:
+        seeds: of every system.
+        more_seeds: system -> seeds of its own beside those, where its training is short enough.
         folds: names of the protocol's folds that are run; without it all of them. Each is the same training as ever.
     """
 
     protocol: Name
     seeds: Annotated[list[Seed], Field(min_length=1)]
+    more_seeds: dict[Name, list[Seed]] = Field(default_factory=dict)
     max_epochs: Positive
     folds: Annotated[list[str], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _each_seed_once(self) -> "Budget":
+        for key, seeds in [
+            ("seeds", self.seeds),
+            *((f"more_seeds.{name}", own) for name, own in self.more_seeds.items()),
+        ]:
+            listed = seeds if key == "seeds" else [*self.seeds, *seeds]
+            if len(set(listed)) < len(listed):
+                raise ValueError(f"{key} = {seeds}: must name each seed once, and none of seeds")
+        return self
+
+    def seeds_of(self, system: str) -> list[int]:
+        """The seeds that a system is trained with; `seeds`, which all share, come first."""
+        return [*self.seeds, *self.more_seeds.get(system, ())]
 
 
 class Params(Section):
@@ -303,6 +321,9 @@ class Params(Section):
         for system in self.candidates:
             _known("candidates", system, self.systems, "systems")
             _known("candidates", system, self.needs, "needs")
+        for corpus, budget in self.budgets.items():
+            for system in budget.more_seeds:
+                _known(f"budgets.{corpus}.more_seeds", system, self.systems, "systems")
         if len(set(self.candidates)) < len(self.candidates):
             raise ValueError(f"candidates = {list(self.candidates)}: must name each system once")
         for system, needs in self.needs.items():

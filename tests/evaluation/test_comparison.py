@@ -168,3 +168,10 @@ def test_compare_all_has_every_pair_once_and_corrects_over_them():
 def test_compare_all_of_one_system_is_empty():
     table = compare_all([result("a", 0.9)], PARAMS)
     assert table.empty and tuple(table.columns) == COLUMNS
+
+
+def test_systems_are_compared_over_the_seeds_that_both_have():
+    three, one = result("a", 0.7, (0, 1, 2)), result("b", 0.5, (0,))
+    assert compare(three, one, PARAMS) == compare(result("a", 0.7, (0,)), one, PARAMS)
+    with pytest.raises(UserError, match="a and b share no seed: train both with one of the same seeds"):
+        compare(result("a", 0.7, (1,)), one, PARAMS)

@@ -23,7 +23,7 @@ SETTING = Setting(
     speaker_independent=True,
     synthetic=False,
     labels=LABELS,
-    seeds=(0,),
+    seeds={"t2": (0,), "k2": (0,)},
     folds=6,
     utterances=len(ROWS),
     tested=len(ROWS),
@@ -57,7 +57,7 @@ def test_the_best_system_stands_first_with_all_its_figures():
     one = score(GOOD, SEXES, PARAMS)
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
     shares = [f"{one[key]:.1f}" for key in ("wa", "macro_precision", "macro_recall", "macro_f1")]
-    ua = [f"**{one['ua']:.1f}**", f"{one['ua_low']:.1f} to {one['ua_high']:.1f}", f"{one['ua_fold_std']:.1f}", "-"]
+    ua = [f"**{one['ua']:.1f}**", f"{one['ua_low']:.1f} to {one['ua_high']:.1f}", f"{one['ua_fold_std']:.1f}", "-", "1"]
     assert cells == ["B made up", *ua, *shares, f"{one['ece']:.3f}", "1,234,567", "yes"]
     assert text([POOR, GOOD]).index("| B made up | **") < text([POOR, GOOD]).index("| A made up | **")
 
@@ -72,6 +72,13 @@ def test_how_it_was_got_is_said():
     assert f"sha256 `{'ab' * 32}`" in how
     assert "emodb-loso, speaker-independent, 6 folds; seeds: 0; at most 77 epochs" in how
     assert "200 resamples" in how and "15 bins" in how
+
+
+def test_seeds_of_a_systems_own_are_said():
+    setting = replace(SETTING, seeds={"t2": (0, 1, 2), "k2": (0, 1, 2), "w1": (0,)})
+    assert "seeds: 0, 1, 2 (t2, k2); 0 (w1);" in section(text([GOOD], setting), "How it was got")
+    assert setting.line.endswith("6 folds · 1 to 3 seeds")
+    assert setting.line_of("k2").endswith("· 3 seeds") and setting.line_of("w1").endswith("· 1 seed")
 
 
 def test_utterances_that_the_protocol_leaves_out_are_said():

@@ -115,7 +115,7 @@ def test_summary_says_how_it_was_got(evaluation, inputs):
         "speaker_independent": True,
         "synthetic": False,
         "labels": ["anger", "happiness", "neutral", "sadness"],
-        "seeds": [0],
+        "seeds": {system: [0] for system in SYSTEMS},
         "folds": 6,
         "utterances": len(utterances()),
         "speakers": 6,

@@ -84,6 +84,13 @@ def test_every_epoch_is_told_to_the_recorder_in_the_process_that_trains(workplac
         assert journal.start["unit"]["units"] == 8
 
 
+def test_seeds_of_a_systems_own_come_on_top(workplace):
+    budget = {"protocol": "small", "seeds": [3], "more_seeds": {"t2": [5, 4]}, "max_epochs": 1, "folds": ["01"]}
+    for system, names in (("k2", ["01-3"]), ("t2", ["01-3", "01-5", "01-4"])):
+        _train(workplace(budgets__demo=budget), system)
+        assert list(json.loads(Path(f"artifacts/train/{system}/units.json").read_text())["units"]) == names
+
+
 def test_finished_units_are_not_trained_again(workplace, monkeypatch):
     _train(workplace(), "t2")
     before = _predictions("t2")

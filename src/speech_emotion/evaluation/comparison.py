@@ -1,7 +1,7 @@
 """Is one system better than another on the same utterances? Paired tests, corrected for their number."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -25,7 +25,7 @@ class Pair:
     """Two systems on the same utterances; UAs in [0, 1], p-values two-sided and not corrected.
 
     Attributes:
-        difference: UA of a less UA of b, over all seeds.
+        difference: UA of a less UA of b, over the seeds that both have.
         permutation_p: of that difference, with speakers as the units of exchange.
         only_a, only_b: utterances that only one of them recognises, each utterance counted once.
     """
@@ -107,12 +107,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def compare(a: SystemResult, b: SystemResult, params: Evaluate) -> Pair:
     """Tests two systems against each other.
 
-    The permutation test takes all seeds together; McNemar's takes each utterance once, from the first seed
-    and fold that tested it.
+    The permutation test takes all seeds that both have together; McNemar's takes each utterance once, from the first
+    seed and fold that tested it.
 
     Raises:
-        UserError: the systems were not tested on the same utterances, in the same folds and seeds.
+        UserError: the systems share no seed, or were not tested on the same utterances in the same folds.
     """
+    a, b = on_shared_seeds(a, b)
     _same_utterances(a, b)
     speakers, truth, classes = a.predictions["speaker"].to_numpy(), a.truth, len(a.labels)
     right_a, total = speaker_counts(speakers, truth, a.predicted, classes)
@@ -125,6 +126,21 @@ def compare(a: SystemResult, b: SystemResult, params: Evaluate) -> Pair:
     held = total.sum(axis=0) > 0
     ua_a, ua_b = (float((right.sum(axis=0)[held] / total.sum(axis=0)[held]).mean()) for right in (right_a, right_b))
     return Pair(a.system, b.system, ua_a, ua_b, difference, permutation_p, only_a, only_b, mcnemar(only_a, only_b))
+
+
+def on_shared_seeds(a: SystemResult, b: SystemResult) -> tuple[SystemResult, SystemResult]:
+    """The two systems' results with the seeds alone that both have.
+
+    Raises:
+        UserError: they share none.
+    """
+    seeds = set(a.predictions["seed"]) & set(b.predictions["seed"])
+    if not seeds:
+        raise UserError(f"{a.system} and {b.system} share no seed: train both with one of the same seeds (budgets)")
+    return tuple(
+        replace(one, predictions=one.predictions[one.predictions["seed"].isin(seeds)].reset_index(drop=True))
+        for one in (a, b)
+    )
 
 
 def compare_all(results: Sequence[SystemResult], params: Evaluate) -> pd.DataFrame:

@@ -23,6 +23,7 @@ class Setting:
 
     Attributes:
         synthetic: the corpus is synthesised, not recorded.
+        seeds: system -> seeds it was trained with, ascending.
         utterances: of the table; tested: of them, those that the protocol tests.
         speakers: that the protocol tests.
         table_sha256: of utterances.parquet.
@@ -33,7 +34,7 @@ class Setting:
     speaker_independent: bool
     synthetic: bool
     labels: tuple[str, ...]
-    seeds: tuple[int, ...]
+    seeds: Mapping[str, tuple[int, ...]]
     folds: int
     utterances: int
     tested: int
@@ -48,9 +49,17 @@ class Setting:
     @property
     def line(self) -> str:
         """One line for titles: what must not be read past."""
+        return self._line(self.seeds)
+
+    def line_of(self, system: str) -> str:
+        """That line for a picture of one system."""
+        return self._line([system])
+
+    def _line(self, systems: Iterable[str]) -> str:
         corpus = f"{self.corpus} (synthetic speech)" if self.synthetic else self.corpus
-        folds, seeds = count(self.folds, "fold"), count(len(self.seeds), "seed")
-        return f"{corpus} · {self.protocol} ({self.kind}) · {folds} · {seeds}"
+        least, most = (choose(len(self.seeds[system]) for system in systems) for choose in (min, max))
+        seeds = count(most, "seed") if least == most else f"{least} to {most} seeds"
+        return f"{corpus} · {self.protocol} ({self.kind}) · {count(self.folds, 'fold')} · {seeds}"
 
 
 def report(
@@ -111,7 +120,7 @@ def _warnings(setting: Setting) -> Iterable[str]:
 def _systems(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], params: Evaluate) -> str:
     interval = f"{100 * params.confidence:g} % interval"
     shares = [NAMES[metric] for metric in SHARES]
-    header = ["system", "UA", interval, "± folds", "± seeds", *shares, "ECE", "parameters", "deployable"]
+    header = ["system", "UA", interval, "± folds", "± seeds", "seeds", *shares, "ECE", "parameters", "deployable"]
     rows = []
     for result in ordered:
         one = metrics[result.system]
@@ -122,13 +131,14 @@ def _systems(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], params
                 f"{one['ua_low']:.1f} to {one['ua_high']:.1f}",
                 _optional(one.get("ua_fold_std")),
                 _optional(one.get("ua_seed_std")),
+                str(len(result.units.seeds)),
                 *(f"{one[key]:.1f}" for key in SHARES),
                 f"{one['ece']:.3f}",
                 f"{one['parameters']:,}" if "parameters" in one else "-",
                 f"no: {result.units.not_deployable}" if result.units.not_deployable else "yes",
             ]
         )
-    return table(header, rows, numbers=range(1, 11))
+    return table(header, rows, numbers=range(1, 12))
 
 
 def _notes(results: Sequence[SystemResult]) -> Iterable[str]:
@@ -152,7 +162,7 @@ def _provenance(setting: Setting, params: Evaluate, budget: Budget) -> str:
         f"{', '.join(setting.labels)}.",
         f"Table of utterances: sha256 `{setting.table_sha256}`.",
         f"Protocol: {setting.protocol}, {setting.kind}, {count(setting.folds, 'fold')}{chosen}; "
-        f"seeds: {', '.join(map(str, setting.seeds))}; at most {budget.max_epochs} epochs.",
+        f"seeds: {_seeds(setting.seeds)}; at most {budget.max_epochs} epochs.",
         "UA: unweighted average recall (macro recall) over the pooled predictions of all folds, mean over "
         "seeds. ± folds: standard deviation of the folds' own UA, each over the emotions present in it. ± "
         "seeds: of the seeds' pooled UA.",
@@ -161,6 +171,15 @@ def _provenance(setting: Setting, params: Evaluate, budget: Budget) -> str:
         "bins (Guo et al. 2017).",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _seeds(seeds: Mapping[str, tuple[int, ...]]) -> str:
+    """ "0, 1", or "0, 1 (k2, t2); 0 (w1)" where systems have seeds of their own."""
+    having: dict[tuple[int, ...], list[str]] = {}
+    for system, own in seeds.items():
+        having.setdefault(own, []).append(system)
+    texts = {", ".join(map(str, own)): ", ".join(systems) for own, systems in having.items()}
+    return next(iter(texts)) if len(texts) == 1 else "; ".join(f"{own} ({names})" for own, names in texts.items())
 
 
 def _claims(
@@ -194,7 +213,7 @@ def _tests(
     least = smallest_p(setting.speakers, params.permutation_draws)
     yield (
         f"Paired tests on the same {setting.tested} utterances. Permutation: {draws} exchanges of the two "
-        "systems' predictions, speaker by speaker, of the difference in UA; with "
+        "systems' predictions, speaker by speaker, of the difference in UA over the seeds that both have; with "
         f"{count(setting.speakers, 'speaker')} no p-value is below "
         f"{least:.2g}. "
         "McNemar: exact, on the utterances that only one of the two recognises; it takes utterances as "

@@ -221,9 +221,9 @@ def _fits_budget(result: SystemResult, corpus: str, budget: Budget) -> None:
             if value != wanted:
                 raise UserError(f"{system}: {key} = {value}: the budget of {corpus} asks for {wanted}: {cure}")
     for seeds in (sorted(units.seeds), sorted(map(int, set(table["seed"])))):
-        if seeds != sorted(budget.seeds):
+        if seeds != sorted(budget.seeds_of(system)):
             raise UserError(
-                f"{system}: seeds = {seeds}: the budget of {corpus} asks for {sorted(budget.seeds)}: {cure}"
+                f"{system}: seeds = {seeds}: the budget of {corpus} asks for {sorted(budget.seeds_of(system))}: {cure}"
             )
     folds = table["fold"].nunique()
     if budget.folds is not None and (found := sorted(set(table["fold"]))) != sorted(set(budget.folds)):

@@ -73,7 +73,7 @@ def _setting(results: Sequence[SystemResult], utterances: pd.DataFrame, table_sh
         speaker_independent=first.units.speaker_independent,
         synthetic=bool(utterances["licence"].str.contains("synthetic").any()),
         labels=first.labels,
-        seeds=tuple(sorted(first.units.seeds)),
+        seeds={result.system: tuple(sorted(result.units.seeds)) for result in results},
         folds=first.units.folds,
         utterances=len(utterances),
         tested=first.predictions["id"].nunique(),
@@ -89,7 +89,7 @@ def _summary(setting: Setting) -> dict[str, Any]:
         "speaker_independent": setting.speaker_independent,
         "synthetic": setting.synthetic,
         "labels": list(setting.labels),
-        "seeds": list(setting.seeds),
+        "seeds": {system: list(seeds) for system, seeds in setting.seeds.items()},
         "folds": setting.folds,
         "utterances": setting.tested,
         "speakers": setting.speakers,
@@ -103,9 +103,9 @@ def _draw(folder: Path, results: Sequence[SystemResult], metrics: Mapping[str, A
     figures.recall_bars(folder / pictures[1], results, metrics, setting.line)
     for result in results:
         pictures.append(f"figures/confusion-{result.system}.png")
-        figures.confusion_matrix(folder / pictures[-1], result, setting.line)
+        figures.confusion_matrix(folder / pictures[-1], result, setting.line_of(result.system))
         curves = f"figures/curves-{result.system}.png"
-        if figures.learning_curves(folder / curves, result, setting.line):
+        if figures.learning_curves(folder / curves, result, setting.line_of(result.system)):
             pictures.append(curves)
     return pictures
 

@@ -85,7 +85,7 @@ def make_jobs(
     jobs = []
     for fold in _chosen(folds, params):
         hyperparameters = {**params.systems[experiment.system], **best.get(fold.name, {})}
-        for seed in params.budget.seeds:
+        for seed in params.budget.seeds_of(experiment.system):
             key = unit_key(
                 code,
                 data=data,
@@ -209,7 +209,7 @@ def _summary_record(
         "needs": experiment.needs.model_dump(),
         "max_epochs": experiment.max_epochs,
         "patience": experiment.patience,
-        "seeds": list(params.budget.seeds),
+        "seeds": params.budget.seeds_of(experiment.system),
         "folds": len({unit.fold for unit in units}),
         "units": summaries,
     }
