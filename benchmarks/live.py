@@ -18,8 +18,9 @@ import psutil
 import yaml
 
 from speech_emotion.corpora.table import Utterance, write_utterances
-from speech_emotion.params import PARAMS_FILE, Params, check
+from speech_emotion.params import PARAMS_FILE, Params
 from speech_emotion.recorder import Recorder
+from speech_emotion.sections import check
 from speech_emotion.steps.driver import execute, load_step
 from speech_emotion.store.arrays import ArrayWriter
 from speech_emotion.tracking.journal import JournalRecorder

@@ -13,7 +13,7 @@ from kfp import dsl, kubernetes
 from pydantic import Field, field_validator, model_validator
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import Section, check
+from speech_emotion.sections import Section, check
 from speech_emotion.steps.component import CACHE_VARIABLE
 
 SETTINGS_FILE = Path(__file__).with_name("cluster.yaml")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from components.base import CPU, CUDA
 from speech_emotion.errors import UserError
-from speech_emotion.params import Section, check
+from speech_emotion.sections import Section, check
 from speech_emotion.store.atomic import write_text
 
 Variant = Literal["cpu", "cuda"]

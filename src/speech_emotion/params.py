@@ -3,15 +3,15 @@
 Values stand in params.yaml alone; this module gives types and ranges, and no defaults.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from speech_emotion.errors import UserError
+from speech_emotion.sections import Section, check, narrowed
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -19,12 +19,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-
-
-class Section(BaseModel):
-    """A part of params.yaml: unknown keys are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Ingest(Section):
@@ -377,81 +371,11 @@ def load_params(path: Path | str = PARAMS_FILE) -> Params:
     return check(Params, raw, str(path))
 
 
-def part_of(raw: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
-    """The values of some keys, e.g. "train" and "systems.k2", nested as in params.yaml."""
-    part: dict[str, Any] = {}
-    for key in keys:
-        *above, last = key.split(".")
-        source, target = raw, part
-        for name in above:
-            source, target = source[name], target.setdefault(name, {})
-        target[last] = source[last]
-    return part
-
-
 def check_part(raw: dict[str, Any], file: str) -> Params:
     """Params of which some keys alone are given; each is checked by itself, and there is no other to be read.
 
     Raises:
         UserError: a line a fault, as load_params gives them.
     """
-    part = check(_narrowed(Params, raw), raw, file)
+    part = check(narrowed(Params, raw), raw, file)
     return Params.model_construct(**{name: getattr(part, name) for name in raw})
-
-
-def _narrowed(model: type[Section], raw: dict[str, Any]) -> type[Section]:
-    """`model` with the given keys alone; a section that lacks nothing keeps its own class, with all its checks."""
-    fields = {}
-    for name in raw.keys() & model.model_fields.keys():
-        field = model.model_fields[name]
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, Section) and isinstance(raw[name], dict):
-            needed = {key for key, value in kind.model_fields.items() if value.is_required()}
-            kind = kind if needed <= raw[name].keys() else _narrowed(kind, raw[name])
-        fields[name] = (kind, field)
-    return create_model(model.__name__, __base__=Section, **fields)
-
-
-def check(model: type[Section], raw: dict[str, Any], file: str, prefix: str = "") -> Any:
-    """Builds `model` from plain values; faults become one UserError with a line each, `file: key = value: cure`."""
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        lines = [_fault(fault, file, prefix) for fault in error.errors()]
-        raise UserError("\n".join(lines)) from None
-
-
-def _fault(fault: dict[str, Any], file: str, prefix: str) -> str:
-    key = ".".join(part for part in (prefix, *map(str, fault["loc"])) if part)
-    kind, limits = fault["type"], fault.get("ctx", {})
-    if kind == "value_error":
-        text = str(limits["error"])
-        where = f"{key}: " if key else ""
-        return f"{file}: {where}{text}"
-    if kind == "missing":
-        return f"{file}: {key}: is missing: add it"
-    if kind == "extra_forbidden":
-        return f"{file}: {key} = {fault['input']!r}: is no known key: remove it or mend its spelling"
-    wording = {
-        "greater_than_equal": "must be at least {ge}",
-        "greater_than": "must be above {gt}",
-        "less_than_equal": "must be at most {le}",
-        "less_than": "must be below {lt}",
-        "literal_error": "must be one of {expected}",
-        "string_pattern_mismatch": "must match {pattern}",
-        "finite_number": "must be a finite number",
-        "too_short": "must hold at least {min_length} values",
-        "too_long": "must hold at most {max_length} values",
-    }
-    if kind in wording:
-        cure = wording[kind].format(**limits)
-    elif kind.endswith(("_type", "_parsing", "_from_float")):
-        cure = "must be " + {
-            "int": "a whole number",
-            "float": "a number",
-            "bool": "true or false",
-            "string": "a text",
-        }.get(kind.split("_")[0], fault["msg"].removeprefix("Input should be "))
-    else:
-        cure = fault["msg"]
-    return f"{file}: {key} = {fault['input']!r}: {cure}"

@@ -8,7 +8,8 @@ import yaml
 from pydantic import Field, model_validator
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import Name, Positive, Section, Seed, check
+from speech_emotion.params import Name, Positive, Seed
+from speech_emotion.sections import Section, check
 
 PROTOCOLS = Path("protocols")
 

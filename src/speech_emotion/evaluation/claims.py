@@ -7,7 +7,8 @@ import yaml
 from pydantic import Field
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import Name, Section, check
+from speech_emotion.params import Name
+from speech_emotion.sections import Section, check
 
 METRICS = ("ua", "wa", "macro_precision", "macro_recall", "macro_f1")
 

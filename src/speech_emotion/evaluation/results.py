@@ -12,7 +12,8 @@ import pandas as pd
 from pydantic import ConfigDict
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import Budget, Section, check
+from speech_emotion.params import Budget
+from speech_emotion.sections import Section, check
 
 COLUMNS = ("corpus", "protocol", "system", "fold", "seed", "id", "speaker", "emotion", "predicted")
 CURVES = ("system", "fold", "seed", "epoch", "loss", "valid_loss", "valid_ua")

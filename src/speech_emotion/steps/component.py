@@ -20,8 +20,9 @@ from typing import Any
 import joblib
 
 from speech_emotion.errors import UserError, tell
-from speech_emotion.params import Params, Track, check
+from speech_emotion.params import Params, Track
 from speech_emotion.recorder import Recorder
+from speech_emotion.sections import check
 from speech_emotion.steps.driver import execute, load_step, parse_sections, prepared
 from speech_emotion.steps.reports import write_reports
 from speech_emotion.tracking.journal import JournalRecorder

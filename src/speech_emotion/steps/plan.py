@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import Params, check, part_of
+from speech_emotion.params import Params
+from speech_emotion.sections import check, part_of
 from speech_emotion.steps.component import INPUTS_KEY
 from speech_emotion.steps.driver import NAMES, check_systems, load_step
 from speech_emotion.steps.graph import READ_FROM_TOP, SOURCE, stage_deps

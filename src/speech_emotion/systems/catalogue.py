@@ -9,7 +9,8 @@ from typing import Any
 
 from speech_emotion.errors import UserError
 from speech_emotion.features.frontend import FrontEnd
-from speech_emotion.params import Feature, Params, Recipe, Section, check
+from speech_emotion.params import Feature, Params, Recipe
+from speech_emotion.sections import Section, check
 from speech_emotion.store.atomic import write_text
 from speech_emotion.systems.base import Definition, System
 
