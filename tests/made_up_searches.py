@@ -26,6 +26,7 @@ PARAMS = Tune(
     storage="sqlite",
     batch=3,
     random_trials=3,
+    epochs=3,
     prune_after=2,
     prune_after_epochs=2,
     prune_after_splits=2,

@@ -216,28 +216,32 @@ def test_the_registry_before_the_first_run_is_refused_and_no_store_is_made(proje
     assert not (project / "mlflow.db").exists()
 
 
-def unit_of(key: str, system: str):
+def unit_of(key: str, system: str, **found):
+    from speech_emotion.params import load_params
     from speech_emotion.training.units import Unit
 
+    used = {**load_params().systems[system], **found}
     return Unit(
-        key, "emodb", "emodb-loso", system, "03", 0, ("anger", "fear"), {}, 1, 0, 1.0, [], {"emodb/a": [0.25, 0.75]}
+        key, "emodb", "emodb-loso", system, "03", 0, ("anger", "fear"), used, 1, 0, 1.0, [], {"emodb/a": [0.25, 0.75]}
     )
 
 
-def test_publish_copies_finished_units_below_their_paper(project, capsys):
+@pytest.mark.parametrize(("found", "folder_end"), [({}, ""), ({"dropout": 0.125}, "-tuned")])
+def test_publish_copies_finished_units_below_their_paper(project, capsys, found, folder_end):
     from speech_emotion.training.units import Unit, UnitStore
 
     corpus.use("emodb")
     model = project / "model"
     model.mkdir()
-    UnitStore(Path("artifacts/units")).save(unit_of("k1", "w1"), model)
+    unit = unit_of("k1", "w1", **found)
+    UnitStore(Path("artifacts/units")).save(unit, model)
     folder = Path("artifacts/train/w1")
     folder.mkdir(parents=True)
     (folder / "units.json").write_text(json.dumps({"paper": "wang-cl-jetson", "units": {"03-0": {"key": "k1"}}}))
     assert cli.main(["publish"]) == 0
     assert "1 finished units of 1 systems" in capsys.readouterr().out
-    path = Path("papers/wang-cl-jetson/units/emodb-emodb-loso/w1-03-0.json")
-    assert Unit.from_file(path) == unit_of("k1", "w1")
+    path = Path(f"papers/wang-cl-jetson/units/emodb-emodb-loso{folder_end}/w1-03-0.json")
+    assert Unit.from_file(path) == unit
 
 
 def test_publish_refuses_the_synthetic_corpus(project, capsys):

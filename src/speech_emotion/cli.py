@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("parts", nargs="+", type=Path, metavar="PART", help="folders, in the order of the parts")
     command.set_defaults(act=lambda options: join(options.parts, options.output))
 
-    command = commands.add_parser("publish", help="put the finished units of the last run under papers/, for git")
+    command = commands.add_parser("publish", help="put finished units and trials under papers/, for git")
     command.set_defaults(act=lambda options: results.publish())
 
     command = commands.add_parser("table", help="print the table of systems")

@@ -191,6 +191,7 @@ class Tune(Section):
     storage: Annotated[str, Field(pattern=r"^(sqlite$|postgresql(\+psycopg)?://)")]
     batch: Annotated[int, Field(ge=1, le=1000)]
     random_trials: Positive
+    epochs: Positive
     prune_after: Positive
     prune_after_epochs: Positive
     prune_after_splits: Positive

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from speech_emotion.commands.search import search_worker, studies
+from speech_emotion.commands.search import publish_trials, search_worker, studies
 from speech_emotion.errors import UserError
 from speech_emotion.search import workers
 from speech_emotion.steps.driver import execute, load_step
@@ -123,6 +123,34 @@ def test_one_more_worker_settles_the_search_and_the_step_finds_it_done(workplace
     monkeypatch.setattr(workers, "run", lambda *args: pytest.fail("ran again"))
     _run(params)
     assert len(_trials()) == 12
+
+
+def test_a_networks_trials_train_for_fewer_epochs_than_its_folds(workplace):
+    params = workplace(tune__enabled=True, tune__epochs=1)
+    _run(params, "tune", "k2")
+    assert set(pd.read_csv("artifacts/tune/k2/steps.csv")["step"]) == {1}
+    _run(params, "train", "k2")
+    assert set(pd.read_csv("artifacts/train/k2/curves.csv")["epoch"]) == {1, 2}
+
+
+def test_published_trials_are_taken_and_the_step_writes_the_same_bytes(workplace, monkeypatch):
+    params = workplace(tune__enabled=True)
+    _run(params)
+    first = _files()
+    assert publish_trials(workplace(tune__enabled=True, candidates=["t2"]), Path("papers")) == 12
+    Path("artifacts/studies").rename("gone")
+    monkeypatch.setattr(workers, "run", lambda *args: pytest.fail("ran again"))
+    notes = _run(params)
+    assert "t2 fold 01: 3 trials are taken from papers" in notes
+    assert _files() == first
+
+
+def test_published_trials_are_run_again_where_that_is_wanted(workplace):
+    params = workplace(tune__enabled=True, train__published_units=False)
+    _run(params)
+    publish_trials(workplace(tune__enabled=True, candidates=["t2"]), Path("papers"))
+    Path("artifacts/studies").rename("gone")
+    assert not [note for note in _run(params) if "are taken from" in note]
 
 
 def test_a_worker_of_a_search_that_is_off_is_refused(workplace):

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from speech_emotion.commands.corpus import SYNTHETIC
+from speech_emotion.commands.search import publish_trials
 from speech_emotion.errors import UserError
-from speech_emotion.params import load_params
+from speech_emotion.params import Params, load_params
 
 EVALUATION = Path("artifacts/evaluate")
 COLUMNS = {  # metric of metrics.json -> heading and form
@@ -78,26 +79,36 @@ def _cells(values: Mapping[str, Any]) -> list[str]:
 
 
 def publish(artifacts: Path = Path("artifacts"), papers: Path = Path("papers")) -> str:
-    """Copies the finished units of the last run, in small form, to where git keeps them for everybody.
+    """Copies finished units of the last run and finished trials, in small form, to where git keeps them for everybody.
 
     Raises:
-        UserError: the synthetic corpus is at work, or nothing has been trained.
+        UserError: the synthetic corpus is at work, or nothing has been trained or tried.
     """
-    from speech_emotion.training.units import UnitStore
-    from speech_emotion.training.units import publish as publish_unit
-
-    if load_params().corpus == SYNTHETIC:
+    params = load_params()
+    if params.corpus == SYNTHETIC:
         raise UserError(
             f"corpus = {SYNTHETIC}: is synthetic and stands in no results: choose a real corpus (speech-emotion use)"
         )
+    units, systems = _publish_units(params, artifacts, papers)
+    trials = publish_trials(params, papers) if params.tune.enabled else 0
+    if not (systems or trials):
+        raise UserError(f"{artifacts}/train: holds no trained system: run make run first")
+    told = f", {trials} finished trials" if trials else ""
+    return f"{papers}: {units} finished units of {systems} systems{told}; commit them"
+
+
+def _publish_units(params: Params, artifacts: Path, papers: Path) -> tuple[int, int]:
+    """How many units of how many systems lie there now."""
+    from speech_emotion.training.units import UnitStore
+    from speech_emotion.training.units import publish as publish_unit
+
     store, count = UnitStore(artifacts / "units", papers), 0
     records = sorted((artifacts / "train").glob("*/units.json"))
-    if not records:
-        raise UserError(f"{artifacts}/train: holds no trained system: run make run first")
     for path in records:
         record = json.loads(path.read_text(encoding="utf-8"))
         for unit in (store.find(summary["key"]) for summary in record["units"].values()):
             if unit is not None:
-                publish_unit(unit, papers, record["paper"])
+                tuned = dict(unit.hyperparameters) != params.systems[unit.system]
+                publish_unit(unit, papers, record["paper"], tuned)
                 count += 1
-    return f"{papers}: {count} finished units of {len(records)} systems; commit them"
+    return count, len(records)

@@ -1,6 +1,8 @@
 """The search for hyper-parameters: one more worker, and what the studies hold."""
 
-from speech_emotion.params import load_params
+from pathlib import Path
+
+from speech_emotion.params import Params, load_params
 from speech_emotion.recorder import Recorder
 
 
@@ -31,3 +33,19 @@ def studies(remove_old: bool = False) -> str:
         inputs, _, of_step = prepared(load_step("tune"), params, system)
         lines += list_studies(search_jobs(inputs, of_step), remove_old)
     return "\n".join(lines) or "no study"
+
+
+def publish_trials(params: Params, papers: Path) -> int:
+    """Puts the finished trials of the candidates' studies below papers/; returns how many.
+
+    Raises:
+        UserError: a folder is missing or the storage cannot be used.
+    """
+    from speech_emotion.steps.driver import load_step, prepared
+    from speech_emotion.steps.tune import publish_studies, search_jobs
+
+    count = 0
+    for system in params.candidates:
+        inputs, _, of_step = prepared(load_step("tune"), params, system)
+        count += publish_studies(search_jobs(inputs, of_step), papers)
+    return count

@@ -44,12 +44,14 @@ class SearchJob:
         splits: what trials are judged on.
         params: section tune.
         url: storage of the study.
+        papers: where published trials may lie; None to run every one.
     """
 
     job: Job
     splits: tuple[Split, ...]
     params: Tune
     url: str
+    papers: Path | None = None
 
     @property
     def system(self) -> str:

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
+import optuna
 import threadpoolctl
+from optuna.storages import RDBStorage
 
 from speech_emotion.errors import UserError
 from speech_emotion.recorder import Recorder
 from speech_emotion.search.objective import objective
+from speech_emotion.search.published import take_published
 from speech_emotion.search.storage import answering, open_storage, open_study
 from speech_emotion.search.study import Found, SearchJob, Slots, claim, found, run
 
@@ -44,7 +47,7 @@ def search(
 def _search(jobs: Sequence[SearchJob], workers: int, recorder: Recorder, title: str, judge: Judge) -> list[Found]:
     storage, guard = open_storage(jobs[0].url)
     with guard.turn():
-        studies = [open_study(job.name, storage) for job in jobs]
+        studies = [_opened(job, storage, recorder) for job in jobs]
 
     def settled() -> int:
         return sum(Slots.of(study).settled_below(job.params.trials) for job, study in zip(jobs, studies, strict=True))
@@ -78,7 +81,7 @@ def work(jobs: Sequence[SearchJob], judge: Judge = objective) -> Iterator[None]:
     storage, guard = open_storage(jobs[0].url)
     with answering(jobs[0].url), threadpoolctl.threadpool_limits(1), guard.present() as worker:
         with guard.turn():
-            left = [(job, open_study(job.name, storage)) for job in jobs]
+            left = [(job, _opened(job, storage)) for job in jobs]
         while left:
             claimed = None
             for job, study in left:
@@ -96,6 +99,15 @@ def work(jobs: Sequence[SearchJob], judge: Judge = objective) -> Iterator[None]:
                 if Slots.of(study).settled_below(job.params.trials) < job.params.trials
             ]
     yield
+
+
+def _opened(job: SearchJob, storage: RDBStorage, recorder: Recorder | None = None) -> optuna.Study:
+    """The study, with the published trials that it lacked; to be called while it is one's turn."""
+    study = open_study(job.name, storage)
+    taken = take_published(job, study, job.papers) if job.papers else 0
+    if taken and recorder:
+        recorder.note(f"{job.system} fold {job.fold}: {taken} trials are taken from {job.papers}")
+    return study
 
 
 def _in_processes(jobs: Sequence[SearchJob], workers: int, judge: Judge, recorder: Recorder) -> Iterator[None]:

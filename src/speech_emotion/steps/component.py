@@ -25,6 +25,7 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.sections import check
 from speech_emotion.steps.driver import execute, load_step, parse_sections, prepared
 from speech_emotion.steps.reports import write_reports
+from speech_emotion.steps.step import Step
 from speech_emotion.tracking.journal import JournalRecorder
 from speech_emotion.tracking.watching import watched
 
@@ -59,10 +60,9 @@ def run_component(
         chosen = load_step(step)
         folders = {port: Path(folder) for port, folder in outputs.items()}
         with _cache_folder() as cache, _recorder(cache) as recorder:
-            caches = {port: Path(port) if port in IN_THE_IMAGE else cache / port for port in chosen.caches}
             sources = {port: Path(folder) for port, folder in inputs.items()}
             execute(
-                chosen, sections_at_home(params), system, {**sources, **caches}, folders, recorder,
+                chosen, sections_at_home(params), system, {**sources, **_caches(chosen, cache)}, folders, recorder,
                 cache / "provenance", part,
             )  # fmt: skip
         write_reports(step, folders, reports or {})
@@ -80,9 +80,13 @@ def run_search_worker(params: str, inputs: Mapping[str, str], system: str) -> No
     with user_errors(), _cache_folder() as cache:
         tune = load_step("tune")
         folders = {port: Path(folder) for port, folder in inputs.items()}
-        folders |= {port: cache / port for port in tune.caches}
+        folders |= _caches(tune, cache)
         sources, _, of_step = prepared(tune, sections_at_home(params), system, folders)
         join_search(sources, of_step, Recorder())
+
+
+def _caches(step: Step, cache: Path) -> dict[str, Path]:
+    return {port: Path(port) if port in IN_THE_IMAGE else cache / port for port in step.caches}
 
 
 @contextlib.contextmanager

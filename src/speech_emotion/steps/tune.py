@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,8 @@ from speech_emotion.errors import UserError
 from speech_emotion.recorder import Recorder
 from speech_emotion.search.figures import history_plot, importance_plot
 from speech_emotion.search.objective import splits_of
-from speech_emotion.search.storage import delete_study, open_storage, storage_url, study_states
+from speech_emotion.search.published import publish_study
+from speech_emotion.search.storage import delete_study, open_storage, open_study, storage_url, study_states
 from speech_emotion.search.study import Found, SearchJob
 from speech_emotion.search.tables import (
     IMPORTANCE,
@@ -47,8 +49,10 @@ def search_jobs(inputs: Folders, params: StepParams) -> list[SearchJob]:
     """One study an outer fold, for the budget's first seed."""
     experiment, _, folds = experiment_of(params, inputs["utterances"], inputs["features"])
     url = storage_url(params.tune.storage, inputs["studies"], params.system)
+    papers = inputs["papers"] if params.train.published_units else None
+    shorter = replace(experiment, max_epochs=min(experiment.max_epochs, params.tune.epochs))
     return [
-        SearchJob(job, splits_of(params.system, job.fold, folds), params.tune, url)
+        SearchJob(replace(job, experiment=shorter), splits_of(params.system, job.fold, folds), params.tune, url, papers)
         for job in make_jobs(params, experiment, folds, {}, inputs["studies"])
         if job.seed == params.budget.seeds[0]
     ]
@@ -71,6 +75,18 @@ def old_studies(jobs: Sequence[SearchJob]) -> list[str]:
     storage, _ = open_storage(jobs[0].url)
     current, prefixes = {job.name for job in jobs}, tuple(job.prefix for job in jobs)
     return sorted(name for name in study_states(storage) if name.startswith(prefixes) and name not in current)
+
+
+def publish_studies(jobs: Sequence[SearchJob], papers: Path) -> int:
+    """Writes the finished trials of these folds' studies below papers/, for git to keep; returns how many."""
+    storage, guard = open_storage(jobs[0].url)
+    known, count = study_states(storage), 0
+    for job in jobs:
+        if job.name in known:
+            with guard.turn():
+                study = open_study(job.name, storage)
+            count += publish_study(job, study, papers)
+    return count
 
 
 def list_studies(jobs: Sequence[SearchJob], remove_old: bool = False) -> list[str]:
@@ -115,6 +131,6 @@ STEP = Step(
     inputs={"utterances": "artifacts/ingest", "features": "artifacts/features"},
     outputs={"best": "artifacts/tune/{system}"},
     sections=(*TRAIN.sections, "tune"),
-    caches={"studies": "artifacts/studies"},
+    caches={"studies": "artifacts/studies", "papers": "papers"},
     per_system=True,
 )

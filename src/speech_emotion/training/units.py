@@ -145,8 +145,13 @@ class UnitStore:
             write_text(folder / RECORD, unit.to_text())
 
 
-def publish(unit: Unit, papers: Path, paper: str) -> Path:
-    """Writes a unit in small form below papers/<paper>/units/, for git to keep; returns the path."""
-    path = papers / paper / "units" / f"{unit.corpus}-{unit.protocol}" / f"{unit.system}-{unit.fold}-{unit.seed}.json"
+def publish(unit: Unit, papers: Path, paper: str, tuned: bool = False) -> Path:
+    """Writes a unit in small form below papers/<paper>/units/, for git to keep; returns the path.
+
+    Args:
+        tuned: it has hyper-parameters that a search found for its fold: these lie apart from those of params.yaml.
+    """
+    folder = f"{unit.corpus}-{unit.protocol}{'-tuned' if tuned else ''}"
+    path = papers / paper / "units" / folder / f"{unit.system}-{unit.fold}-{unit.seed}.json"
     write_text(path, unit.to_text())
     return path
