@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import ConfigDict
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import Budget, Section, check
+from speech_emotion.params import CPU, Budget, Section, check
 
 COLUMNS = ("corpus", "protocol", "system", "fold", "seed", "id", "speaker", "emotion", "predicted")
 CURVES = ("system", "fold", "seed", "epoch", "loss", "valid_loss", "valid_ua")
@@ -35,6 +35,7 @@ class Units(Section):
     parameters: int | None = None
     seeds: list[int]
     folds: int
+    devices: tuple[str, ...] = (CPU,)  # where the units were trained
 
 
 @dataclass(frozen=True)

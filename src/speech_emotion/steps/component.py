@@ -5,6 +5,8 @@ What no result depends on comes by the environment, where no caching looks:
         provenance; without it each component has a folder of its own, which ends with it.
     SPEECH_EMOTION_TRACK: section `track` as JSON; with it a training shows itself in MLflow while it runs.
     MLFLOW_TRACKING_URI: the store, in place of track.uri.
+    SPEECH_EMOTION_DEVICE: where networks are trained, in place of train.device: only a cluster knows which pods have a
+        GPU.
 """
 
 import contextlib
@@ -30,6 +32,7 @@ from speech_emotion.tracking.watching import watched
 CACHE_VARIABLE = "SPEECH_EMOTION_CACHE"
 TRACK_VARIABLE = "SPEECH_EMOTION_TRACK"
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+DEVICE_VARIABLE = "SPEECH_EMOTION_DEVICE"
 IN_THE_IMAGE = ("papers",)  # a cache that comes with the code, in the working folder
 INPUTS_KEY = "inputs"  # in params: what the inputs were made of; it is there for Kubeflow's cache alone
 
@@ -105,7 +108,7 @@ def sections_at_home(params: str) -> Params:
 
 
 def _at_home(params: str) -> str:
-    """The sections, completed by what this place decides: how many processes there may be, and the store."""
+    """The sections, completed by what this place decides: how many processes there may be, the device, the store."""
     try:
         sections = json.loads(params)
         sections.pop(INPUTS_KEY, None)
@@ -114,6 +117,8 @@ def _at_home(params: str) -> str:
     sections["workers"] = joblib.cpu_count()  # what the container may use, not what the machine has
     if "track" in sections:
         sections["track"] = _with_store(sections["track"])
+    if "train" in sections and (device := os.environ.get(DEVICE_VARIABLE)):
+        sections["train"] = {**sections["train"], "device": device}
     return json.dumps(sections)
 
 
