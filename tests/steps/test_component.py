@@ -18,7 +18,12 @@ RAW = yaml.safe_load((TOP / "params.yaml").read_text(encoding="utf-8"))
 def step(tmp_path, monkeypatch):
     """Puts a step of one's own in place of the real ones; it tells its params and folders."""
     monkeypatch.chdir(tmp_path)
-    for name in (component.CACHE_VARIABLE, component.TRACK_VARIABLE, component.URI_VARIABLE):
+    for name in (
+        component.CACHE_VARIABLE,
+        component.TRACK_VARIABLE,
+        component.URI_VARIABLE,
+        component.DEVICE_VARIABLE,
+    ):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "in").mkdir()
 
@@ -52,6 +57,18 @@ def test_the_environment_names_the_store(step, monkeypatch):
     monkeypatch.setenv(component.URI_VARIABLE, "http://server:5000")
     step(lambda inputs, params, recorder: params.track.uri, sections=("track",))
     assert call({"track": RAW["track"]}) == "http://server:5000"
+
+
+def test_the_environment_names_the_device(step, monkeypatch, capsys):
+    monkeypatch.setenv(component.DEVICE_VARIABLE, "auto")
+    step(lambda inputs, params, recorder: params.train.device)
+    assert call({"train": RAW["train"]}) == "auto"
+    monkeypatch.delenv(component.DEVICE_VARIABLE)
+    assert call({"train": RAW["train"]}) == RAW["train"]["device"]
+    monkeypatch.setenv(component.DEVICE_VARIABLE, "gpu")
+    with pytest.raises(SystemExit):
+        call({"train": RAW["train"]})
+    assert "train.device = 'gpu': must be one of 'cpu', 'cuda' or 'auto'" in capsys.readouterr().err
 
 
 def test_without_it_the_store_is_that_of_params(step):
