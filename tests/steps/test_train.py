@@ -130,7 +130,7 @@ def test_a_device_that_is_not_there_ends_the_step_before_anything_is_trained(wor
     _run(params, "tune", "k2")
     with pytest.raises(UserError, match=r"^train\.device = cuda: .*: set cpu, or auto"):
         _run(params, "train", "k2")
-    assert not Path("artifacts/train").exists()
+    assert not Path("artifacts/train/k2").exists()
 
 
 def test_another_hyperparameter_is_another_unit(workplace):
