@@ -21,7 +21,7 @@ SHOWN = "pipelines/cluster.yaml"
 DEFAULT, ALL = "default", "all"
 COMPONENTS = Path(__file__).parents[1] / "components"
 COLLECT = "search-collect"  # component tune, where it collects what the workers of a search have found
-TRAINING = ("select", "search-worker", "train", "tune")  # the steps that train; of these any may have a GPU
+TRAINING = (COLLECT, "search-worker", "select", "train", "tune")  # the steps that train; any of these may have a GPU
 SHARED_MEMORY = "/dev/shm"
 SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "ACCESS_KEY", "CREDENTIAL")
 
@@ -212,7 +212,7 @@ def apply(task: dsl.PipelineTask, step: str, settings: Settings, local: bool = F
     if settings.storage.cache_claim:
         kubernetes.mount_pvc(task, settings.storage.cache_claim, settings.storage.cache_path)
         task.set_env_variable(CACHE_VARIABLE, settings.storage.cache_path)
-    if step in TRAINING or step == COLLECT:
+    if step in TRAINING:
         # cuda, not auto: a pod that was given a GPU and sees none must say so, not train for days on its CPU
         task.set_env_variable(DEVICE_VARIABLE, "cuda" if settings.uses_gpu(step) else "cpu")
     for name, value in settings.variables.items():

@@ -68,7 +68,7 @@ def test_the_file_of_the_repository_is_sound():
         ),
         ({"variables": {"S3_TOKEN": "abc"}}, "S3_TOKEN looks like a secret, which would lie in git"),
         ({"variables": {"HTTPS_PROXY": "http://me:pass@proxy"}}, "HTTPS_PROXY looks like a secret"),
-        ({"gpu": {**_raw()["gpu"], "steps": ["trian"]}}, "gpu.steps.0 = 'trian': must be one of 'select', 'search-wo"),
+        ({"gpu": {**_raw()["gpu"], "steps": ["trian"]}}, "gpu.steps.0 = 'trian': must be one of 'search-collect'"),
         ({"steps": {**_raw()["steps"], "trian": {}}}, "steps = trian: must be one of"),
         ({"secrets": [{"name": "a", "steps": ["all", "fech"], "keys": {"b": "B"}}]}, "secrets.a.steps = fech: must be"),
         ({"storage": {**_raw()["storage"], "pipeline_root": "/tmp"}}, "storage.pipeline_root = '/tmp': must match"),
