@@ -84,6 +84,18 @@ def test_caches_lie_where_the_environment_says_and_papers_in_the_working_folder(
     assert (tmp_path / "kept/provenance/own.json").is_file()
 
 
+@pytest.mark.parametrize("cache", ["file/kept", "kept"])
+def test_a_cache_that_cannot_be_written_is_named_before_the_step_begins(step, monkeypatch, tmp_path, capsys, cache):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(component.CACHE_VARIABLE, str(tmp_path / cache))
+    monkeypatch.setattr(component.os, "access", lambda path, mode: False)  # root may write anywhere
+    step(lambda inputs, params, recorder: 0)
+    with pytest.raises(SystemExit):
+        call({"train": RAW["train"]})
+    assert capsys.readouterr().err.startswith(f"error: {component.CACHE_VARIABLE} = {tmp_path / cache}: ")
+    assert not Path("out").exists()
+
+
 def test_without_it_caches_end_with_the_step(step):
     step(lambda inputs, params, recorder: str(inputs["units"]), caches={"units": "artifacts/units"})
     assert not Path(call({"train": RAW["train"]})).exists()

@@ -129,9 +129,18 @@ def _with_store(track: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _cache_folder() -> Iterator[Path]:
-    folder = os.environ.get(CACHE_VARIABLE)
-    if folder:
-        yield Path(folder)
+    if named := os.environ.get(CACHE_VARIABLE):
+        folder = Path(named)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{CACHE_VARIABLE} = {named}: cannot be made ({error.strerror}): name another") from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(
+                f"{CACHE_VARIABLE} = {named}: user {os.geteuid()} cannot write there: chown it to that user "
+                "(docs/cluster.md), or name another"
+            )
+        yield folder
         return
     with tempfile.TemporaryDirectory() as temporary:
         yield Path(temporary)
