@@ -14,13 +14,14 @@ from pydantic import Field, field_validator, model_validator
 
 from speech_emotion.errors import UserError
 from speech_emotion.sections import Section, check
-from speech_emotion.steps.component import CACHE_VARIABLE
+from speech_emotion.steps.component import CACHE_VARIABLE, DEVICE_VARIABLE
 
 SETTINGS_FILE = Path(__file__).with_name("cluster.yaml")
 SHOWN = "pipelines/cluster.yaml"
 DEFAULT, ALL = "default", "all"
 COMPONENTS = Path(__file__).parents[1] / "components"
 COLLECT = "search-collect"  # component tune, where it collects what the workers of a search have found
+TRAINING = (COLLECT, "search-worker", "select", "train", "tune")  # the steps that train; any of these may have a GPU
 SHARED_MEMORY = "/dev/shm"
 SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "ACCESS_KEY", "CREDENTIAL")
 
@@ -82,11 +83,16 @@ class Toleration(Section):
 
 
 class Gpu(Section):
-    """Accelerators of the steps that train. With `count` 0 those run on CPU, by the CPU image."""
+    """Accelerators of steps that train. With `count` 0 those run on CPU, by the CPU image.
+
+    Attributes:
+        count: of each pod; processes of a step are spread over them.
+        steps: of TRAINING, those that get them.
+    """
 
     type: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")]
     count: Annotated[int, Field(ge=0, le=16)]
-    steps: list[StepName]
+    steps: list[Literal[TRAINING]]
     node_selector: dict[str, str]
     tolerations: list[Toleration]
 
@@ -169,7 +175,7 @@ def step_names() -> set[str]:
 
 
 def _check_names(settings: Settings, shown: str) -> None:
-    known, places = step_names(), {"gpu.steps": settings.gpu.steps, "steps": settings.steps.keys() - {DEFAULT}}
+    known, places = step_names(), {"steps": settings.steps.keys() - {DEFAULT}}
     places |= {f"secrets.{secret.name}.steps": set(secret.steps) - {ALL} for secret in settings.secrets}
     faults = [
         f"{shown}: {place} = {name}: must be one of {', '.join(sorted(known))}"
@@ -206,6 +212,9 @@ def apply(task: dsl.PipelineTask, step: str, settings: Settings, local: bool = F
     if settings.storage.cache_claim:
         kubernetes.mount_pvc(task, settings.storage.cache_claim, settings.storage.cache_path)
         task.set_env_variable(CACHE_VARIABLE, settings.storage.cache_path)
+    if step in TRAINING:
+        # cuda, not auto: a pod that was given a GPU and sees none must say so, not train for days on its CPU
+        task.set_env_variable(DEVICE_VARIABLE, "cuda" if settings.uses_gpu(step) else "cpu")
     for name, value in settings.variables.items():
         task.set_env_variable(name, value)
     for secret in settings.secrets:

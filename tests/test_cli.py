@@ -192,6 +192,14 @@ def test_check_names_file_key_and_value_of_a_bad_param(project, capsys):
     assert capsys.readouterr().err == "error: params.yaml: ingest.max_set_aside = 1.5: must be at most 1.0\n"
 
 
+def test_check_refuses_a_device_that_is_not_there(project, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("device: cpu ", "device: cuda"))
+    assert cli.main(["check"]) == 1
+    assert capsys.readouterr().err.startswith("error: train.device = cuda: torch ")
+
+
 def test_check_refuses_while_the_corpus_at_work_is_absent(project, capsys):
     assert cli.main(["check"]) == 1
     assert capsys.readouterr().err == "error: data/demo: is not there: run make data CORPUS=demo\n"

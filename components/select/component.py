@@ -1,6 +1,6 @@
 """Component select: the best system, and the best that can go to the device."""
 
-from kfp.dsl import Artifact, Dataset, Input, Model, Output
+from kfp.dsl import Artifact, Dataset, Input, Markdown, Model, Output
 
 from components.base import step_component
 
@@ -13,6 +13,7 @@ def select(
     trained: Input[Model],
     evaluation: Input[Artifact],
     selected: Output[Model],
+    choice: Output[Markdown],
 ):
     """Ranks the systems, and fits the best deployable one again on every speaker.
 
@@ -23,6 +24,7 @@ def select(
         trained: The trainings of all systems.
         evaluation: Metrics of all systems.
         selected: The ranking, and the refitted system.
+        choice: The ranking, which can go to the device, and what is shipped.
     """
     from speech_emotion.steps.component import run_component
 
@@ -36,4 +38,5 @@ def select(
             "evaluation": evaluation.path,
         },
         {"selected": selected.path},
+        reports={"choice": choice},
     )

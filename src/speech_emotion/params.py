@@ -19,6 +19,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Device = Literal["cpu", "cuda", "auto"]
+CPU: Device = "cpu"
 
 
 class Ingest(Section):
@@ -205,7 +207,14 @@ class Tune(Section):
 
 
 class Train(Section):
+    """Training.
+
+    Attributes:
+        device: where networks are trained; auto is a GPU where there is one. In no key of a finished training.
+    """
+
     patience: Positive
+    device: Device
     published_units: bool
     keep_models: bool
 

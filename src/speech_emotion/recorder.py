@@ -35,6 +35,20 @@ class Training:
     max_epochs: int
 
 
+class _Lines:
+    """Standard error, to which progress comes a line a time.
+
+    One line that is written over again and again is nothing to a log: those of containers keep it back until it ends.
+    """
+
+    def write(self, text: str) -> None:
+        if line := text.strip("\r\n "):
+            sys.stderr.write(f"{line}\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 class Recorder:
     """Shows progress on standard error. Runners that want more (a live view, say) pass a subclass.
 
@@ -54,14 +68,14 @@ class Recorder:
 
     def progress(self, items: Iterable[Item], title: str, total: int | None = None) -> Iterator[Item]:
         """Passes the items through and shows how far they are."""
-        interval = 0.5 if sys.stderr.isatty() else 15.0  # a log file wants few lines
+        seen = sys.stderr.isatty()
         yield from tqdm(
             items,
             desc=title,
             total=total,
             disable=self.quiet,
-            mininterval=interval,
-            file=sys.stderr,
+            mininterval=0.5 if seen else 15.0,  # a log wants few lines
+            file=sys.stderr if seen else _Lines(),
             dynamic_ncols=True,
         )
 

@@ -35,12 +35,16 @@ def test_steps_run_as_a_user_that_kubernetes_takes_for_no_root(image):
     assert inside(image, "id", "--user").stdout.strip() == "10001"
 
 
-def test_no_compiler_no_pip_of_its_own_and_no_caches_are_left(image):
+def test_no_compiler_no_installer_and_no_caches_are_left(image):
     script = """
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-left = [name for name in ("gcc", "cc", "make", "g++") if shutil.which(name)]
+left = [name for name in ("gcc", "cc", "make", "g++", "ld", "pip", "pip3", "wheel") if shutil.which(name)]
+installers = "import importlib.util as u; print(*filter(u.find_spec, ('pip', 'setuptools', 'wheel')))"
+left += subprocess.check_output([sys._base_executable, "-I", "-c", installers], text=True).split()
 left += [name for name in ("/opt/venv/bin/pip", "/build", "/wheels", "/etc/pip.conf") if Path(name).exists()]
 left += [str(path) for path in Path("/var/lib/apt/lists").glob("*_Packages*")]
 print(left)

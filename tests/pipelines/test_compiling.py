@@ -63,3 +63,20 @@ def test_what_looks_at_the_store_or_the_code_is_never_taken_from_a_cache(tmp_pat
 def test_an_unknown_pipeline_names_the_known_ones():
     with pytest.raises(UserError, match="pipeline trian: must be one of train"):
         compiling.build("trian")
+
+
+@pytest.mark.parametrize("name", ["train", "search"])
+def test_with_gpus_the_steps_that_train_get_them_the_cuda_image_and_the_device(tmp_path, name):
+    settings = load_settings()
+    settings = settings.model_copy(update={"gpu": settings.gpu.model_copy(update={"count": 1})})
+    path = compiling.compile_pipeline(name, tmp_path, settings)
+    spec = next(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    trained = set()
+    for executor, content in spec["deploymentSpec"]["executors"].items():
+        container, step = content["container"], executor.removeprefix("exec-").removesuffix("-2")
+        device = next((v["value"] for v in container.get("env", ()) if v["name"] == "SPEECH_EMOTION_DEVICE"), "")
+        with_gpu = step in settings.gpu.steps
+        assert ("accelerator" in container["resources"]) == with_gpu, step
+        assert ("cuda" in container["image"]) == with_gpu == (device == "cuda"), step
+        trained |= {step} if with_gpu else set()
+    assert trained == {"train": {"train", "select"}, "search": {"search-worker"}}[name]

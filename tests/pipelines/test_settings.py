@@ -68,7 +68,7 @@ def test_the_file_of_the_repository_is_sound():
         ),
         ({"variables": {"S3_TOKEN": "abc"}}, "S3_TOKEN looks like a secret, which would lie in git"),
         ({"variables": {"HTTPS_PROXY": "http://me:pass@proxy"}}, "HTTPS_PROXY looks like a secret"),
-        ({"gpu": {**_raw()["gpu"], "steps": ["trian"]}}, "gpu.steps = trian: must be one of augment, evaluate"),
+        ({"gpu": {**_raw()["gpu"], "steps": ["trian"]}}, "gpu.steps.0 = 'trian': must be one of 'search-collect'"),
         ({"steps": {**_raw()["steps"], "trian": {}}}, "steps = trian: must be one of"),
         ({"secrets": [{"name": "a", "steps": ["all", "fech"], "keys": {"b": "B"}}]}, "secrets.a.steps = fech: must be"),
         ({"storage": {**_raw()["storage"], "pipeline_root": "/tmp"}}, "storage.pipeline_root = '/tmp': must match"),
@@ -118,6 +118,15 @@ def test_only_steps_that_train_get_the_gpu_and_its_nodes(tmp_path):
     assert settings.uses_gpu("train") and not settings.uses_gpu("features")
 
 
+@pytest.mark.parametrize(("count", "train", "tune"), [(0, "cpu", "cpu"), (1, "cuda", "cpu")])
+def test_steps_that_train_are_told_whether_they_have_a_gpu(tmp_path, count, train, tune):
+    settings = _settings(gpu={**_raw()["gpu"], "count": count})
+    for step, device in (("train", train), ("tune", tune), ("search-collect", "cpu")):
+        container, _, _ = _compiled(tmp_path, step, settings)
+        assert {"name": "SPEECH_EMOTION_DEVICE", "value": device} in container["env"]
+    assert "env" not in _compiled(tmp_path, "features", settings)[0]
+
+
 def test_no_gpu_is_asked_for_where_the_count_is_zero(tmp_path):
     container, _, platform = _compiled(tmp_path, "train", _settings())
     assert "accelerator" not in container["resources"] and "tolerations" not in platform
@@ -150,7 +159,11 @@ def test_a_pod_has_shared_memory_a_cache_pull_secrets_and_no_root(tmp_path):
     assert [secret["secretName"] for secret in platform["imagePullSecret"]] == ["registry"]
     assert platform["securityContext"] == {"runAsNonRoot": True}
     variables = {variable["name"]: variable["value"] for variable in container["env"]}
-    assert variables == {"SPEECH_EMOTION_CACHE": "/cache", "HTTPS_PROXY": "http://proxy"}
+    assert variables == {
+        "SPEECH_EMOTION_CACHE": "/cache",
+        "SPEECH_EMOTION_DEVICE": "cpu",
+        "HTTPS_PROXY": "http://proxy",
+    }
 
 
 def test_a_local_run_takes_the_retries_and_no_part_of_kubernetes(tmp_path):

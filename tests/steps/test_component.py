@@ -18,7 +18,12 @@ RAW = yaml.safe_load((TOP / "params.yaml").read_text(encoding="utf-8"))
 def step(tmp_path, monkeypatch):
     """Puts a step of one's own in place of the real ones; it tells its params and folders."""
     monkeypatch.chdir(tmp_path)
-    for name in (component.CACHE_VARIABLE, component.TRACK_VARIABLE, component.URI_VARIABLE):
+    for name in (
+        component.CACHE_VARIABLE,
+        component.TRACK_VARIABLE,
+        component.URI_VARIABLE,
+        component.DEVICE_VARIABLE,
+    ):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "in").mkdir()
 
@@ -54,6 +59,18 @@ def test_the_environment_names_the_store(step, monkeypatch):
     assert call({"track": RAW["track"]}) == "http://server:5000"
 
 
+def test_the_environment_names_the_device(step, monkeypatch, capsys):
+    monkeypatch.setenv(component.DEVICE_VARIABLE, "auto")
+    step(lambda inputs, params, recorder: params.train.device)
+    assert call({"train": RAW["train"]}) == "auto"
+    monkeypatch.delenv(component.DEVICE_VARIABLE)
+    assert call({"train": RAW["train"]}) == RAW["train"]["device"]
+    monkeypatch.setenv(component.DEVICE_VARIABLE, "gpu")
+    with pytest.raises(SystemExit):
+        call({"train": RAW["train"]})
+    assert "train.device = 'gpu': must be one of 'cpu', 'cuda' or 'auto'" in capsys.readouterr().err
+
+
 def test_without_it_the_store_is_that_of_params(step):
     step(lambda inputs, params, recorder: params.track.uri, sections=("track",))
     assert call({"track": RAW["track"]}) == RAW["track"]["uri"]
@@ -65,6 +82,18 @@ def test_caches_lie_where_the_environment_says_and_papers_in_the_working_folder(
     step(lambda inputs, params, recorder: [str(inputs["units"]), str(inputs["papers"])], caches=caches)
     assert call({"train": RAW["train"]}) == [str(tmp_path / "kept/units"), "papers"]
     assert (tmp_path / "kept/provenance/own.json").is_file()
+
+
+@pytest.mark.parametrize("cache", ["file/kept", "kept"])
+def test_a_cache_that_cannot_be_written_is_named_before_the_step_begins(step, monkeypatch, tmp_path, capsys, cache):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(component.CACHE_VARIABLE, str(tmp_path / cache))
+    monkeypatch.setattr(component.os, "access", lambda path, mode: False)  # root may write anywhere
+    step(lambda inputs, params, recorder: 0)
+    with pytest.raises(SystemExit):
+        call({"train": RAW["train"]})
+    assert capsys.readouterr().err.startswith(f"error: {component.CACHE_VARIABLE} = {tmp_path / cache}: ")
+    assert not Path("out").exists()
 
 
 def test_without_it_caches_end_with_the_step(step):

@@ -45,6 +45,33 @@ def evaluated(evaluation, artifact) -> dict[str, dsl.Artifact]:
     return reports
 
 
+@pytest.fixture
+def choice(tmp_path, artifact):
+    """Shows what step select chose, as Markdown."""
+
+    def show(**chosen) -> str:
+        folder = tmp_path / "selected"
+        folder.mkdir()
+        (folder / "best.json").write_text(json.dumps({"metric": "ua", "ranking": {"t2": 80.8, "t1": 70.2}, **chosen}))
+        report = artifact(dsl.Markdown, "choice")
+        write_reports("select", {"selected": folder}, {"choice": report})
+        return Path(report.path).read_text()
+
+    return show
+
+
+def test_the_choice_names_what_is_shipped_and_why_others_are_not(choice):
+    refit = {"epochs": 41, "device": "cuda", "agreeing": 9, "folds": 10}
+    text = choice(best_deployable="t1", not_deployable={"t2": "an SVM"}, refit=refit, temperature=1.3)
+    assert "| t2 | 80.8 | no: an SVM |" in text and "| t1 | 70.2 | yes |" in text
+    assert "Shipped: t1, fitted again on all speakers (41 epochs, cuda; hyper-parameters of 9 of 10 folds)" in text
+
+
+def test_where_nothing_can_be_shipped_the_choice_says_so(choice):
+    text = choice(best_deployable=None, not_deployable={"t1": "derivatives", "t2": "an SVM"})
+    assert "No system can go to the device" in text
+
+
 def test_metrics_name_system_and_figure_on_the_page_and_in_the_file(evaluated):
     assert evaluated["metrics"].metadata == {"a_ua": 60.0, "b_ua": 70.5}
     assert json.loads(Path(evaluated["metrics"].path).read_text()) == {"a_ua": 60.0, "b_ua": 70.5}

@@ -121,6 +121,25 @@ def test_a_killed_run_goes_on_with_what_it_had_finished(workplace, monkeypatch):
     pd.testing.assert_frame_equal(whole, _predictions("k2"))
 
 
+def test_the_device_is_in_no_key_and_stands_in_the_unit(workplace, monkeypatch):
+    params = workplace()
+    _train(params, "k2")
+    record = json.loads(Path("artifacts/train/k2/units.json").read_text())
+    assert record["devices"] == ["cpu"] and {unit["device"] for unit in record["units"].values()} == {"cpu"}
+    monkeypatch.setattr("speech_emotion.steps.train.train_unit", _never)
+    _run(workplace(train=params.train.model_dump() | {"device": "auto"}), "train", "k2")
+
+
+def test_a_device_that_is_not_there_ends_the_step_before_anything_is_trained(workplace, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("speech_emotion.steps.train.train_unit", _never)
+    params = workplace(train=workplace().train.model_dump() | {"device": "cuda"})
+    _run(params, "tune", "k2")
+    with pytest.raises(UserError, match=r"^train\.device = cuda: .*: set cpu, or auto"):
+        _run(params, "train", "k2")
+    assert not Path("artifacts/train/k2").exists()
+
+
 def test_another_hyperparameter_is_another_unit(workplace):
     _train(workplace(), "t2")
     count = len(list(Path("artifacts/units").iterdir()))
@@ -175,6 +194,7 @@ def test_select_refits_on_every_speaker_with_the_median_epoch(workplace):
     epochs = int(np.median([unit["best_epoch"] for unit in record["units"].values()]))
     assert best["refit"] == {
         "epochs": epochs,
+        "device": "cpu",
         "hyperparameters": record["hyperparameters"],
         "agreeing": record["folds"],
         "folds": record["folds"],

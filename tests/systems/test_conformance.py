@@ -1,5 +1,6 @@
 """One suite that every system passes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from made_up_gpu import STAND_IN, training_on_stand_in
 from speech_emotion.params import load_params
 from speech_emotion.store.arrays import ArrayWriter
 from speech_emotion.systems.base import System
@@ -113,6 +115,36 @@ def test_one_seed_gives_one_result_and_another_seed_another(case, fitted):
     np.testing.assert_array_equal(one, two)
     if issubclass(system_class(case[0]), NetworkSystem):
         assert not np.array_equal(one, _fit(case, seed=1)[2])
+
+
+def test_all_of_a_training_happens_on_the_device_that_is_asked_for(case, monkeypatch):
+    _, experiment, hyperparameters, (train, valid, _) = case
+    stores = experiment.stores()
+    asked = replace(experiment, device="cuda", max_epochs=1)
+    system = asked.create(hyperparameters, stores)
+    if not isinstance(system, NetworkSystem):
+        assert fit_system(system, asked, stores, train, valid, seed=0).device == "cpu"
+        return
+    with training_on_stand_in(monkeypatch) as guard:
+        fit = fit_system(system, asked, stores, train, valid, seed=0)
+    assert fit.device == STAND_IN.type
+    for part in ("_to_copy", "softmax", "backward"):
+        assert any(part in name for name in guard.operations), part
+    assert {tensor.device.type for tensor in system.network.state_dict().values()} == {"cpu"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_gpu_learns_the_same_twice_and_nearly_what_the_cpu_learns(case, fitted):
+    _, experiment, hyperparameters, (train, valid, test) = case
+    stores = experiment.stores()
+    asked = replace(experiment, device="cuda")
+    found = []
+    for _ in range(2):
+        system = asked.create(hyperparameters, stores)
+        fit_system(system, asked, stores, train, valid, seed=0)
+        found.append(predict(system, asked, stores, test))
+    np.testing.assert_array_equal(*found)
+    assert (found[0].argmax(axis=1) == fitted[2].argmax(axis=1)).mean() > 0.8
 
 
 def test_saved_and_loaded_it_predicts_the_same(case, fitted, tmp_path):

@@ -58,6 +58,16 @@ def test_the_text_is_json_with_a_line_an_utterance(unit):
     assert sum(line.startswith(' "') for line in text.splitlines()) == 2
 
 
+def test_a_unit_says_where_it_was_trained_and_an_old_one_was_trained_on_the_cpu(tmp_path, unit):
+    path = tmp_path / "unit.json"
+    path.write_text(dataclasses.replace(unit, device="cuda").to_text())
+    assert Unit.from_file(path).device == "cuda"
+    record = json.loads(path.read_text())
+    del record["device"]
+    path.write_text(json.dumps(record))
+    assert Unit.from_file(path) == unit and unit.device == "cpu"
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"key": "k1"}'])
 def test_a_damaged_unit_is_named_with_the_cure(tmp_path, text):
     path = tmp_path / "unit.json"
@@ -82,6 +92,21 @@ IDS = ["u0", "u1", "u2"]
 def test_the_fingerprint_is_blind_to_the_last_bits(tmp_path):
     noisy = _store(tmp_path / "b", lambda array: np.nextafter(array, np.float32(np.inf)))
     assert fingerprint(_store(tmp_path / "a"), IDS) == fingerprint(noisy, IDS)
+
+
+def test_the_fingerprint_is_blind_to_what_is_left_where_values_should_cancel(tmp_path):
+    def with_rest(rest):
+        return lambda array: np.concatenate([array[:, :4], np.r_[rest, array[1:, 4]][:, np.newaxis]], axis=1)
+
+    one = _store(tmp_path / "a", with_rest(1.6e-13))
+    assert fingerprint(one, IDS) == fingerprint(_store(tmp_path / "b", with_rest(-1.8e-13)), IDS)
+    assert fingerprint(one, IDS) != fingerprint(_store(tmp_path / "c", with_rest(1e-4)), IDS)
+
+
+def test_the_fingerprint_of_small_values_is_no_coarser(tmp_path):
+    small = _store(tmp_path / "a", lambda array: array * np.float32(1e-12))
+    changed = _store(tmp_path / "b", lambda array: array * np.float32(1.001e-12))
+    assert fingerprint(small, IDS) != fingerprint(changed, IDS)
 
 
 def test_the_fingerprint_sees_small_systematic_changes(tmp_path):

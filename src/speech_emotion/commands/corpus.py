@@ -61,7 +61,7 @@ def use(corpus: str, path: Path = PARAMS_FILE) -> None:
 
 
 def check(folder: Path) -> None:
-    """The first stage of the graph: params are sound, and no recorded corpus is absent.
+    """The first stage of the graph: params are sound, train.device is there, and no recorded corpus is absent.
 
     What earlier candidates left under artifacts/ is removed from there, since evaluate depends on the whole folder of
     trained systems and a clone would not have it; DVC's cache keeps it.
@@ -70,8 +70,10 @@ def check(folder: Path) -> None:
         UserError: one line a fault.
     """
     from speech_emotion.systems.catalogue import check_system_params
+    from speech_emotion.training.devices import device_kind
 
     params = load_params()
+    device_kind(params.train.device)
     for system in params.candidates:
         check_system_params(params, system)
     versions.guard(DATA)

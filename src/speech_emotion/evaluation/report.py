@@ -11,7 +11,7 @@ from speech_emotion.evaluation.comparison import enumerated, smallest_p
 from speech_emotion.evaluation.markdown import count, table
 from speech_emotion.evaluation.results import SystemResult
 from speech_emotion.evaluation.scoring import absent_labels, not_most_probable
-from speech_emotion.params import Budget, Evaluate
+from speech_emotion.params import CPU, Budget, Evaluate
 
 NAMES = {"ua": "UA", "wa": "WA", "macro_precision": "macro P", "macro_recall": "macro R", "macro_f1": "macro F1"}
 SHARES = ("wa", "macro_precision", "macro_recall", "macro_f1")
@@ -150,6 +150,11 @@ def _notes(results: Sequence[SystemResult]) -> Iterable[str]:
     for result in results:
         if share := not_most_probable(result):
             yield f"{result.units.title}: {100 * share:.1f} % of the predictions are not the likeliest label."
+        if result.units.devices != (CPU,):
+            yield (
+                f"{result.units.title}: trained on {' and '.join(result.units.devices)}."
+                " Another GPU, or the CPU, gives slightly other figures."
+            )
 
 
 def _provenance(setting: Setting, params: Evaluate, budget: Budget) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import ConfigDict
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import Budget
+from speech_emotion.params import CPU, Budget
 from speech_emotion.sections import Section, check
 
 COLUMNS = ("corpus", "protocol", "system", "fold", "seed", "id", "speaker", "emotion", "predicted")
@@ -36,6 +36,7 @@ class Units(Section):
     parameters: int | None = None
     seeds: list[int]
     folds: int
+    devices: tuple[str, ...] = (CPU,)  # where the units were trained
 
 
 @dataclass(frozen=True)

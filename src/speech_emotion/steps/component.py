@@ -5,6 +5,8 @@ What no result depends on comes by the environment, where no caching looks:
         provenance; without it each component has a folder of its own, which ends with it.
     SPEECH_EMOTION_TRACK: section `track` as JSON; with it a training shows itself in MLflow while it runs.
     MLFLOW_TRACKING_URI: the store, in place of track.uri.
+    SPEECH_EMOTION_DEVICE: where networks are trained, in place of train.device: only a cluster knows which pods have a
+        GPU.
 """
 
 import contextlib
@@ -32,6 +34,7 @@ from speech_emotion.tracking.watching import watched
 CACHE_VARIABLE = "SPEECH_EMOTION_CACHE"
 TRACK_VARIABLE = "SPEECH_EMOTION_TRACK"
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+DEVICE_VARIABLE = "SPEECH_EMOTION_DEVICE"
 IN_THE_IMAGE = ("papers",)  # a cache that comes with the code, in the working folder
 INPUTS_KEY = "inputs"  # in params: what the inputs were made of; it is there for Kubeflow's cache alone
 
@@ -110,7 +113,7 @@ def sections_at_home(params: str) -> Params:
 
 
 def _at_home(params: str) -> str:
-    """The sections, completed by what this place decides: how many processes there may be, and the store."""
+    """The sections, completed by what this place decides: how many processes there may be, the device, the store."""
     try:
         sections = json.loads(params)
         sections.pop(INPUTS_KEY, None)
@@ -119,6 +122,8 @@ def _at_home(params: str) -> str:
     sections["workers"] = joblib.cpu_count()  # what the container may use, not what the machine has
     if "track" in sections:
         sections["track"] = _with_store(sections["track"])
+    if "train" in sections and (device := os.environ.get(DEVICE_VARIABLE)):
+        sections["train"] = {**sections["train"], "device": device}
     return json.dumps(sections)
 
 
@@ -129,9 +134,18 @@ def _with_store(track: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _cache_folder() -> Iterator[Path]:
-    folder = os.environ.get(CACHE_VARIABLE)
-    if folder:
-        yield Path(folder)
+    if named := os.environ.get(CACHE_VARIABLE):
+        folder = Path(named)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{CACHE_VARIABLE} = {named}: cannot be made ({error.strerror}): name another") from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(
+                f"{CACHE_VARIABLE} = {named}: user {os.geteuid()} cannot write there: chown it to that user "
+                "(docs/cluster.md), or name another"
+            )
+        yield folder
         return
     with tempfile.TemporaryDirectory() as temporary:
         yield Path(temporary)

@@ -112,6 +112,27 @@ def _without_pictures(markdown: str) -> str:
     return re.sub(r"^!\[.*\n?", "", markdown, flags=re.MULTILINE)
 
 
+def _select(folders: Folders, reports: Reports) -> None:
+    chosen = json.loads((folders["selected"] / "best.json").read_text(encoding="utf-8"))
+    reasons, shipped = chosen["not_deployable"], chosen["best_deployable"]
+    rows = [
+        (system, f"{figure:.1f}", f"no: {reasons[system]}" if system in reasons else "yes")
+        for system, figure in chosen["ranking"].items()
+    ]
+    rows.sort(key=lambda row: -chosen["ranking"][row[0]])
+    text = "# The choice\n\n" + table(("system", chosen["metric"], "for the device"), rows, (1,)) + "\n\n"
+    if shipped is None:
+        text += "No system can go to the device: nothing was fitted again.\n"
+    else:
+        refit = chosen["refit"]
+        text += (
+            f"Shipped: {shipped}, fitted again on all speakers ({refit['epochs']} epochs, {refit['device']}; "
+            f"hyper-parameters of {refit['agreeing']} of {refit['folds']} folds), "
+            f"temperature {chosen['temperature']}.\n"
+        )
+    write_text(reports["choice"].path, text)
+
+
 def _export(folders: Folders, reports: Reports) -> None:
     folder = folders["exported"]
     check = json.loads((folder / "check.json").read_text(encoding="utf-8"))
@@ -132,5 +153,6 @@ WRITERS: dict[str, Callable[[Folders, Reports], None]] = {
     "tune": _tune,
     "train": _train,
     "evaluate": _evaluate,
+    "select": _select,
     "export": _export,
 }

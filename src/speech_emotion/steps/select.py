@@ -89,7 +89,7 @@ def _refit(
     """Fits the system on all speakers with the median of the folds' best epochs.
 
     Returns:
-        epochs; hyperparameters; agreeing and folds: how many folds were trained with these, and of how many.
+        epochs; device; hyperparameters; agreeing and folds: how many folds were trained with these, and of how many.
     """
     system_params = params.of_system(record["system"])
     experiment, _, _ = experiment_of(system_params, inputs["utterances"], inputs["features"])
@@ -106,6 +106,7 @@ def _refit(
     save_system(system, folder)
     return {
         "epochs": fit.best_epoch,
+        "device": fit.device,
         "hyperparameters": hyperparameters,
         "agreeing": tried.count(hyperparameters) // len(record["seeds"]),
         "folds": record["folds"],

@@ -21,6 +21,7 @@ from speech_emotion.store.hashing import hash_json
 from speech_emotion.systems import catalogue, estimator, network
 from speech_emotion.systems.catalogue import system_class
 from speech_emotion.training import fitting, loop, windows
+from speech_emotion.training.devices import device_kind
 from speech_emotion.training.fitting import Experiment
 from speech_emotion.training.loop import unweighted_recall
 from speech_emotion.training.run import Job, train_unit
@@ -63,6 +64,7 @@ def experiment_of(params: StepParams, utterances: Path, features: Path) -> tuple
         targets={id: labels.index(label) for id, label in zip(rows["id"], rows["label"], strict=True)},
         max_epochs=params.budget.max_epochs,
         patience=params.train.patience,
+        device=params.train.device,
     )
     return experiment, rows, make_folds(rows, protocol)
 
@@ -77,8 +79,9 @@ def make_jobs(
         best: fold -> hyper-parameters that the search found.
 
     Raises:
-        UserError: the budget names a fold that the protocol does not make.
+        UserError: the budget names a fold that the protocol does not make, or train.device is not there.
     """
+    device_kind(params.train.device)
     stores = experiment.stores()
     data = fingerprint(stores, experiment.targets)
     code = code_of(experiment.system)
@@ -190,6 +193,7 @@ def _summary_record(
             "key": unit.key,
             "best_epoch": unit.best_epoch,
             "epochs": len(unit.curves),
+            "device": unit.device,
             "temperature": unit.temperature,
             "ua": round(100 * ua, 2),
             "hyperparameters": dict(unit.hyperparameters),
@@ -211,6 +215,7 @@ def _summary_record(
         "patience": experiment.patience,
         "seeds": params.budget.seeds_of(experiment.system),
         "folds": len({unit.fold for unit in units}),
+        "devices": sorted({unit.device for unit in units}),
         "units": summaries,
     }
 

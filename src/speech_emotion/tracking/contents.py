@@ -14,6 +14,7 @@ from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.figures import COLOURS
 from speech_emotion.export.files import BUNDLE, CALIBRATION, CHECK, FP32, INT8, INT8_CPU, OPERATORS_CARD
+from speech_emotion.params import CPU
 from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking import details, notes
 from speech_emotion.tracking.entries import Dataset, Entry, Period
@@ -136,6 +137,7 @@ def _system(
             "protocol": shared["protocol"],
             "folds": units["folds"],
             "seeds": " ".join(map(str, units["seeds"])),
+            **({"devices": " ".join(units["devices"])} if "devices" in units else {}),
             "labels": " ".join(units["labels"]),
             **{name: units[name] for name in ("parameters", "max_epochs", "patience") if name in units},
             **_flat(units["hyperparameters"], "hyperparameters"),
@@ -176,7 +178,7 @@ def _units(
             key=key,
             state=key,
             name=unit_name(system, fold, seed),
-            tags={**tags, "fold": fold, "seed": seed, UNIT: unit["key"]},
+            tags={**tags, "fold": fold, "seed": seed, "device": unit.get("device", CPU), UNIT: unit["key"]},
             params=unit_params(fold, seed, unit.get("hyperparameters", units["hyperparameters"])),
             metrics=figures | _took(journal),
             curves=own,

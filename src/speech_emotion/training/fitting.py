@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import Feature, Needs, Recipe
+from speech_emotion.params import CPU, Device, Feature, Needs, Recipe
 from speech_emotion.randomness import generator
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.systems.base import System
@@ -27,6 +27,7 @@ class Experiment:
         features: folder of the features step.
         targets: id -> class number, in the order of `labels`, of every utterance that counts.
         max_epochs: the budget's ceiling; the system's own `epochs` is another.
+        device: where networks are trained, as `train.device`; estimators and predictions take the CPU.
     """
 
     corpus: str
@@ -41,6 +42,7 @@ class Experiment:
     targets: Mapping[str, int]
     max_epochs: int
     patience: int
+    device: Device = CPU
 
     def stores(self) -> dict[str, ArrayStore]:
         """Feature name -> arrays."""
@@ -88,6 +90,7 @@ def fit_system(
             min(system.params.epochs, experiment.max_epochs),
             experiment.patience,
             *([on_epoch] if on_epoch else []),
+            device=experiment.device,
         )
     system.estimator = system.build(seed)
     system.estimator.fit(vectors(stores, train), experiment.classes(train))
@@ -111,7 +114,7 @@ def refit(
     ids = sorted(experiment.targets)
     if isinstance(system, NetworkSystem):
         windows = _windows(system, experiment, stores, ids, copies=experiment.needs.copies > 0)
-        return fit_network(system, windows, None, seed, max(epochs, 1), experiment.patience)
+        return fit_network(system, windows, None, seed, max(epochs, 1), experiment.patience, device=experiment.device)
     system.estimator = system.build(seed).fit(vectors(stores, ids), experiment.classes(ids))
     system.temperature = temperature
     return Fit(best_epoch=0)

@@ -2,16 +2,19 @@
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.metrics import recall_score
+from torch import Tensor, nn
 
 from speech_emotion.errors import UserError
+from speech_emotion.params import CPU, Device
 from speech_emotion.systems.network import Network, NetworkSystem
+from speech_emotion.training.devices import repeatable, training_device
 from speech_emotion.training.windows import Windows, utterance_means
 
 PREDICTION_BATCH = 256
@@ -23,11 +26,13 @@ class Fit:
 
     Attributes:
         best_epoch: the epoch whose weights were kept, from 1; 0 for an estimator, which has none.
+        device: where it was trained, "cpu" or "cuda".
         curves: one row an epoch: epoch, loss, valid_loss, valid_ua (the latter two only with validation).
     """
 
     best_epoch: int
     curves: list[dict[str, float]] = field(default_factory=list)
+    device: str = CPU
 
 
 def fit_network(
@@ -38,34 +43,47 @@ def fit_network(
     max_epochs: int,
     patience: int,
     on_epoch: Callable[[int, Mapping[str, float]], None] = lambda epoch, values: None,
+    device: Device = CPU,
 ) -> Fit:
     """Trains the system's network in place; with `valid`, keeps the epoch of the best validation UA and stops early.
 
     The UA is averaged over the system's last `validation_epochs`; equal ones are decided by the lower loss. Without
-    `valid` all `max_epochs` are trained and the last is kept.
+    `valid` all `max_epochs` are trained and the last is kept. Weights start the same on every device, and batches are
+    the same; the network is back on the CPU at the end.
+
+    Args:
+        device: as `train.device`; features are moved there batch by batch.
 
     Raises:
-        UserError: the loss stopped being a finite number.
+        UserError: the loss stopped being a finite number, or the device is not there.
     """
+    place = training_device(device)
     torch.manual_seed(seed)
     system.network = network = system.build()
     network.fit_normalisation(train.statistics())
-    optimiser = system.optimiser()
+    network.to(place)
+    with repeatable(place):
+        fit = _fit(system, train, valid, seed, max_epochs, patience, on_epoch)
+    network.cpu().eval()
+    fit.device = place.type
+    return fit
+
+
+def _fit(
+    system: NetworkSystem,
+    train: Windows,
+    valid: Windows | None,
+    seed: int,
+    max_epochs: int,
+    patience: int,
+    on_epoch: Callable[[int, Mapping[str, float]], None],
+) -> Fit:
+    network, optimiser = system.network, system.optimiser()
     average = _Average(network, system.average)
     fit, best, weights = Fit(best_epoch=0), (-math.inf, -math.inf), None
     for epoch in range(1, max_epochs + 1):
-        network.train()
-        losses = []
-        for features, targets in train.training_batches(
-            system.params.batch_size, system.TRAINING_WINDOWS == "one", seed, epoch
-        ):
-            loss = network.loss(features, targets)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            average.update()
-            losses.append(loss.item())
-        row = {"epoch": epoch, "loss": float(np.mean(losses))}
+        batches = train.training_batches(system.params.batch_size, system.TRAINING_WINDOWS == "one", seed, epoch)
+        row = {"epoch": epoch, "loss": float(np.mean(_train_epoch(network, optimiser, average, batches)))}
         if not math.isfinite(row["loss"]):
             raise UserError(f"epoch {epoch}: loss = {row['loss']}: lower systems.{system.definition.id}.learning_rate")
         if valid is None:
@@ -83,8 +101,34 @@ def fit_network(
         if valid is not None and epoch - fit.best_epoch >= patience:
             break
     network.load_state_dict(weights if weights is not None else average.network.state_dict())
-    network.eval()
     return fit
+
+
+def _train_epoch(
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    average: "_Average",
+    batches: Iterable[tuple[Mapping[str, Tensor], Tensor]],
+) -> list[float]:
+    """One epoch on the device that holds the network; returns the loss of each batch."""
+    network.train()
+    device, losses = _device_of(network), []
+    for features, targets in batches:
+        loss = network.loss(_moved(features, device), targets.to(device))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        average.update()
+        losses.append(loss.detach())
+    return torch.stack(losses).tolist() if losses else []  # read once: each reading waits for the GPU
+
+
+def _device_of(network: Network) -> torch.device:
+    return next(network.parameters()).device
+
+
+def _moved(features: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {name: feature.to(device) for name, feature in features.items()}
 
 
 def recent_validation_ua(curves: Sequence[Mapping[str, float]], epochs: int) -> float:
@@ -95,21 +139,26 @@ def recent_validation_ua(curves: Sequence[Mapping[str, float]], epochs: int) -> 
 class _Average:
     """The network itself, or, with a decay above 0, the moving average of its weights and buffers.
 
-    The decay of step n is at most (1 + n) / (10 + n), so that the first weights are soon forgotten.
+    The decay of step n is at most (1 + n) / (10 + n), so that the first weights are soon forgotten. It lies on the
+    network's device.
     """
 
     def __init__(self, network: Network, decay: float):
         self._source = network
         self._model = None
+        self._steps = 0
         if decay > 0:
 
             def average(averaged: Any, current: Any, count: Any) -> None:
-                step = int(count)
+                step = self._steps  # the same as `count`, which would have to come from the device
                 torch.optim.swa_utils.get_ema_multi_avg_fn(min(decay, (1 + step) / (10 + step)))(
                     averaged, current, count
                 )
 
             self._model = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+            for part in self._model.modules():
+                if isinstance(part, nn.RNNBase):
+                    part.flatten_parameters()  # cuDNN wants weights in one piece, which a copy's are not
 
     @property
     def network(self) -> Network:
@@ -118,6 +167,7 @@ class _Average:
     def update(self) -> None:
         if self._model is not None:
             self._model.update_parameters(self._source)
+            self._steps += 1
 
 
 def predict_network(system: NetworkSystem, windows: Windows) -> np.ndarray:
@@ -126,12 +176,13 @@ def predict_network(system: NetworkSystem, windows: Windows) -> np.ndarray:
 
 
 def predict_windows(network: Network, windows: Windows) -> np.ndarray:
-    """Probabilities (N, classes) of the utterances by a network, which is put into evaluation mode."""
+    """Probabilities (N, classes) of the utterances by a network, on its device; it is put into evaluation mode."""
     network.eval()
-    values, owners = [], []
+    device, values, owners = _device_of(network), [], []
     with torch.inference_mode():
         for features, numbers in windows.prediction_batches(PREDICTION_BATCH):
-            values.append(torch.softmax(network(features), dim=1).numpy().astype(np.float64))
+            logits = network(_moved(features, device))
+            values.append(torch.softmax(logits, dim=1).cpu().numpy().astype(np.float64))
             owners.append(numbers)
     return utterance_means(np.concatenate(values), np.concatenate(owners), len(windows))
 

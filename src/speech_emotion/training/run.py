@@ -54,6 +54,7 @@ def _train(job: Job, on_epoch: OnEpoch) -> Unit:
         hyperparameters=dict(job.hyperparameters),
         parameters=system.parameter_count(),
         best_epoch=fit.best_epoch,
+        device=fit.device,
         temperature=rounded(getattr(system, "temperature", 1.0)),
         curves=[{name: rounded(value) for name, value in row.items()} for row in fit.curves],
         predictions={id: [rounded(p) for p in row] for id, row in zip(fold.test, probabilities, strict=True)},
