@@ -13,7 +13,7 @@ import pandas as pd
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.figures import COLOURS
-from speech_emotion.export.files import BUNDLE, CALIBRATION, CHECK, FP32, INT8, INT8_CPU, OPERATORS_CARD
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CHECK, FP32, INT8, INT8_CPU, OPERATORS_CARD, PRUNED
 from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking import details, notes
 from speech_emotion.tracking.entries import Dataset, Entry, Period
@@ -252,7 +252,8 @@ def _comparison(folders: Folders, tags: Mapping[str, str], metrics: Mapping[str,
 def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, Any], dataset: Dataset) -> Entry:
     bundle = _json(folders.exported / BUNDLE)
     check = _json(folders.exported / CHECK)
-    exported = (FP32, INT8, INT8_CPU, BUNDLE, CALIBRATION, CHECK, OPERATORS_CARD)
+    models = [prefix + name for prefix in ("", PRUNED) for name in (FP32, INT8, INT8_CPU)]
+    exported = (*models, BUNDLE, CALIBRATION, CHECK, OPERATORS_CARD)
     files = {folders.exported / name: "export" for name in exported}
     files[folders.selected / "best.json"] = "selected"
     files = {path: folder for path, folder in files.items() if path.is_file()}
