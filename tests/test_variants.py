@@ -101,6 +101,21 @@ def test_what_is_missing_is_told_with_its_cure(artifacts, spoil, message):
     assert not (artifacts / "variants").exists()
 
 
+def test_system_without_filters_cannot_be_pruned_and_a_share_has_its_range(artifacts, monkeypatch):
+    with pytest.raises(UserError, match=r"corpus = demo: the folds' models are of emodb: speech-emotion use emodb"):
+        variants("k2", artifacts, shares=[0.3])
+    monkeypatch.setattr(command, "load_params", lambda: PARAMS.model_copy(update={"corpus": "emodb"}))
+    for name in PARAMS.needs["k2"].features:
+        with ArrayWriter(artifacts / "features" / "plain" / name) as writer:
+            for row in utterances(speakers=SPEAKERS, each=1):
+                writer.add(row.id, np.zeros((30, 40), np.float32))
+    with pytest.raises(UserError, match=r"export\.prune\.share = 0\.3: WindowLSTM is recurrent"):
+        variants("k2", artifacts, shares=[0.3])
+    with pytest.raises(UserError, match=r"--prune: share = 2\.0: must be at most 0\.9"):
+        variants("k2", artifacts, shares=[2.0])
+    assert not (artifacts / "variants").exists()
+
+
 def test_a_system_that_cannot_go_to_the_device_and_one_that_is_none_are_refused(artifacts):
     rows = utterances(speakers=SPEAKERS, each=1)
     write_system(artifacts / "train" / "t2", predictions(rows, "t2"), not_deployable="statistics")
