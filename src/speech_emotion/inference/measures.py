@@ -149,7 +149,7 @@ def _cosines() -> np.ndarray:
 
 
 def _pitch(frames: np.ndarray, places: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of frames at places: height of the autocorrelation's peak within PITCH_HZ, and log2 of its frequency; (T,) each."""
+    """Of frames at places: height of the autocorrelation's peak within PITCH_HZ, log2 of its frequency; (T,) each."""
     frame = frames.shape[1]
     first, last = int(rate / PITCH_HZ[1]), min(int(rate / PITCH_HZ[0]), frame - 2)
     size = _transform_size(frame + last + 1)  # long enough that no wanted lag wraps round
