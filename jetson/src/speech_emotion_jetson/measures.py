@@ -190,9 +190,13 @@ def _transform_size(least: int) -> int:
 
 def _modulation(loudness: np.ndarray) -> np.ndarray:
     """Shares of the modulation of loudness (T,) in dB, frames of STEP_SECONDS, between neighbouring MODULATION_HZ."""
-    centred = (loudness - loudness.mean()) * np.hanning(len(loudness))
-    power = np.abs(np.fft.rfft(centred)) ** 2
-    rates = np.fft.rfftfreq(len(loudness), STEP_SECONDS)
-    bands = range(len(MODULATION_HZ) - 1)
-    shares = np.array([power[(rates >= MODULATION_HZ[k]) & (rates < MODULATION_HZ[k + 1])].sum() for k in bands])
+    window, edges = _modulation_bands(len(loudness))
+    power = np.abs(np.fft.rfft((loudness - loudness.mean()) * window)) ** 2
+    shares = np.array([power[edges[k] : edges[k + 1]].sum() for k in range(len(edges) - 1)])
     return np.log(shares / max(TINY, shares.sum()) + 1e-3)
+
+
+@lru_cache(maxsize=8)
+def _modulation_bands(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Window (count,), and the bins where bands of modulation begin; the last is where they end."""
+    return np.hanning(count), np.searchsorted(np.fft.rfftfreq(count, STEP_SECONDS), MODULATION_HZ)

@@ -274,7 +274,8 @@ def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, An
         name=f"{system} for the device · {shared['protocol']}",
         tags=tags,
         params=_flat({name: value for name, value in bundle.items() if name != "sha256"}, ""),
-        metrics=_figures(figures) | _numbers({"fp32": check["fp32"], "int8": check["int8"]}),
+        metrics=_figures(figures)
+        | _numbers({name: check[name] for name in ("fp32", "int8", "pruned") if name in check}),
         files=files,
         note=notes.of_model(bundle, figures, check, tags, dataset),
         dataset=dataset,
