@@ -32,7 +32,7 @@ def measures(samples: np.ndarray, rate: int) -> np.ndarray:
         samples: (n,) at `rate` Hz, two frames at least.
 
     Returns:
-        (D,) float64, finite; NAMES says what they are. A change of level by a factor changes nothing.
+        (D,) float64, finite. A change of level by a factor changes nothing.
     """
     samples = np.array(samples, dtype=np.float64)
     samples -= samples.mean()
