@@ -28,6 +28,7 @@ TOP = Path(__file__).parents[1]
 SECONDS = 3.0  # of the utterance that the goals are stated for
 TIMES = 60  # it is asked about in each round
 WARM = 5
+WARNED = "int8-cpu+warning"
 PAPER = {"desktop": 57.0, "Jetson Xavier NX": 48.0}  # ms a sentence, wang-cl-jetson, tables 4 and 5
 
 
@@ -70,7 +71,7 @@ def main() -> int:
 
 def measure(options: argparse.Namespace, bundle: Path, variants: Sequence[str]) -> list[dict[str, Any]]:
     """A row a way and number of cores."""
-    ways = ["librosa", "pytorch", *variants, f"{variants[-1]}+warning"]
+    ways = ["librosa", "pytorch", *variants, WARNED]
     found: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for turn in range(options.rounds):
         for cores in options.cores:
@@ -164,8 +165,8 @@ def _work(options: argparse.Namespace) -> None:
     else:
         answer = runtime(options.exported, options.way, cores)
     files = sentences(options)
-    labels, spent = [], []
-    for file in files[:WARM] + files:
+    warm, labels, spent = files[:WARM], [], []
+    for file in warm + files:
         samples, rate = _read(file)
         begun = perf_counter()
         labels.append(answer(samples, rate))
@@ -180,8 +181,8 @@ def _work(options: argparse.Namespace) -> None:
         used.append(1000 * (process_time() - before))
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     memory = next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    found = {"sentence": spent[WARM:], "clock": clock[WARM:], "processor": used[WARM:]}
-    print(json.dumps({**found, "memory": memory, "labels": labels[WARM:]}))
+    found = {"sentence": spent[len(warm) :], "clock": clock[WARM:], "processor": used[WARM:]}
+    print(json.dumps({**found, "memory": memory, "labels": labels[len(warm) :]}))
 
 
 def _read(file: Path) -> tuple[np.ndarray, int]:

@@ -127,6 +127,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                 waveforms=prepared["waveforms"],
                 utterances=utterances,
                 trained=results["trained"],
+                features=prepared["features"],
             )
         ).outputs["exported"]
         tracked = dress(

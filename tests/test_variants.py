@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from made_up_results import LABELS, predictions, utterances, write_system
+from made_up_t1 import pruning_params, write_t1
 from speech_emotion import variants as command
 from speech_emotion.corpora.table import write_utterances
 from speech_emotion.errors import UserError
@@ -98,6 +99,38 @@ def test_what_is_missing_is_told_with_its_cure(artifacts, spoil, message):
     spoil(artifacts)
     with pytest.raises(UserError, match=message):
         variants("k2", artifacts)
+    assert not (artifacts / "variants").exists()
+
+
+@pytest.mark.slow
+def test_pruned_forms_stand_beside_the_whole_ones_before_and_after_fine_tuning(tmp_path, monkeypatch):
+    write_t1(tmp_path, tested=("m1",))
+    monkeypatch.setattr(command, "load_params", pruning_params)
+    monkeypatch.setattr(command, "TIMED", 2)
+    variants("t1", tmp_path, shares=[0.5, 0.5])
+    rows = {row["variant"]: row for row in json.loads((tmp_path / "variants/t1/variants.json").read_text())}
+    pruned = ["pruned-50-fp32-untuned", "pruned-50-fp32", "pruned-50-int8", "pruned-50-int8-cpu"]
+    assert list(rows) == [*FORMS, *pruned]
+    assert rows["pruned-50-fp32"]["bytes"] == pytest.approx(rows["pruned-50-fp32-untuned"]["bytes"], rel=0.01)
+    for form in ("fp32", "int8", "int8-cpu"):
+        assert rows[f"pruned-50-{form}"]["bytes"] < rows[form]["bytes"]
+        assert 0 < rows[f"pruned-50-{form}"]["weights"] < rows[form]["weights"]
+    said = json.loads((tmp_path / "variants/t1/folds/m1-0.json").read_text())["variants"]
+    assert said["pruned-50-fp32"]["probabilities"] != said["pruned-50-fp32-untuned"]["probabilities"]
+
+
+def test_system_without_filters_cannot_be_pruned_and_a_share_has_its_range(artifacts, monkeypatch):
+    with pytest.raises(UserError, match=r"corpus = demo: the folds' models are of emodb: speech-emotion use emodb"):
+        variants("k2", artifacts, shares=[0.3])
+    monkeypatch.setattr(command, "load_params", lambda: PARAMS.model_copy(update={"corpus": "emodb"}))
+    for name in PARAMS.needs["k2"].features:
+        with ArrayWriter(artifacts / "features" / "plain" / name) as writer:
+            for row in utterances(speakers=SPEAKERS, each=1):
+                writer.add(row.id, np.zeros((30, 40), np.float32))
+    with pytest.raises(UserError, match=r"export\.prune\.share = 0\.3: WindowLSTM is recurrent"):
+        variants("k2", artifacts, shares=[0.3])
+    with pytest.raises(UserError, match=r"--prune: share = 2\.0: must be at most 0\.9"):
+        variants("k2", artifacts, shares=[2.0])
     assert not (artifacts / "variants").exists()
 
 

@@ -12,6 +12,7 @@ def export(
     waveforms: Input[Dataset],
     utterances: Input[Dataset],
     trained: Input[Model],
+    features: Input[Dataset],
     exported: Output[Model],
     metrics: Output[Metrics],
     card: Output[Markdown],
@@ -24,6 +25,7 @@ def export(
         waveforms: Waveforms of all utterances.
         utterances: The table of utterances.
         trained: The trainings of all systems.
+        features: Feature arrays, for fine-tuning where filters are removed.
         exported: The bundle for the device.
         metrics: How near both forms come to the trained model, and their size.
         card: The model card.
@@ -38,6 +40,7 @@ def export(
             "waveforms": waveforms.path,
             "utterances": utterances.path,
             "trained": trained.path,
+            "features": features.path,
         },
         {"exported": exported.path},
         reports={"metrics": metrics, "card": card},

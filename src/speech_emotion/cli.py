@@ -28,10 +28,10 @@ def _predict(*arguments: Any) -> None:
     predict(*arguments)
 
 
-def _variants(system: str, artifacts: Path, output: Path | None) -> str:
+def _variants(*arguments: Any) -> str:
     from speech_emotion.variants import variants
 
-    return variants(system, artifacts, output)
+    return variants(*arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,7 +100,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("system", help="key of params.yaml's systems; the models of its folds are taken")
     command.add_argument("--artifacts", type=Path, default=Path("artifacts"), help="folder of the steps' outputs")
     command.add_argument("--output", type=Path, help="folder (default: artifacts/variants/SYSTEM)")
-    command.set_defaults(act=lambda options: _variants(options.system, options.artifacts, options.output))
+    command.add_argument(
+        "--prune", type=float, nargs="+", default=(), metavar="SHARE",
+        help="also without these shares of the network's filters (default: export.prune.share of params.yaml)",
+    )  # fmt: skip
+    command.set_defaults(
+        act=lambda options: _variants(options.system, options.artifacts, options.output, options.prune)
+    )
 
     command = commands.add_parser("ui", help="serve MLflow's pages on this machine")
     command.add_argument("--port", type=int, default=5000)

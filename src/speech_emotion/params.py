@@ -231,12 +231,19 @@ class Select(Section):
     metric: Literal["ua", "wa", "macro_f1"]
 
 
+class Prune(Section):
+    share: Annotated[float, Field(ge=0, le=0.9)]
+    epochs: Positive
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+
+
 class Export(Section):
     opset: Annotated[int, Field(ge=13, le=17)]
     calibration_windows: Positive
     tolerance: Annotated[float, Field(gt=0, le=0.1)]
     unlike_share: Annotated[float, Field(gt=0, lt=0.5)]
     unlike_margin: Annotated[float, Field(ge=1, le=10)]
+    prune: Prune
 
 
 class Track(Section):

@@ -18,7 +18,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from speech_emotion.corpora.protocols import load_protocol, select_utterances
-from speech_emotion.corpora.splits import make_folds
+from speech_emotion.corpora.splits import Fold, make_folds
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.figures import COLOURS, DPI, STYLE
@@ -28,39 +28,56 @@ from speech_emotion.evaluation.results import read_result
 from speech_emotion.export import footprint
 from speech_emotion.export.check import exported_probabilities
 from speech_emotion.export.files import FP32
+from speech_emotion.export.fine_tune import smaller, tuned_on_fold
 from speech_emotion.export.forms import exported_models
-from speech_emotion.export.graph import serialise
+from speech_emotion.export.graph import Graph, serialise
 from speech_emotion.export.quantise_cpu import weight_bytes
 from speech_emotion.export.windows import speech_windows, waveform_windows
 from speech_emotion.parallel import ordered_map
-from speech_emotion.params import Export, load_params
+from speech_emotion.params import Export, Params, Prune, check, load_params
 from speech_emotion.recorder import Recorder
+from speech_emotion.steps import train
+from speech_emotion.steps.step import StepParams
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import hash_code, hash_json, sha256_file
 from speech_emotion.systems.catalogue import load_system
+from speech_emotion.systems.network import NetworkSystem
+from speech_emotion.training.fitting import Experiment
 
 TRAINED = "trained model (PyTorch)"
+REFERENCE = FP32.removesuffix(".onnx")  # the form that others are compared with
 TIMED = 100  # windows whose time is taken of each fold's model
 WINDOWS_HELD = 10  # of these, asked about in the process whose memory is measured
 
 
 @dataclass(frozen=True)
 class Job:
-    """One fold's model: where it lies, what it was trained on, what it is asked."""
+    """One fold's model: where it lies, what it was trained on, what it is asked.
 
-    name: str
+    Attributes:
+        shares: of filters that are removed, for pruned forms; `experiment` is None where there are none.
+    """
+
+    fold: Fold
+    seed: int
     key: str
     model: Path
     waveforms: Path
-    train: tuple[str, ...]
-    test: tuple[str, ...]
     least_samples: int
     export: Export
+    shares: tuple[float, ...]
+    experiment: Experiment | None
     record: Path
 
+    @property
+    def name(self) -> str:
+        return f"{self.fold.name}-{self.seed}"
 
-def variants(system: str, artifacts: Path = Path("artifacts"), output: Path | None = None) -> str:
+
+def variants(
+    system: str, artifacts: Path = Path("artifacts"), output: Path | None = None, shares: Sequence[float] = ()
+) -> str:
     """Exports, quantises and asks each fold's model; writes variants.csv, .json, .md and .png.
 
     Every finished fold is kept below `output`/folds, and found again by a hash of model, params and code.
@@ -69,14 +86,18 @@ def variants(system: str, artifacts: Path = Path("artifacts"), output: Path | No
         system: a key of params.yaml's systems.
         artifacts: folder of the steps' outputs: ingest, preprocess and train.
         output: folder; None is artifacts/variants/<system>.
+        shares: of filters that pruned forms lack; none is what export.prune.share says.
 
     Returns:
         The table as Markdown.
 
     Raises:
-        UserError: the system cannot go to the device, or has no results, or its folds' models were not kept.
+        UserError: the system cannot go to the device, or has no results, or its folds' models were not kept, or
+            it cannot be pruned.
     """
     recorder, params = Recorder(), load_params()
+    shares = tuple(check(Prune, {**params.export.prune.model_dump(), "share": one}, "--prune").share for one in shares)
+    shares = tuple(dict.fromkeys(one for one in shares or (params.export.prune.share,) if one))
     if system not in params.systems:
         raise UserError(f"system = {system}: must be one of {', '.join(sorted(params.systems))}")
     result = read_result(artifacts / "train" / system, system)
@@ -87,6 +108,7 @@ def variants(system: str, artifacts: Path = Path("artifacts"), output: Path | No
     rows, _ = select_utterances(read_utterances(artifacts / "ingest" / "utterances.parquet"), protocol)
     folds = {fold.name: fold for fold in make_folds(rows, protocol)}
     code = hash_code(sorted(Path(footprint.__file__).parent.glob("*.py")))
+    experiment = _experiment(params, system, result.units.corpus, artifacts) if shares else None
     least = round(params.needs[system].min_seconds * params.preprocess.sample_rate)
     jobs = []
     for (fold, seed), tested in result.predictions.groupby(["fold", "seed"]):
@@ -98,14 +120,15 @@ def variants(system: str, artifacts: Path = Path("artifacts"), output: Path | No
         files = {path.name: sha256_file(path) for path in sorted(model.iterdir())}
         jobs.append(
             Job(
-                name=f"{fold}-{seed}",
-                key=hash_json([files, code, least, params.export.model_dump()]),
+                fold=folds[fold],
+                seed=int(seed),
+                key=hash_json([files, code, least, params.export.model_dump(), shares, params.train.patience]),
                 model=model,
                 waveforms=artifacts / "preprocess" / params.needs[system].recipe,
-                train=folds[fold].train,
-                test=tuple(tested["id"]),
                 least_samples=least,
                 export=params.export,
+                shares=shares,
+                experiment=experiment,
                 record=output / "folds" / f"{fold}-{seed}.json",
             )
         )
@@ -132,19 +155,27 @@ def _found(job: Job) -> dict[str, Any] | None:
     return record["variants"] if record.get("key") == job.key else None
 
 
+def _experiment(params: Params, system: str, corpus: str, artifacts: Path) -> Experiment:
+    """What fine-tuning needs to know: that of the folds' training."""
+    if corpus != params.corpus:
+        raise UserError(f"corpus = {params.corpus}: the folds' models are of {corpus}: speech-emotion use {corpus}")
+    of_system = StepParams(params, train.STEP.sections, system)
+    return train.experiment_of(of_system, artifacts / "ingest", artifacts / "features")[0]
+
+
 def _measure(job: Job) -> Job:
     """Exports one model and asks its forms; writes the record."""
     system, waveforms = load_system(job.model), ArrayStore(job.waveforms)
-    calibration = speech_windows(system, waveforms, job.train, job.export.calibration_windows, job.least_samples)
-    timed = speech_windows(system, waveforms, job.test, TIMED, job.least_samples)
-    heard = {id: waveform_windows(system, waveforms[id], job.least_samples) for id in job.test}
-    graphs = exported_models(system, job.export.opset, calibration)
+    calibration = speech_windows(system, waveforms, job.fold.train, job.export.calibration_windows, job.least_samples)
+    timed = speech_windows(system, waveforms, job.fold.test, TIMED, job.least_samples)
+    heard = {id: waveform_windows(system, waveforms[id], job.least_samples) for id in job.fold.test}
+    graphs = _forms(job, system, calibration)
     contents = {name: serialise(graph.model) for name, graph in graphs.items()}
     milliseconds = footprint.window_milliseconds(contents, timed)
     found = {}
     for name, content in contents.items():
         ask = partial(exported_probabilities, content)
-        found[name.removesuffix(".onnx")] = {
+        found[name] = {
             "bytes": len(content),
             "weights": weight_bytes(graphs[name].model, graphs[name].front_end),
             "probabilities": {id: ask(windows).mean(axis=0).astype(float).tolist() for id, windows in heard.items()},
@@ -153,6 +184,23 @@ def _measure(job: Job) -> Job:
         }
     write_text(job.record, json.dumps({"key": job.key, "variants": found}) + "\n")
     return job
+
+
+def _forms(job: Job, system: NetworkSystem, calibration: Sequence[np.ndarray]) -> dict[str, Graph]:
+    """Name -> graph: the whole network's, then of each share the pruned one's, before and after fine-tuning."""
+
+    def named(some: NetworkSystem, prefix: str) -> dict[str, Graph]:
+        made = exported_models(some, job.export.opset, calibration)
+        return {prefix + name.removesuffix(".onnx"): graph for name, graph in made.items()}
+
+    found = named(system, "")
+    for share in job.shares:
+        cut, prefix = smaller(system, share), f"pruned-{100 * share:g}-"
+        found[f"{prefix}{REFERENCE}-untuned"] = named(cut, "")[REFERENCE]
+        prune = job.export.prune.model_copy(update={"share": share})
+        tuned, _ = tuned_on_fold(cut, job.experiment, job.experiment.stores(), job.fold, prune, job.seed)
+        found |= named(tuned, prefix)
+    return found
 
 
 def _figures(predictions: Any, labels: Sequence[str], records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -169,17 +217,16 @@ def _figures(predictions: Any, labels: Sequence[str], records: Mapping[str, Mapp
         )
         for form in forms
     }
-    reference = FP32.removesuffix(".onnx")
     for form in forms:
         of_folds = [record[form] for record in records.values()]
         times = np.concatenate([one["milliseconds"] for one in of_folds])
-        shares = [100 * record[form]["weights"] / record[reference]["weights"] for record in records.values()]
+        shares = [100 * record[form]["weights"] / record[REFERENCE]["weights"] for record in records.values()]
         rows.append(
             {
                 "variant": form,
                 **_worth(truth, said[form], predictions["seed"].to_numpy()),
-                "agreement": 100 * float(np.mean(said[form].argmax(1) == said[reference].argmax(1))),
-                "largest_difference": float(np.abs(said[form] - said[reference]).max()),
+                "agreement": 100 * float(np.mean(said[form].argmax(1) == said[REFERENCE].argmax(1))),
+                "largest_difference": float(np.abs(said[form] - said[REFERENCE]).max()),
                 "bytes": float(np.mean([one["bytes"] for one in of_folds])),
                 "weights": float(np.mean(shares)),
                 "memory": float(np.median([one["memory"] for one in of_folds])),

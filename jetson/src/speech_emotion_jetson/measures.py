@@ -16,8 +16,11 @@ BANDS, LOW_HZ, HIGH_HZ = 24, 80.0, 7600.0
 RANGE_DB = 60.0  # below the loudest band value of the stretch nothing is told apart
 ACTIVE_DB = 30.0  # frames this far below the loudest count as pauses
 CEPSTRA = 10
+HIGH_FROM_HZ = 3000.0
 PITCH_HZ = (60.0, 450.0)
-PITCH_BLOCK = 32  # frames at a time, which stay in the processor's cache
+# Frames at a time. The memory of larger arrays goes back to the system and comes again page by page each time, and a
+# larger product of matrices wakes further threads of numpy's, which contend with the model's.
+BLOCK = 16
 MODULATION_HZ = (0.5, 2.0, 4.0, 8.0, 16.0, 32.0)  # edges of the bands of loudness' modulation
 TINY = 1e-12
 
@@ -29,36 +32,36 @@ def measures(samples: np.ndarray, rate: int) -> np.ndarray:
         samples: (n,) at `rate` Hz, two frames at least.
 
     Returns:
-        (D,) float64, finite; NAMES says what they are. A change of level by a factor changes nothing.
+        (D,) float64, finite. A change of level by a factor changes nothing.
     """
-    frames, spectrum = _spectrum(samples, rate)  # (T, frame), (T, K)
-    bank = _bank(rate)
-    bands = 10 * np.log10(np.maximum(spectrum @ bank, TINY * max(TINY, float(spectrum.max()))) + 1e-30)
+    samples = np.array(samples, dtype=np.float64)
+    samples -= samples.mean()
+    frames, spectrum, bands = _spectrum(samples, rate)  # (T, frame), (T, K), (T, BANDS)
+    peak = float(spectrum.max())
+    bands = 10 * np.log10(np.maximum(bands, TINY * max(TINY, peak)) + 1e-30)
     bands = np.maximum(bands, bands.max() - RANGE_DB)  # (T, BANDS) in dB
     power = spectrum.sum(axis=1)
     loudness = 10 * np.log10(power + 1e-30)
     loudness = np.maximum(loudness, loudness.max() - RANGE_DB)
     active = loudness >= loudness.max() - ACTIVE_DB
     cepstra = bands @ _cosines()  # (T, CEPSTRA), without the one that is the level
-    changes = np.abs(np.diff(cepstra, axis=0))
+    spoken, changes = cepstra[active], np.abs(np.diff(cepstra, axis=0))
     both = active[1:] & active[:-1]
     both = both if both.any() else np.ones(len(both), bool)
-    flatness = np.log(spectrum[active] + TINY * spectrum.max() + 1e-30).mean(axis=1) - np.log(
-        spectrum[active].mean(axis=1) + TINY * spectrum.max() + 1e-30
-    )
-    top = np.partition(spectrum[active], -4, axis=1)[:, -4:].sum(axis=1) / (power[active] + 1e-30)
-    periodicity, pitch = _pitch(frames[active], rate)
+    flatness, top = _peakedness(spectrum[active], TINY * peak)
+    periodicity, pitch = _pitch(frames, np.flatnonzero(active), rate)
     voiced = periodicity > 0.5
     steps = np.abs(np.diff(pitch))[voiced[1:] & voiced[:-1]]
-    high = 10 * np.log10((spectrum[:, _above(rate, 3000)].sum(axis=1) + 1e-30) / (power + 1e-30) + 1e-6)[active]
-    values = samples - samples.mean(dtype=np.float64)
-    squares = values * values  # ** 4 takes fifty times as long
+    high = (
+        10 * np.log10((spectrum[:, _above(rate, HIGH_FROM_HZ) :].sum(axis=1) + 1e-30) / (power + 1e-30) + 1e-6)[active]
+    )
+    squares = np.square(samples, out=samples)
     variance = float(squares.mean())
-    kurtosis = float(np.mean(squares * squares)) / variance**2 if variance > 0 else 1.0
+    kurtosis = float(np.square(squares, out=squares).mean()) / variance**2 if variance > 0 else 1.0
     found = np.concatenate(
         [
-            cepstra[active].mean(axis=0),
-            cepstra[active].std(axis=0),
+            spoken.mean(axis=0),
+            spoken.std(axis=0),
             changes[both].mean(axis=0),
             [
                 active.mean(),
@@ -84,14 +87,37 @@ def measures(samples: np.ndarray, rate: int) -> np.ndarray:
     return np.nan_to_num(found, nan=0.0, posinf=1e6, neginf=-1e6)
 
 
-def _spectrum(samples: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
+def _spectrum(samples: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frames (T, frame) of samples, and their power by bin (T, K) and by band (T, BANDS)."""
     frame, step = round(FRAME_SECONDS * rate), round(STEP_SECONDS * rate)
-    samples = np.asarray(samples, dtype=np.float64)
-    samples = samples - samples.mean()
-    frames = np.lib.stride_tricks.sliding_window_view(samples, frame)[::step]
+    shape, stride = (1 + (len(samples) - frame) // step, frame), samples.strides[0]
+    frames = np.lib.stride_tricks.as_strided(samples, shape, (step * stride, stride), writeable=False)
+    window, bank = _window(frame), _bank(rate)
+    power, bands = np.empty((len(frames), len(bank))), np.empty((len(frames), BANDS))
+    for at in range(0, len(frames), BLOCK):
+        some = slice(at, at + BLOCK)
+        power[some] = _power(np.fft.rfft(frames[some] * window, axis=1))
+        np.matmul(power[some], bank, out=bands[some])
+    return frames, power, bands
+
+
+@lru_cache(maxsize=8)
+def _window(frame: int) -> np.ndarray:
+    """Hann, of sum 1."""
     window = np.hanning(frame + 1)[:-1]
-    spectrum = np.fft.rfft(frames * window, axis=1)
-    return frames, (spectrum.real**2 + spectrum.imag**2) / window.sum() ** 2
+    return window / window.sum()
+
+
+def _peakedness(spectrum: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Log of the spectral flatness, and the share of the four largest bins, of each frame's power (T, K): (T,) each.
+
+    The power's order is lost.
+    """
+    mean = spectrum.mean(axis=1)
+    spectrum.partition(spectrum.shape[1] - 4, axis=1)
+    top = spectrum[:, -4:].sum(axis=1) / (mean * spectrum.shape[1] + 1e-30)
+    spectrum += floor + 1e-30
+    return np.log(spectrum, out=spectrum).mean(axis=1) - np.log(mean + floor + 1e-30), top
 
 
 @lru_cache(maxsize=8)
@@ -99,8 +125,9 @@ def _frequencies(rate: int) -> np.ndarray:
     return np.fft.rfftfreq(round(FRAME_SECONDS * rate), 1 / rate)
 
 
-def _above(rate: int, hertz: float) -> np.ndarray:
-    return _frequencies(rate) >= hertz
+def _above(rate: int, hertz: float) -> int:
+    """The first bin at or above a frequency."""
+    return int(np.searchsorted(_frequencies(rate), hertz))
 
 
 @lru_cache(maxsize=8)
@@ -121,23 +148,30 @@ def _cosines() -> np.ndarray:
     return np.cos(places) / BANDS
 
 
-def _pitch(frames: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Height of the autocorrelation's peak within PITCH_HZ, and log2 of its frequency: (T,) each."""
+def _pitch(frames: np.ndarray, places: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of frames at places: height of the autocorrelation's peak within PITCH_HZ, log2 of its frequency; (T,) each."""
     frame = frames.shape[1]
     first, last = int(rate / PITCH_HZ[1]), min(int(rate / PITCH_HZ[0]), frame - 2)
     size = _transform_size(frame + last + 1)  # long enough that no wanted lag wraps round
-    overlap = (frame - np.arange(first, last + 1)) / frame
-    heights, lags = np.empty(len(frames)), np.empty(len(frames), int)
-    for at in range(0, len(frames), PITCH_BLOCK):
-        some = frames[at : at + PITCH_BLOCK]
-        spectrum = np.fft.rfft(some - some.mean(axis=1, keepdims=True), size, axis=1)
-        correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size, axis=1)
-        energy = correlation[:, :1]
-        normal = correlation[:, first : last + 1] / (np.where(energy > 0, energy, 1.0) * overlap)
+    longer = frame / (frame - np.arange(first, last + 1))  # than its overlap with itself is the frame
+    heights, lags = np.empty(len(places)), np.empty(len(places), int)
+    for at in range(0, len(places), BLOCK):
+        some = frames[places[at : at + BLOCK]]
+        some -= some.mean(axis=1, keepdims=True)
+        correlation = np.fft.irfft(_power(np.fft.rfft(some, size, axis=1)), size, axis=1)
+        normal = correlation[:, first : last + 1] * longer
         peaks = normal.argmax(axis=1)
-        lags[at : at + PITCH_BLOCK] = peaks
-        heights[at : at + PITCH_BLOCK] = normal[np.arange(len(peaks)), peaks]
+        energy = correlation[:, 0]
+        lags[at : at + BLOCK] = peaks
+        heights[at : at + BLOCK] = normal[np.arange(len(peaks)), peaks] / np.where(energy > 0, energy, 1.0)
     return heights, np.log2(rate / (lags + first))
+
+
+def _power(spectrum: np.ndarray) -> np.ndarray:
+    """|spectrum|^2 of (n, K) complex, whose memory is made use of."""
+    parts = spectrum.view(np.float64)
+    np.square(parts, out=parts)
+    return parts[:, ::2] + parts[:, 1::2]
 
 
 @lru_cache(maxsize=8)
@@ -156,9 +190,13 @@ def _transform_size(least: int) -> int:
 
 def _modulation(loudness: np.ndarray) -> np.ndarray:
     """Shares of the modulation of loudness (T,) in dB, frames of STEP_SECONDS, between neighbouring MODULATION_HZ."""
-    centred = (loudness - loudness.mean()) * np.hanning(len(loudness))
-    power = np.abs(np.fft.rfft(centred)) ** 2
-    rates = np.fft.rfftfreq(len(loudness), STEP_SECONDS)
-    bands = range(len(MODULATION_HZ) - 1)
-    shares = np.array([power[(rates >= MODULATION_HZ[k]) & (rates < MODULATION_HZ[k + 1])].sum() for k in bands])
+    window, edges = _modulation_bands(len(loudness))
+    power = np.abs(np.fft.rfft((loudness - loudness.mean()) * window)) ** 2
+    shares = np.array([power[edges[k] : edges[k + 1]].sum() for k in range(len(edges) - 1)])
     return np.log(shares / max(TINY, shares.sum()) + 1e-3)
+
+
+@lru_cache(maxsize=8)
+def _modulation_bands(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Window (count,), and the bins where bands of modulation begin; the last is where they end."""
+    return np.hanning(count), np.searchsorted(np.fft.rfftfreq(count, STEP_SECONDS), MODULATION_HZ)

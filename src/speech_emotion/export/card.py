@@ -222,6 +222,13 @@ def _device(facts: Facts) -> str:
         f"FP32 differs from the trained model by at most {check['fp32']['max_difference']:.1e} of a probability; INT8 "
         f"names the same emotion in {100 * check['int8']['agreement']:.1f} % of {check['int8']['windows']} windows.",
     ]
+    if pruned := check.get("pruned"):
+        lines.append(
+            f"The forms named pruned- lack {100 * pruned['share']:g} % of each layer's filters, in blocks of eight "
+            f"({pruned['parameters']:,} parameters), and were fine-tuned for {count(pruned['epochs'], 'epoch')}. UA of "
+            f"the {count(pruned['folds'], 'fold')}' models so treated: {pruned['tuned']['ua']:.1f} %, whole "
+            f"{pruned['whole']['ua']:.1f} %."
+        )
     return "\n".join(f"- {line}" for line in lines)
 
 

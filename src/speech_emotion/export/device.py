@@ -20,8 +20,8 @@ from typing import Any
 from speech_emotion.corpora.synthesis import Line, write_lines
 from speech_emotion.corpora.synthesis_prosody import EMOTIONS
 from speech_emotion.errors import UserError
-from speech_emotion.export.engines import ENGINES, reports, write_reports
-from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, INT8, INT8_CPU, LIKENESS
+from speech_emotion.export.engines import engines, reports, write_reports
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, INT8, INT8_CPU, LIKENESS, PRUNED
 from speech_emotion.store.atomic import atomic_file, atomic_folders
 from speech_emotion.store.hashing import sha256_file
 
@@ -59,10 +59,14 @@ class Variant:
 
 def exported_variants(exported: Path) -> list[Variant]:
     """The forms that the export step writes."""
-    return [
-        *(Variant(name, exported / one.file, one.description, one.precision) for name, one in ENGINES.items()),
-        Variant("int8-cpu", exported / INT8_CPU, "8-bit weights, all windows of a recording at once, for CPUs", None),
+    found = [
+        Variant(name, exported / one.file, one.description, one.precision) for name, one in engines(exported).items()
     ]
+    for_cpus = "8-bit weights, all windows of a recording at once, for CPUs"
+    found.append(Variant("int8-cpu", exported / INT8_CPU, for_cpus, None))
+    if (exported / (PRUNED + INT8_CPU)).is_file():
+        found.append(Variant(f"{PRUNED}int8-cpu", exported / (PRUNED + INT8_CPU), f"filters removed; {for_cpus}", None))
+    return found
 
 
 def make_device_bundle(

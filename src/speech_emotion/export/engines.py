@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from speech_emotion.export.files import FP32, INT8, OPERATORS, OPERATORS_CARD
+from speech_emotion.export.files import FP32, INT8, OPERATORS, OPERATORS_CARD, PRUNED
 from speech_emotion.export.graph import read_graph
 from speech_emotion.export.precision import Report, report
 from speech_emotion.store.atomic import write_text
@@ -37,6 +37,19 @@ ENGINES = {
     "int8-trt": Engine(INT8, "int8", "8-bit convolutions and dense layers for TensorRT"),
     "int8-calibrated": Engine(FP32, "int8-calibrated", "8-bit convolutions by calibration cache, for TensorRT"),
 }
+PRUNED_ENGINES = {
+    PRUNED + name: Engine(PRUNED + ENGINES[name].file, ENGINES[name].precision, f"filters removed; {text}")
+    for name, text in (
+        ("fp32", "32-bit floats"),
+        ("fp16", ENGINES["fp16"].description),
+        ("int8-trt", ENGINES["int8-trt"].description),
+    )
+}
+
+
+def engines(exported: Path) -> dict[str, Engine]:
+    """The engines that can be made of an export: of pruned forms too, where it has them."""
+    return ENGINES | PRUNED_ENGINES if (exported / (PRUNED + FP32)).is_file() else ENGINES
 
 
 def reports(models: Mapping[str, tuple[Path, str]]) -> dict[str, Report]:
@@ -50,7 +63,7 @@ def reports(models: Mapping[str, tuple[Path, str]]) -> dict[str, Report]:
 
 def exported_reports(exported: Path) -> dict[str, Report]:
     """The reports on the engines of an export."""
-    return reports({name: (exported / engine.file, engine.precision) for name, engine in ENGINES.items()})
+    return reports({name: (exported / engine.file, engine.precision) for name, engine in engines(exported).items()})
 
 
 def write_reports(folder: Path, found: Mapping[str, Report]) -> None:

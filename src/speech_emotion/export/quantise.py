@@ -6,10 +6,11 @@ in the file with a pair beside them: the device's engine holds them as INT8; the
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import onnx
@@ -52,6 +53,41 @@ def quantise(graph: Graph, windows: Iterable[np.ndarray]) -> onnx.ModelProto:
     Raises:
         UserError: no windows, a layer whose range is not finite, or a result that breaks the rules above.
     """
+    model = calibrated(
+        graph,
+        windows,
+        op_types_to_quantize=list(LAYERS),
+        nodes_to_exclude=sorted(graph.front_end),
+        activation_type=QuantType.QInt8,
+        extra_options={
+            "ActivationSymmetric": True,
+            "WeightSymmetric": True,
+            "AddQDQPairToWeight": True,
+            "DedicatedQDQPair": True,
+            "QuantizeBias": False,
+            "OpTypesToExcludeOutputQuantization": list(LAYERS),
+        },
+    )
+    model = plain(model)
+    if found := list(faults(model, graph)):
+        raise UserError("\n".join(found))
+    return model
+
+
+def calibrated(
+    graph: Graph, windows: Iterable[np.ndarray], more: Mapping[str, np.ndarray] | None = None, **options: Any
+) -> onnx.ModelProto:
+    """The graph with Q/DQ pairs as onnxruntime's quantiser puts them: weights in int8 per channel, activations
+    within the least and the greatest value seen.
+
+    Args:
+        windows: training speech, each (window samples,).
+        more: the graph's other inputs.
+        options: of quantize_static: what is quantised, and how activations are.
+
+    Raises:
+        UserError: no windows.
+    """
     windows = list(windows)
     if not windows:
         raise UserError("calibration windows = 0: INT8 needs training speech: run the preprocess step")
@@ -61,27 +97,14 @@ def quantise(graph: Graph, windows: Iterable[np.ndarray]) -> onnx.ModelProto:
         quantize_static(
             source,
             target,
-            CalibrationWindows(windows),
+            CalibrationWindows(windows, **(more or {})),
             quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
             calibrate_method=CalibrationMethod.MinMax,
-            op_types_to_quantize=list(LAYERS),
-            nodes_to_exclude=sorted(graph.front_end),
-            extra_options={
-                "ActivationSymmetric": True,
-                "WeightSymmetric": True,
-                "AddQDQPairToWeight": True,
-                "DedicatedQDQPair": True,
-                "QuantizeBias": False,
-                "OpTypesToExcludeOutputQuantization": list(LAYERS),
-            },
+            **options,
         )
-        model = plain(onnx.load(target))
-    if found := list(faults(model, graph)):
-        raise UserError("\n".join(found))
-    return model
+        return onnx.load(target)
 
 
 def faults(model: onnx.ModelProto, graph: Graph) -> Iterator[str]:

@@ -8,17 +8,14 @@ a Cast and a Mul of constants, which onnxruntime folds (a DequantizeLinear it wo
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QuantType
 
-from speech_emotion.errors import UserError
-from speech_emotion.export.graph import STARTS, Graph, plain, serialise
-from speech_emotion.export.quantise import CalibrationWindows, silent
+from speech_emotion.export.graph import STARTS, Graph, plain
+from speech_emotion.export.quantise import calibrated
 
 WEIGHTS = {"Conv": (1,), "Gemm": (1,), "MatMul": (0, 1), "LSTM": (1, 2)}  # operator -> inputs that may be weights
 LEAST_CHANNELS = 8  # of a convolution's input, a group, from which integers were faster on the processors tried
@@ -34,32 +31,20 @@ def quantise_cpu(graph: Graph, windows: Iterable[np.ndarray]) -> onnx.ModelProto
         windows: training speech, each (window samples,); the greatest and least values seen set a layer's range.
 
     Raises:
-        UserError: no windows.
+        UserError: a layer computes in 8 bits, and there are no windows.
     """
-    windows = list(windows)
-    if not windows:
-        raise UserError("calibration windows = 0: INT8 needs training speech: run the preprocess step")
-    layers = list(_integer_layers(graph))
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
-    if layers:
-        with TemporaryDirectory() as folder, silent():
-            source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-            source.write_bytes(serialise(graph.model))
-            quantize_static(
-                source,
-                target,
-                CalibrationWindows(windows, **{STARTS: np.zeros(1, np.int64)}),
-                quant_format=QuantFormat.QDQ,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                per_channel=True,
-                calibrate_method=CalibrationMethod.MinMax,
-                op_types_to_quantize=sorted({"Conv", "Gemm", "MatMul"}),
-                nodes_to_quantize=layers,
-                extra_options={"WeightSymmetric": True},
-            )
-            model = onnx.load(target)
+    if layers := list(_integer_layers(graph)):
+        model = calibrated(
+            graph,
+            windows,
+            {STARTS: np.zeros(1, np.int64)},
+            op_types_to_quantize=sorted({"Conv", "Gemm", "MatMul"}),
+            nodes_to_quantize=layers,
+            activation_type=QuantType.QUInt8,
+            extra_options={"WeightSymmetric": True},
+        )
     return plain(_small_weights(model, graph.front_end))
 
 

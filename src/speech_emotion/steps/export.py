@@ -1,4 +1,5 @@
-"""export: the chosen deployable system -> ONNX for the device in FP32 and INT8, checked against the trained model."""
+"""export: the chosen deployable system -> ONNX for the device in FP32 and INT8, checked against the trained model;
+and, where export.prune asks for it, the same forms with filters removed and fine-tuned."""
 
 import json
 from collections.abc import Sequence
@@ -6,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from speech_emotion.corpora.table import read_utterances
@@ -16,9 +18,10 @@ from speech_emotion.export.calibration import calibration_cache
 from speech_emotion.export.card import Facts, model_card
 from speech_emotion.export.check import compare, exported_probabilities, trained_probabilities
 from speech_emotion.export.engines import exported_reports, write_reports
-from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, CHECK, FP32, INT8, INT8_CPU, LIKENESS
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, CHECK, FP32, INT8, INT8_CPU, LIKENESS, PRUNED
+from speech_emotion.export.fine_tune import FoldJob, prune_for_shipping
 from speech_emotion.export.forms import exported_models
-from speech_emotion.export.graph import serialise
+from speech_emotion.export.graph import Graph, serialise
 from speech_emotion.export.operators import check_operators, count_operators
 from speech_emotion.export.quantise import quantised_layers
 from speech_emotion.export.windows import speech_windows
@@ -27,21 +30,24 @@ from speech_emotion.inference.likeness_fitting import fit_likeness
 from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.steps.train import experiment_of
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion.systems.catalogue import DEFINITION, load_system
+from speech_emotion.systems.network import NetworkSystem
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes fp32.onnx, int8.onnx, int8-cpu.onnx, calibration.cache, likeness.json, check.json, bundle.json,
-    MODEL_CARD.md, and what TensorRT makes of each node (operators.json, OPERATORS.md).
+    """Writes fp32.onnx, int8.onnx, int8-cpu.onnx, with export.prune the same under pruned- names, calibration.cache,
+    likeness.json, check.json, bundle.json, MODEL_CARD.md, and what TensorRT makes of each node (operators.json,
+    OPERATORS.md).
 
     Where no system can be deployed, check.json says so and is alone.
 
     Raises:
         UserError: the graph has what the device does not read, or FP32 differs from the trained model by more
-            than `export.tolerance`.
+            than `export.tolerance`, or the system cannot be pruned.
     """
     folder = outputs["exported"]
     if not (inputs["selected"] / "model" / DEFINITION).is_file():
@@ -61,30 +67,31 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     calibration = speech_windows(system, waveforms, ids, params.export.calibration_windows, least)
     heard = speech_windows(system, waveforms, ids[::-1], params.export.calibration_windows, least)
 
-    graphs = exported_models(system, params.export.opset, calibration)
-    models = {name: graph.model for name, graph in graphs.items()}
-    trained = trained_probabilities(system.waveform_classifier(), heard)
     check: dict[str, Any] = {"deployable": system.definition.id}
-    for name, model in recorder.progress(models.items(), "export", len(models)):
-        operators = check_operators(model) if name != INT8_CPU else count_operators(model)
-        with atomic_file(folder / name) as temporary:
-            temporary.write_bytes(serialise(model))
-        found = compare(trained, exported_probabilities(serialise(model), heard))
-        sizes = {"bytes": (folder / name).stat().st_size, "nodes": sum(operators.values())}
-        check[name.removesuffix(".onnx")] = {**found, **sizes, "operators": operators}
-    check["int8"]["layers_in_int8"] = len(quantised_layers(models[INT8]))
+    systems = {"": system}
+    if params.export.prune.share:
+        systems[PRUNED], check["pruned"] = _pruned(system, inputs, params, recorder)
+    graphs, trained = {}, {}
+    for prefix, one in systems.items():
+        said = trained_probabilities(one.waveform_classifier(), heard)
+        for name, graph in exported_models(one, params.export.opset, calibration).items():
+            graphs[prefix + name], trained[prefix + name] = graph, said
+    for name, graph in recorder.progress(graphs.items(), "export", len(graphs)):
+        found = _write_model(folder / name, graph, trained[name], heard)
+        check[name.removesuffix(".onnx")] = found
+        if name.endswith(FP32) and found["max_difference"] > params.export.tolerance:
+            raise UserError(
+                f"{name}: a probability differs from the trained model by {found['max_difference']:.2e}, "
+                f"export.tolerance = {params.export.tolerance}: a layer of {system.definition.id} is exported wrongly: "
+                "mend the layer"
+            )
     check["calibration_windows"] = len(calibration)
-    if (worst := check["fp32"]["max_difference"]) > params.export.tolerance:
-        raise UserError(
-            f"{FP32}: a probability differs from the trained model by {worst:.2e}, export.tolerance = "
-            f"{params.export.tolerance}: a layer of {system.definition.id} is exported wrongly: mend the layer"
-        )
     chosen = json.loads((inputs["selected"] / "best.json").read_text(encoding="utf-8"))
     likeness = _likeness(utterances, ids, waveforms, system.definition.sample_rate, params, recorder)
     _write_json(folder / LIKENESS, likeness.to_json())
     write_text(folder / CALIBRATION, calibration_cache(graphs[FP32], calibration))
     write_reports(folder, exported_reports(folder))
-    sha256 = {name: sha256_file(folder / name) for name in (*models, LIKENESS, CALIBRATION)}
+    sha256 = {name: sha256_file(folder / name) for name in (*graphs, LIKENESS, CALIBRATION)}
     _write_json(folder / CHECK, check)
     bundle = describe(system, params.preprocess.level_dbfs, least, chosen["temperature"], utterances, sha256)
     _write_json(folder / BUNDLE, bundle)
@@ -100,9 +107,40 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     )
     write_text(folder / CARD, model_card(facts))
     recorder.note(
-        f"export: {system.TITLE}: FP32 within {worst:.1e} of the trained model; INT8 names the same emotion in "
-        f"{100 * check['int8']['agreement']:.1f} % of {len(heard)} windows"
+        f"export: {system.TITLE}: FP32 within {check['fp32']['max_difference']:.1e} of the trained model; INT8 names "
+        f"the same emotion in {100 * check['int8']['agreement']:.1f} % of {len(heard)} windows"
     )
+
+
+def _write_model(path: Path, graph: Graph, trained: np.ndarray, heard: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Writes one form; returns how near it comes to the trained model over windows heard, and what it is made of."""
+    for_cpu = path.name.endswith(INT8_CPU)
+    operators = count_operators(graph.model) if for_cpu else check_operators(graph.model)
+    content = serialise(graph.model)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content)
+    found = compare(trained, exported_probabilities(content, heard))
+    layers = {"layers_in_int8": len(quantised_layers(graph.model))} if path.name.endswith(INT8) else {}
+    sizes = {"bytes": len(content), "nodes": sum(operators.values())}
+    return {**found, **sizes, "operators": operators, **layers}
+
+
+def _pruned(
+    system: NetworkSystem, inputs: Folders, params: StepParams, recorder: Recorder
+) -> tuple[NetworkSystem, dict[str, Any]]:
+    """The shipped system with filters removed, and facts on it; see `prune_for_shipping`."""
+    id, prune, seed = system.definition.id, params.export.prune, min(params.budget.seeds)
+    experiment, _, folds = experiment_of(params.of_system(id), inputs["utterances"], inputs["features"])
+    models = {fold.name: inputs["trained"] / id / "models" / f"{fold.name}-{seed}" for fold in folds}
+    tested = set(read_result(inputs["trained"] / id, id).predictions["fold"])
+    jobs = [FoldJob(models[fold.name], experiment, fold, seed, prune) for fold in folds if fold.name in tested]
+    for job in jobs:
+        if not (job.model / DEFINITION).is_file():
+            raise UserError(
+                f"export.prune.share = {prune.share:g}: {job.model}: is not there, and the folds' models say for how "
+                "many epochs to fine-tune: set train.keep_models: true and train.published_units: false (dvc repro)"
+            )
+    return prune_for_shipping(system, jobs, params.workers, recorder)
 
 
 def _likeness(
@@ -134,7 +172,18 @@ STEP = Step(
         "waveforms": "artifacts/preprocess",
         "utterances": "artifacts/ingest",
         "trained": "artifacts/train",
+        "features": "artifacts/features",
     },
     outputs={"exported": "artifacts/export"},
-    sections=("export", "needs", "preprocess.level_dbfs"),
+    sections=(
+        "corpus",
+        "budgets.{corpus}",
+        "export",
+        "needs",
+        "features",
+        "preprocess.sample_rate",
+        "preprocess.recipes",
+        "preprocess.level_dbfs",
+        "train",
+    ),
 )

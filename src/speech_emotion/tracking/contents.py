@@ -13,7 +13,7 @@ import pandas as pd
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.figures import COLOURS
-from speech_emotion.export.files import BUNDLE, CALIBRATION, CHECK, FP32, INT8, INT8_CPU, OPERATORS_CARD
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CHECK, FP32, INT8, INT8_CPU, OPERATORS_CARD, PRUNED
 from speech_emotion.params import CPU
 from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking import details, notes
@@ -254,7 +254,8 @@ def _comparison(folders: Folders, tags: Mapping[str, str], metrics: Mapping[str,
 def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, Any], dataset: Dataset) -> Entry:
     bundle = _json(folders.exported / BUNDLE)
     check = _json(folders.exported / CHECK)
-    exported = (FP32, INT8, INT8_CPU, BUNDLE, CALIBRATION, CHECK, OPERATORS_CARD)
+    models = [prefix + name for prefix in ("", PRUNED) for name in (FP32, INT8, INT8_CPU)]
+    exported = (*models, BUNDLE, CALIBRATION, CHECK, OPERATORS_CARD)
     files = {folders.exported / name: "export" for name in exported}
     files[folders.selected / "best.json"] = "selected"
     files = {path: folder for path, folder in files.items() if path.is_file()}
@@ -275,7 +276,8 @@ def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, An
         name=f"{system} for the device · {shared['protocol']}",
         tags=tags,
         params=_flat({name: value for name, value in bundle.items() if name != "sha256"}, ""),
-        metrics=_figures(figures) | _numbers({"fp32": check["fp32"], "int8": check["int8"]}),
+        metrics=_figures(figures)
+        | _numbers({name: check[name] for name in ("fp32", "int8", "pruned") if name in check}),
         files=files,
         note=notes.of_model(bundle, figures, check, tags, dataset),
         dataset=dataset,

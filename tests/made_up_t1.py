@@ -1,0 +1,54 @@
+"""A small T1 as the steps before export leave it: weights as torch draws them, noise for speech."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from made_up_results import LABELS, predictions, utterances, write_system
+from speech_emotion.corpora.table import write_utterances
+from speech_emotion.evaluation.results import read_result
+from speech_emotion.evaluation.scoring import score
+from speech_emotion.features.extraction import compute
+from speech_emotion.params import Params, load_params
+from speech_emotion.store.arrays import ArrayWriter
+from speech_emotion.systems.catalogue import create_system, front_end_dims, save_system
+
+SPEAKERS = ("f1", "m1", "f2")
+PRUNE = {"share": 0.5, "epochs": 1, "learning_rate": 0.5}
+
+
+def pruning_params(**changed: object) -> Params:
+    """The project's params for this corpus, with pruned forms and little else to do."""
+    one = load_params()
+    prune = one.export.prune.model_copy(update=PRUNE | changed)
+    exported = one.export.model_copy(update={"prune": prune, "calibration_windows": 8})
+    return one.model_copy(update={"corpus": "emodb", "export": exported, "workers": 1})
+
+
+def write_t1(folder: Path, tested: tuple[str, ...] = SPEAKERS) -> None:
+    """Writes ingest, preprocess, features, train/t1 with the models of the folds `tested`, and select."""
+    params, draws, rows = load_params(), np.random.default_rng(0), utterances(speakers=SPEAKERS, each=1)
+    write_utterances(folder / "ingest" / "utterances.parquet", rows)
+    needs, features = params.needs["t1"], {name: params.features[name] for name in params.needs["t1"].features}
+    heard = {row.id: (0.05 * draws.standard_normal(49600)).astype(np.float32) for row in rows}
+    with ArrayWriter(folder / "preprocess" / "plain") as writer:
+        for id, waveform in heard.items():
+            writer.add(id, waveform)
+    for name in needs.features:
+        with ArrayWriter(folder / "features" / "plain" / name) as writer:
+            for id, waveform in heard.items():
+                writer.add(id, compute(name, waveform, params.features, 16000))
+    torch.manual_seed(0)
+    recipe, small = params.preprocess.recipes["plain"], {**params.systems["t1"], "units": 8}
+    system = create_system("t1", small, recipe, features, front_end_dims(features, 16000), 16000, LABELS)
+    trained = folder / "train" / "t1"
+    write_system(trained, predictions([row for row in rows if row.speaker in tested], "t1"))
+    for place in (folder / "select" / "model", *(trained / "models" / f"{one}-0" for one in tested)):
+        save_system(system, place)
+    figures = score(read_result(trained, "t1"), pd.Series({row.id: row.sex for row in rows}), params.evaluate)
+    refit = {"epochs": 3, "hyperparameters": {}, "agreeing": len(tested), "folds": len(tested)}
+    chosen = {"figures": figures, "temperature": 1.25, "calibration": {"ece_after": 0.05}, "refit": refit}
+    (folder / "select" / "best.json").write_text(json.dumps(chosen))
