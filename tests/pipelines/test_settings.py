@@ -121,7 +121,7 @@ def test_only_steps_that_train_get_the_gpu_and_its_nodes(tmp_path):
 @pytest.mark.parametrize(("count", "train", "tune"), [(0, "cpu", "cpu"), (1, "cuda", "cpu")])
 def test_steps_that_train_are_told_whether_they_have_a_gpu(tmp_path, count, train, tune):
     settings = _settings(gpu={**_raw()["gpu"], "count": count})
-    for step, device in (("train", train), ("tune", tune), ("search-collect", "cpu")):
+    for step, device in (("train", train), ("tune", tune), ("export", tune), ("search-collect", tune)):
         container, _, _ = _compiled(tmp_path, step, settings)
         assert {"name": "SPEECH_EMOTION_DEVICE", "value": device} in container["env"]
     assert "env" not in _compiled(tmp_path, "features", settings)[0]
