@@ -1,75 +1,119 @@
 """How often speech of unheard speakers, other speech, and sounds that are no speech are called unlike the training.
 
-python benchmarks/unlike_training.py EMODB_FOLDER [--other FOLDER] [--sounds N]
+python benchmarks/unlike_training.py emodb=FOLDER [ravdess=FOLDER ...] [--sounds N]
 
-Each EMO-DB speaker is judged by a description fitted on the nine others (their own cross-fitting sets its threshold);
-FOLDER holds speech of another corpus, judged by the description of all ten, as the sounds of sounds.py are.
+Each corpus in turn is the training speech: each of its speakers is judged by a description fitted on the others (whose
+own cross-fitting sets its threshold); the description of all of them then judges every other corpus and the sounds of
+sounds.py.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 import sounds
 from speech_emotion.audio.reading import read_audio, resample
-from speech_emotion.inference.likeness import stretches
+from speech_emotion.corpora.table import Utterance
+from speech_emotion.errors import UserError
+from speech_emotion.inference.likeness import Likeness, stretches
 from speech_emotion.inference.likeness_fitting import fit_likeness
-from speech_emotion.params import load_params
+from speech_emotion.parallel import ordered_map
+from speech_emotion.params import Params, load_params
 from speech_emotion.recorder import Recorder
+from speech_emotion.steps.ingest import survey
 
 
-def measured(paths: Sequence[Path], rate: int, title: str) -> dict[str, np.ndarray]:
-    """File name -> measures of its stretches."""
-    found = {}
-    for path in Recorder().progress(paths, title):
-        audio = read_audio(path)
-        found[path.stem] = stretches(resample(audio.samples, audio.rate, rate), rate)
-    return found
+@dataclass(frozen=True)
+class Speech:
+    """A corpus: id -> measures of its stretches, id -> speaker."""
+
+    rows: dict[str, np.ndarray]
+    speakers: dict[str, str]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("emodb", type=Path, help="folder with EMO-DB's WAV files")
-    parser.add_argument("--other", type=Path, help="folder with speech of another corpus")
+    parser.add_argument(
+        "corpora", nargs="+", metavar="CORPUS=FOLDER", help="the folder that its files were unpacked to"
+    )
     parser.add_argument("--sounds", type=int, default=8, help="of each kind")
     options = parser.parse_args()
-    params = load_params().export
-    share, margin = params.unlike_share, params.unlike_margin
-    speech = measured(sorted(options.emodb.glob("*.wav")), sounds.RATE, "EMO-DB")
-    speakers = {id: id[:2] for id in speech}
-
-    print(f"{'speaker':<12}{'files':>6}{'flagged %':>11}")
-    flagged = []
-    for speaker in sorted(set(speakers.values())):
-        others = {id: rows for id, rows in speech.items() if speakers[id] != speaker}
-        likeness = fit_likeness(others, speakers, share, margin)
-        own = [likeness.distance(rows) > 1 for id, rows in speech.items() if speakers[id] == speaker]
-        flagged += own
-        print(f"{speaker:<12}{len(own):>6}{100 * np.mean(own):>11.1f}", flush=True)
-    print(f"{'all unheard':<12}{len(flagged):>6}{100 * np.mean(flagged):>11.1f}")
-
-    likeness = fit_likeness(speech, speakers, share, margin)
-    if options.other:
-        rows = measured(sorted(options.other.rglob("*.wav")), sounds.RATE, "other speech")
-        distances = np.array([likeness.distance(found) for found in rows.values()])
-        print(f"{'other speech':<12}{len(distances):>6}{100 * np.mean(distances > 1):>11.1f}")
-    print(f"\n{'sound':<12}{'files':>6}{'flagged %':>11}{'nearest':>9}")
-    for group in sounds.GROUPS:
-        of_group = []
-        for kind in (kind for kind, (its, _) in sounds.KINDS.items() if its == group):
-            made = (sounds.sound(kind, number) for number in range(options.sounds))
-            distances = [likeness.distance(stretches(samples, sounds.RATE)) for samples in made]
-            of_group += distances
-            print(f"{kind:<12}{len(distances):>6}{_share(distances):>11.1f}{min(distances):>9.2f}", flush=True)
-        print(f"{group.upper():<12}{len(of_group):>6}{_share(of_group):>11.1f}{min(of_group):>9.2f}\n")
+    params = load_params()
+    try:
+        corpora = {}
+        for one in options.corpora:
+            name, found, folder = one.partition("=")
+            if not found:
+                raise UserError(f"{one}: is not CORPUS=FOLDER: emodb=~/emodb")
+            corpora[name] = measured(name, Path(folder).expanduser(), params)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    numbered = [(kind, number) for kind in sounds.KINDS for number in range(options.sounds)]
+    heard = ordered_map(_sound, numbered, params.workers, Recorder(), "sounds")
+    made = dict(zip(numbered, heard, strict=True))
+    fit = partial(fit_likeness, share=params.export.unlike_share, margin=params.export.unlike_margin)
+    for name, training in corpora.items():
+        print(f"\njudged by the description of {name:<12}{'files':>6}{'unlike, %':>11}{'nearest':>9}")
+        distances = []
+        for speaker in sorted(set(training.speakers.values())):
+            others = {id: rows for id, rows in training.rows.items() if training.speakers[id] != speaker}
+            likeness = fit(others, training.speakers)
+            own = [likeness.distance(rows) for id, rows in training.rows.items() if training.speakers[id] == speaker]
+            _print(f"{name}, speaker {speaker}", own)
+            distances += own
+        _print(f"{name}, each speaker by the others", distances)
+        likeness = fit(training.rows, training.speakers)
+        for other, speech in corpora.items():
+            if other != name:
+                _print(other, [likeness.distance(rows) for rows in speech.rows.values()])
+        _print_sounds(likeness, made)
     return 0
 
 
-def _share(distances: Sequence[float]) -> float:
-    return 100 * float(np.mean(np.array(distances) > 1))
+def measured(corpus: str, folder: Path, params: Params) -> Speech:
+    """Reads a corpus and measures its utterances.
+
+    Raises:
+        UserError: there is no such corpus or folder.
+    """
+    found = survey(folder, corpus, params.ingest, params.workers, Recorder())
+    utterances = [one for one in found if isinstance(one, Utterance)]
+    rows = ordered_map(
+        _stretches, [folder / one.path for one in utterances], params.workers, Recorder(), f"measure {corpus}"
+    )
+    ids = [one.id for one in utterances]
+    speakers = dict(zip(ids, (one.speaker for one in utterances), strict=True))
+    return Speech(dict(zip(ids, rows, strict=True)), speakers)
+
+
+def _stretches(path: Path) -> np.ndarray:
+    audio = read_audio(path)
+    return stretches(resample(audio.samples, audio.rate, sounds.RATE), sounds.RATE)
+
+
+def _sound(one: tuple[str, int]) -> np.ndarray:
+    return stretches(sounds.sound(*one), sounds.RATE)
+
+
+def _print_sounds(likeness: Likeness, made: dict[tuple[str, int], np.ndarray]) -> None:
+    for group in sounds.GROUPS:
+        of_group: list[float] = []
+        for kind in (kind for kind, (its, _) in sounds.KINDS.items() if its == group):
+            distances = [likeness.distance(rows) for (name, _), rows in made.items() if name == kind]
+            of_group += distances
+            _print(f"  {kind}", distances)
+        _print(group, of_group)
+
+
+def _print(what: str, distances: Sequence[float]) -> None:
+    share = 100 * float(np.mean(np.array(distances) > 1))
+    print(f"{what:<40}{len(distances):>6}{share:>11.1f}{min(distances):>9.2f}", flush=True)
 
 
 if __name__ == "__main__":
