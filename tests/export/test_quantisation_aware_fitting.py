@@ -1,10 +1,13 @@
 """Fine-tuning for INT8: when it is done, whom it hears, who decides, and what becomes of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from made_up_experiment import PARAMS, guarded
+from made_up_gpu import STAND_IN, training_on_stand_in
 from speech_emotion.export import quantisation_aware_fitting as fitting
 from speech_emotion.export.fine_tune import FoldModel
 from speech_emotion.export.quantisation_aware_fitting import QatJob, aware_on_fold, qat_fold, qat_for_shipping
@@ -67,9 +70,17 @@ def test_fine_tuning_for_int8_sees_no_test_speaker_and_repeats(model, trained):
     assert not torch.equal(after["streams.0.dense.1.weight"], before["streams.0.dense.1.weight"])
 
 
+def test_rounding_happens_on_the_device_that_trains(model, trained, monkeypatch):
+    asked = replace(model, experiment=replace(model.experiment, device="cuda", max_epochs=1))
+    with training_on_stand_in(monkeypatch) as guard:
+        tuned, _ = aware_on_fold(trained, asked, model.experiment.stores(), QAT)
+    assert {"round", "clamp"} <= guard.operations
+    assert {tensor.device.type for tensor in tuned.network.state_dict().values()} == {"cpu"} != {STAND_IN.type}
+
+
 def test_forms_are_asked_about_inner_and_test_speakers(job, model, trained):
     plain, none = qat_fold(job)
-    tuned, epochs = qat_fold(QatJob(model, job.waveforms, job.least_samples, job.export, tune=True))
+    tuned, epochs = qat_fold(replace(job, tune=True))
     assert none == 0 < epochs
     ids = {"inner": model.fold.valid, "test": model.fold.test}
     stores = model.experiment.stores()

@@ -240,7 +240,7 @@ def _qat(qat: Mapping[str, Any]) -> str:
         return " and ".join(f"{qat['test'][prefix + form]['ua']:.1f} % ({form})" for form in FORMS.values())
 
     asked = (
-        f"UA of the {count(qat['folds'], 'fold')}' models on their test speakers: FP32 "
+        f"UA of the models of {count(qat['folds'], 'fold')} on their test speakers: FP32 "
         f"{qat['test']['fp32']['ua']:.1f} %, calibrated alone {ua('')}"
     )
     said = f"On the folds' inner speakers, INT8 by calibration alone loses {qat['loss']['inner']:.1f} points of UA; "
