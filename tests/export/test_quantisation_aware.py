@@ -22,7 +22,7 @@ from speech_emotion.export.quantisation_aware import (
     plain,
     quantisation_aware,
     quantised_modules,
-    rounded,
+    rounded_inputs,
 )
 from speech_emotion.export.quantise import quantised_layers
 
@@ -81,7 +81,7 @@ def test_layers_rounded_in_training_are_those_of_the_int8_file_and_say_the_same(
 
 def test_values_fall_on_the_steps_of_int8():
     steps = torch.tensor([-300.0, -128.0, -127.6, -0.5, 0.5, 1.5, 2.5, 126.6, 127.0, 128.0])
-    on = rounded(0.25 * steps, torch.tensor(0.25), -128) / 0.25
+    on = rounded_inputs(0.25 * steps, torch.tensor(0.25)) / 0.25
     assert on.tolist() == [-128, -128, -128, 0, 0, 2, 2, 127, 127, 127]  # halves to the even step, as ONNX has it
 
 
@@ -97,8 +97,14 @@ def test_each_channel_has_its_own_step_and_its_greatest_weight_stays():
 
 def test_gradients_pass_the_rounding_and_stop_where_values_are_cut_off():
     values = torch.tensor([-40.0, -3.3, 0.4, 40.0], requires_grad=True)
-    rounded(values, torch.tensor(0.25), -128).backward(torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    rounded_inputs(values, torch.tensor(0.25)).backward(torch.tensor([1.0, 2.0, 3.0, 4.0]))
     assert values.grad.tolist() == [0, 2, 3, 0]
+
+
+def test_every_weight_has_its_gradient_the_greatest_of_a_channel_too():
+    weights = torch.randn(64, 9, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    RoundedWeights()(weights).sum().backward()
+    torch.testing.assert_close(weights.grad, torch.ones(64, 9))
 
 
 @pytest.mark.parametrize("id", NETWORKS)

@@ -29,13 +29,18 @@ class RoundedWeights(nn.Module):
 
     def forward(self, weights: Tensor) -> Tensor:
         greatest = weights.detach().abs().amax(dim=tuple(range(1, weights.dim())), keepdim=True)
-        return rounded(weights, _step(greatest), -LARGEST)
+        return rounded(weights, _step(greatest))
 
 
-def rounded(values: Tensor, step: Tensor, least: int) -> Tensor:
-    """Values in whole steps from `least` to 127; the gradient is that of the values, 0 for those beyond."""
-    steps = (values / step).clamp(least, LARGEST)
+def rounded(values: Tensor, step: Tensor) -> Tensor:
+    """Values in whole steps; the gradient is that of the values (straight-through)."""
+    steps = values / step
     return (steps + (steps.round() - steps).detach()) * step
+
+
+def rounded_inputs(values: Tensor, step: Tensor) -> Tensor:
+    """Values in -128 to 127 steps, as QuantizeLinear has them; those beyond are cut off, and have no gradient."""
+    return rounded(values.clamp(-(LARGEST + 1) * step, LARGEST * step), step)
 
 
 def quantised_modules(network: nn.Module) -> dict[str, nn.Module]:
@@ -113,4 +118,4 @@ def _step(greatest: Tensor) -> Tensor:
 
 
 def _round_inputs(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-    return (rounded(inputs[0], getattr(module, STEP), -LARGEST - 1),)
+    return (rounded_inputs(inputs[0], getattr(module, STEP)),)
