@@ -25,6 +25,7 @@ from speech_emotion.export.quantisation_aware import (
     rounded_inputs,
 )
 from speech_emotion.export.quantise import quantised_layers
+from speech_emotion.systems.network import Network
 
 NETWORK = "/classifier/network/"  # before the names of its nodes in a graph
 
@@ -123,6 +124,39 @@ def test_fine_tuning_moves_every_weight_and_leaves_a_plain_network(id):
         assert not torch.equal(state[f"{name}.weight"], before[f"{name}.weight"]), name
         assert type(module) in (nn.Conv2d, nn.Linear) and not module._forward_pre_hooks
     assert all(torch.equal(one, before[name]) for name, one in system.network.state_dict().items())
+
+
+class TwoLayers(Network):
+    """Tells the sign of one number; beside the hidden values that hold it stands one that is far larger."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.dense = nn.Linear(1, 3), nn.Linear(3, 2)
+        with torch.no_grad():
+            self.hidden.weight.copy_(torch.tensor([[0.5], [-0.5], [0.0]]))
+            self.hidden.bias.copy_(torch.tensor([0.0, 0.0, 500.0]))
+            self.dense.weight.copy_(torch.tensor([[-4.0, 4.0, 0.0], [4.0, -4.0, 0.0]]))
+            self.dense.bias.zero_()
+
+    def forward(self, features):
+        return self.dense(torch.relu(self.hidden(features["x"])))
+
+
+def test_fine_tuning_brings_back_what_rounding_takes():
+    network = TwoLayers()
+    x = torch.linspace(-1, 1, 64)[:, None]
+    targets = (x[:, 0] > 0).long()
+    with observed(network) as ranges:
+        assert network({"x": x}).argmax(dim=1).eq(targets).all()
+    aware = quantisation_aware(network, ranges)
+    assert aware({"x": x}).abs().amax() < 1e-6  # steps of 500 / 127: all that matters is rounded to 0
+    optimiser = torch.optim.Adam(aware.parameters(), lr=0.05)
+    for _ in range(200):
+        optimiser.zero_grad()
+        aware.loss({"x": x}, targets).backward()
+        optimiser.step()
+    after = quantisation_aware(plain(aware, network), ranges)
+    assert after({"x": x}).argmax(dim=1).eq(targets).float().mean() > 0.9
 
 
 def test_pruned_network_is_rounded_like_any_other():
