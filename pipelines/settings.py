@@ -21,7 +21,7 @@ SHOWN = "pipelines/cluster.yaml"
 DEFAULT, ALL = "default", "all"
 COMPONENTS = Path(__file__).parents[1] / "components"
 COLLECT = "search-collect"  # component tune, where it collects what the workers of a search have found
-# The steps that train, export where it prunes; any of these may have a GPU
+# The steps that train, export where it fine-tunes; any of these may have a GPU
 TRAINING = (COLLECT, "export", "search-worker", "select", "train", "tune")
 SHARED_MEMORY = "/dev/shm"
 SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "ACCESS_KEY", "CREDENTIAL")

@@ -1,6 +1,7 @@
 """A small T1 as the steps before export leave it: weights as torch draws them, noise for speech."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,27 @@ from speech_emotion.store.arrays import ArrayWriter
 from speech_emotion.systems.catalogue import create_system, front_end_dims, save_system
 
 SPEAKERS = ("f1", "m1", "f2")
-PRUNE = {"share": 0.5, "epochs": 1, "learning_rate": 0.5}
+TUNING = {"epochs": 1, "learning_rate": 0.5}
 
 
-def pruning_params(**changed: object) -> Params:
-    """The project's params for this corpus, with pruned forms and little else to do."""
+def params_of(**sections: Mapping[str, object]) -> Params:
+    """The project's params for this corpus, with these values of export's sections and little else to do."""
     one = load_params()
-    prune = one.export.prune.model_copy(update=PRUNE | changed)
-    exported = one.export.model_copy(update={"prune": prune, "calibration_windows": 8})
+    parts = {
+        name: getattr(one.export, name).model_copy(update=TUNING | dict(values)) for name, values in sections.items()
+    }
+    exported = one.export.model_copy(update={**parts, "calibration_windows": 8})
     return one.model_copy(update={"corpus": "emodb", "export": exported, "workers": 1})
+
+
+def pruning_params() -> Params:
+    """With half of the filters removed."""
+    return params_of(prune={"share": 0.5})
+
+
+def qat_params(when_loss: float) -> Params:
+    """With fine-tuning of INT8 forms that lose more than `when_loss` points."""
+    return params_of(qat={"enabled": True, "when_loss": when_loss})
 
 
 def write_t1(folder: Path, tested: tuple[str, ...] = SPEAKERS) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from made_up_results import LABELS, predictions, utterances, write_system
-from made_up_t1 import pruning_params, write_t1
+from made_up_t1 import params_of, pruning_params, write_t1
 from speech_emotion import variants as command
 from speech_emotion.corpora.table import write_utterances
 from speech_emotion.errors import UserError
@@ -117,6 +117,20 @@ def test_pruned_forms_stand_beside_the_whole_ones_before_and_after_fine_tuning(t
         assert 0 < rows[f"pruned-50-{form}"]["weights"] < rows[form]["weights"]
     said = json.loads((tmp_path / "variants/t1/folds/m1-0.json").read_text())["variants"]
     assert said["pruned-50-fp32"]["probabilities"] != said["pruned-50-fp32-untuned"]["probabilities"]
+
+
+@pytest.mark.slow
+def test_forms_fine_tuned_for_int8_stand_beside_those_calibrated_alone(tmp_path, monkeypatch):
+    write_t1(tmp_path, tested=("m1",))
+    monkeypatch.setattr(command, "load_params", lambda: params_of(qat={}))
+    monkeypatch.setattr(command, "TIMED", 2)
+    variants("t1", tmp_path, qat=True)
+    rows = {row["variant"]: row for row in json.loads((tmp_path / "variants/t1/variants.json").read_text())}
+    assert list(rows) == [*FORMS, "qat-fp32", "qat-int8", "qat-int8-cpu"]
+    said = json.loads((tmp_path / "variants/t1/folds/m1-0.json").read_text())["variants"]
+    for form in ("int8", "int8-cpu"):
+        assert said[f"qat-{form}"]["probabilities"] != said[form]["probabilities"]
+        assert rows[f"qat-{form}"]["weights"] == rows[form]["weights"]
 
 
 def test_system_without_filters_cannot_be_pruned_and_a_share_has_its_range(artifacts, monkeypatch):

@@ -25,7 +25,7 @@ def export(
         waveforms: Waveforms of all utterances.
         utterances: The table of utterances.
         trained: The trainings of all systems.
-        features: Feature arrays, for fine-tuning where filters are removed.
+        features: Feature arrays, for fine-tuning of pruned and of INT8 forms.
         exported: The bundle for the device.
         metrics: How near both forms come to the trained model, and their size.
         card: The model card.

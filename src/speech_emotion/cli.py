@@ -104,8 +104,12 @@ def _parser() -> argparse.ArgumentParser:
         "--prune", type=float, nargs="+", default=(), metavar="SHARE",
         help="also without these shares of the network's filters (default: export.prune.share of params.yaml)",
     )  # fmt: skip
+    command.add_argument(
+        "--qat", action="store_true",
+        help="also after quantisation-aware fine-tuning (default: export.qat.enabled of params.yaml)",
+    )  # fmt: skip
     command.set_defaults(
-        act=lambda options: _variants(options.system, options.artifacts, options.output, options.prune)
+        act=lambda options: _variants(options.system, options.artifacts, options.output, options.prune, options.qat)
     )
 
     command = commands.add_parser("ui", help="serve MLflow's pages on this machine")

@@ -231,10 +231,20 @@ class Select(Section):
     metric: Literal["ua", "wa", "macro_f1"]
 
 
-class Prune(Section):
-    share: Annotated[float, Field(ge=0, le=0.9)]
+class FineTuning(Section):
+    """Of a network that was changed for the device."""
+
     epochs: Positive
     learning_rate: Annotated[float, Field(gt=0, le=1)]
+
+
+class Prune(FineTuning):
+    share: Annotated[float, Field(ge=0, le=0.9)]
+
+
+class QuantisationAware(FineTuning):
+    enabled: bool
+    when_loss: Annotated[float, Field(ge=-100, le=100)]
 
 
 class Export(Section):
@@ -244,6 +254,7 @@ class Export(Section):
     unlike_share: Annotated[float, Field(gt=0, lt=0.5)]
     unlike_margin: Annotated[float, Field(ge=1, le=10)]
     prune: Prune
+    qat: QuantisationAware
 
 
 class Track(Section):

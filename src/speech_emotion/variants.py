@@ -9,7 +9,6 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,13 @@ from speech_emotion.evaluation.markdown import table
 from speech_emotion.evaluation.metrics import scores
 from speech_emotion.evaluation.results import read_result
 from speech_emotion.export import footprint
-from speech_emotion.export.check import exported_probabilities
+from speech_emotion.export.check import utterance_probabilities
 from speech_emotion.export.files import FP32
-from speech_emotion.export.fine_tune import smaller, tuned_on_fold
+from speech_emotion.export.fine_tune import FoldModel, tuned_on_fold
 from speech_emotion.export.forms import exported_models
 from speech_emotion.export.graph import Graph, serialise
+from speech_emotion.export.prune_fitting import PURPOSE, smaller
+from speech_emotion.export.quantisation_aware_fitting import QAT, aware_on_fold
 from speech_emotion.export.quantise_cpu import weight_bytes
 from speech_emotion.export.windows import speech_windows, waveform_windows
 from speech_emotion.parallel import ordered_map
@@ -56,7 +57,8 @@ class Job:
     """One fold's model: where it lies, what it was trained on, what it is asked.
 
     Attributes:
-        shares: of filters that are removed, for pruned forms; `experiment` is None where there are none.
+        shares: of filters that are removed, for pruned forms.
+        qat: with forms fine-tuned for INT8; `experiment` is None where nothing is fine-tuned.
     """
 
     fold: Fold
@@ -67,6 +69,7 @@ class Job:
     least_samples: int
     export: Export
     shares: tuple[float, ...]
+    qat: bool
     experiment: Experiment | None
     record: Path
 
@@ -76,7 +79,11 @@ class Job:
 
 
 def variants(
-    system: str, artifacts: Path = Path("artifacts"), output: Path | None = None, shares: Sequence[float] = ()
+    system: str,
+    artifacts: Path = Path("artifacts"),
+    output: Path | None = None,
+    shares: Sequence[float] = (),
+    qat: bool = False,
 ) -> str:
     """Exports, quantises and asks each fold's model; writes variants.csv, .json, .md and .png.
 
@@ -87,6 +94,7 @@ def variants(
         artifacts: folder of the steps' outputs: ingest, preprocess and train.
         output: folder; None is artifacts/variants/<system>.
         shares: of filters that pruned forms lack; none is what export.prune.share says.
+        qat: also with forms fine-tuned for INT8; False is what export.qat.enabled says.
 
     Returns:
         The table as Markdown.
@@ -98,6 +106,7 @@ def variants(
     recorder, params = Recorder(), load_params()
     shares = tuple(check(Prune, {**params.export.prune.model_dump(), "share": one}, "--prune").share for one in shares)
     shares = tuple(dict.fromkeys(one for one in shares or (params.export.prune.share,) if one))
+    qat = qat or params.export.qat.enabled
     if system not in params.systems:
         raise UserError(f"system = {system}: must be one of {', '.join(sorted(params.systems))}")
     result = read_result(artifacts / "train" / system, system)
@@ -108,7 +117,7 @@ def variants(
     rows, _ = select_utterances(read_utterances(artifacts / "ingest" / "utterances.parquet"), protocol)
     folds = {fold.name: fold for fold in make_folds(rows, protocol)}
     code = hash_code(sorted(Path(footprint.__file__).parent.glob("*.py")))
-    experiment = _experiment(params, system, result.units.corpus, artifacts) if shares else None
+    experiment = _experiment(params, system, result.units.corpus, artifacts) if shares or qat else None
     least = round(params.needs[system].min_seconds * params.preprocess.sample_rate)
     jobs = []
     for (fold, seed), tested in result.predictions.groupby(["fold", "seed"]):
@@ -122,12 +131,13 @@ def variants(
             Job(
                 fold=folds[fold],
                 seed=int(seed),
-                key=hash_json([files, code, least, params.export.model_dump(), shares, params.train.patience]),
+                key=hash_json([files, code, least, params.export.model_dump(), shares, qat, params.train.patience]),
                 model=model,
                 waveforms=artifacts / "preprocess" / params.needs[system].recipe,
                 least_samples=least,
                 export=params.export,
                 shares=shares,
+                qat=qat,
                 experiment=experiment,
                 record=output / "folds" / f"{fold}-{seed}.json",
             )
@@ -168,17 +178,16 @@ def _measure(job: Job) -> Job:
     system, waveforms = load_system(job.model), ArrayStore(job.waveforms)
     calibration = speech_windows(system, waveforms, job.fold.train, job.export.calibration_windows, job.least_samples)
     timed = speech_windows(system, waveforms, job.fold.test, TIMED, job.least_samples)
-    heard = {id: waveform_windows(system, waveforms[id], job.least_samples) for id in job.fold.test}
+    heard = [waveform_windows(system, waveforms[id], job.least_samples) for id in job.fold.test]
     graphs = _forms(job, system, calibration)
     contents = {name: serialise(graph.model) for name, graph in graphs.items()}
     milliseconds = footprint.window_milliseconds(contents, timed)
     found = {}
     for name, content in contents.items():
-        ask = partial(exported_probabilities, content)
         found[name] = {
             "bytes": len(content),
             "weights": weight_bytes(graphs[name].model, graphs[name].front_end),
-            "probabilities": {id: ask(windows).mean(axis=0).astype(float).tolist() for id, windows in heard.items()},
+            "probabilities": dict(zip(job.fold.test, utterance_probabilities(content, heard).tolist(), strict=True)),
             "milliseconds": milliseconds[name],
             "memory": footprint.process_memory(content, timed[:WINDOWS_HELD]),
         }
@@ -187,19 +196,28 @@ def _measure(job: Job) -> Job:
 
 
 def _forms(job: Job, system: NetworkSystem, calibration: Sequence[np.ndarray]) -> dict[str, Graph]:
-    """Name -> graph: the whole network's, then of each share the pruned one's, before and after fine-tuning."""
+    """Name -> graph: the whole network's, then of each share the pruned one's, before and after fine-tuning; each also
+    fine-tuned for INT8, if asked."""
 
     def named(some: NetworkSystem, prefix: str) -> dict[str, Graph]:
         made = exported_models(some, job.export.opset, calibration)
         return {prefix + name.removesuffix(".onnx"): graph for name, graph in made.items()}
 
+    def with_qat(some: NetworkSystem, prefix: str) -> dict[str, Graph]:
+        if not job.qat:
+            return {}
+        return named(aware_on_fold(some, model, stores, job.export.qat)[0], prefix + QAT)
+
     found = named(system, "")
+    if job.experiment is None:
+        return found
+    model, stores = FoldModel(job.model, job.experiment, job.fold, job.seed), job.experiment.stores()
+    found |= with_qat(system, "")
     for share in job.shares:
         cut, prefix = smaller(system, share), f"pruned-{100 * share:g}-"
         found[f"{prefix}{REFERENCE}-untuned"] = named(cut, "")[REFERENCE]
-        prune = job.export.prune.model_copy(update={"share": share})
-        tuned, _ = tuned_on_fold(cut, job.experiment, job.experiment.stores(), job.fold, prune, job.seed)
-        found |= named(tuned, prefix)
+        tuned, _ = tuned_on_fold(cut, job.experiment, stores, job.fold, job.export.prune, PURPOSE, job.seed)
+        found |= named(tuned, prefix) | with_qat(tuned, prefix)
     return found
 
 

@@ -5,9 +5,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from made_up_experiment import fold_of, trained_on, write_experiment
+from speech_emotion.corpora.splits import Fold
 from speech_emotion.export.graph import Graph, export_graph
 from speech_emotion.features.frontend import FrontEnd, sample_count
 from speech_emotion.params import Feature
+from speech_emotion.systems.network import NetworkSystem
+from speech_emotion.training.fitting import Experiment
 
 FEATURE = Feature(kind="mfcc", frame=128, hop=64, n_fft=128, window="hamming", preemphasis=0.97, n_mels=20, n_mfcc=13)
 IMAGE = Feature(
@@ -70,3 +74,19 @@ def windows() -> list[np.ndarray]:
         )
         for f in draws.uniform(80, 3000, 24)
     ]
+
+
+@pytest.fixture(scope="session")
+def experiment(tmp_path_factory) -> Experiment:
+    """T1 and noise for speech of four speakers; waveforms beside the features."""
+    return write_experiment(tmp_path_factory.mktemp("experiment"))
+
+
+@pytest.fixture(scope="session")
+def fold(experiment) -> Fold:
+    return fold_of(experiment)
+
+
+@pytest.fixture(scope="session")
+def trained(experiment, fold) -> NetworkSystem:
+    return trained_on(experiment, fold)

@@ -16,7 +16,7 @@ EVALUATE = Evaluate(calibration_bins=15, bootstrap_draws=100, confidence=0.95, p
 def card(tmp_path):
     """Makes the card of a system with made-up predictions."""
 
-    def make(licence="CC0-1.0", corpus="emodb", speakers=SPEAKERS, agreeing=10, **changed):
+    def make(licence="CC0-1.0", corpus="emodb", speakers=SPEAKERS, agreeing=10, qat=None, **changed):
         rows = utterances(corpus=corpus, licence=licence, speakers=speakers)
         write_table(tmp_path, rows)
         write_system(tmp_path / "k2", predictions(rows, "k2"), **changed)
@@ -34,6 +34,7 @@ def card(tmp_path):
             "sha256": {"fp32.onnx": "ab" * 32},
         }
         check = {"fp32": {"max_difference": 2e-7}, "int8": {"agreement": 0.985, "windows": 200}}
+        check |= {"qat": qat} if qat else {}
         refit = {"epochs": 12, "hyperparameters": {"dropout": 0.2}, "agreeing": agreeing, "folds": 10}
         figures = score(result, table.set_index("id")["sex"], EVALUATE)
         return model_card(
@@ -119,3 +120,29 @@ def test_speakers_of_unknown_sex_are_no_group(card):
 def test_the_card_says_what_the_shipped_model_was_fitted_with(card, agreeing, said):
     text = section(card(agreeing=agreeing)[0], "How it was measured")
     assert said in text and "12 epochs" in text
+
+
+INT8 = {"int8": {"ua": 70.2}, "int8-cpu": {"ua": 69.9}}
+TUNED = {"qat-int8": {"ua": 71.0}, "qat-int8-cpu": {"ua": 70.8}}
+MEASURED = "UA of the models of 10 folds on their test speakers: FP32 71.2 %, calibrated alone 70.2 % (int8) and 69.9 %"
+
+
+@pytest.mark.parametrize(
+    ("done", "said"),
+    [
+        ("not needed", f"; up to 0.5 nothing is fine-tuned for it. {MEASURED} (int8-cpu)."),
+        ("no better", "; the INT8 forms stay as calibrated, since quantisation-aware fine-tuning made them no better"),
+        (
+            "kept",
+            f"; the INT8 forms were fine-tuned for 7 epochs, rounding as they do. {MEASURED} (int8-cpu), fine-tuned",
+        ),
+    ],
+)
+def test_what_was_done_for_int8_is_told_with_its_figures(card, done, said):
+    worth = {"fp32": {"ua": 71.2}, **INT8, **({} if done == "not needed" else TUNED)}
+    qat = {"done": done, "when_loss": 0.5, "loss": {"inner": 0.8, "test": 1.3}, "epochs": 7, "folds": 10, "test": worth}
+    told = section(card(qat=qat)[0], "On the device")
+    assert "INT8 by calibration alone loses 0.8 points of UA" in told
+    assert said in told
+    assert ("fine-tuned 71.0 % (int8) and 70.8 % (int8-cpu)." in told) == (done != "not needed")
+    assert "fine-tuned" not in card()[0]

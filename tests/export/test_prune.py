@@ -1,49 +1,21 @@
 """Filters and units are removed with all that depends on them, and nothing else changes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from made_up_networks import LABELS, feature_batch, make_network, noise_windows
 from speech_emotion.errors import UserError
 from speech_emotion.export.check import exported_probabilities, trained_probabilities
 from speech_emotion.export.files import FP32, INT8, INT8_CPU
-from speech_emotion.export.fine_tune import smaller
 from speech_emotion.export.forms import exported_models
 from speech_emotion.export.graph import serialise
 from speech_emotion.export.prune import BLOCK, STRUCTURES, _remove, pruned
+from speech_emotion.export.prune_fitting import smaller
 from speech_emotion.export.quantise import quantised_layers
-from speech_emotion.params import load_params
-from speech_emotion.systems.catalogue import create_system, front_end_dims
-from speech_emotion.systems.network import NetworkSystem
 
-PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
-LABELS = ("anger", "neutral", "sadness")
 DEPLOYABLE = ("t1", "w1")
-
-
-def make(id: str, **changed: object) -> NetworkSystem:
-    """A system with weights and running statistics that are no longer those of a fresh network."""
-    features = {name: PARAMS.features[name] for name in PARAMS.needs[id].features}
-    torch.manual_seed(0)
-    dims = front_end_dims(features, 16000)
-    values = {**PARAMS.systems[id], **changed}
-    system = create_system(id, values, PARAMS.preprocess.recipes["plain"], features, dims, 16000, LABELS)
-    for module in system.network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-    system.network.eval()
-    return system
-
-
-def batch(system: NetworkSystem) -> dict[str, torch.Tensor]:
-    draws = torch.Generator().manual_seed(1)
-    shape = (3, system.params.window_frames)
-    return {name: torch.randn(*shape, dims, generator=draws) for name, dims in system.definition.dims.items()}
 
 
 def silence(link, outputs: list[int]) -> None:
@@ -59,19 +31,19 @@ def silence(link, outputs: list[int]) -> None:
 
 @pytest.mark.parametrize("id", DEPLOYABLE)
 def test_filters_of_zeros_go_and_the_answer_stays(id):
-    network, removed = make(id).network, 0
+    network, removed = make_network(id).network, 0
     for link in STRUCTURES[type(network)](network):
         if not isinstance(link.norm, nn.LayerNorm):  # its mean and deviation would be over fewer values
             silence(link, list(range(1, len(link.layer.weight), 2)))
-            before, outputs = network(batch(make(id))), len(link.layer.weight)
+            before, outputs = network(feature_batch(make_network(id))), len(link.layer.weight)
             _remove(link, 0.5)
-            np.testing.assert_allclose(network(batch(make(id))).detach(), before.detach(), atol=1e-5)
+            np.testing.assert_allclose(network(feature_batch(make_network(id))).detach(), before.detach(), atol=1e-5)
             removed += outputs - len(link.layer.weight)
     assert removed == {"t1": 2 * (8 + 16 + 24 + 64 + 16), "w1": 16 + 32 + 64 + 32}[id]
 
 
 def test_values_of_a_filter_that_goes_leave_the_layer_normalisation():
-    network = make("w1").network
+    network = make_network("w1").network
     link = next(one for one in STRUCTURES[type(network)](network) if isinstance(one.norm, nn.LayerNorm))
     values = torch.arange(64).repeat_interleave(link.norm.normalized_shape[0] // 64)  # each place bears its filter
     link.norm.weight.data.copy_(values)
@@ -86,7 +58,7 @@ def test_values_of_a_filter_that_goes_leave_the_layer_normalisation():
 @pytest.mark.parametrize("id", DEPLOYABLE)
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
 def test_each_layer_keeps_blocks_of_its_largest_filters(id, share):
-    network = make(id).network
+    network = make_network(id).network
     links = list(STRUCTURES[type(network)](network))
     after = pruned(network, share)
     first = links[0].layer
@@ -97,30 +69,29 @@ def test_each_layer_keeps_blocks_of_its_largest_filters(id, share):
     assert torch.equal(kept, expected)
     for before, now in zip(links, STRUCTURES[type(network)](after), strict=True):
         assert len(now.layer.weight) == max(BLOCK, BLOCK * round((1 - share) * len(before.layer.weight) / BLOCK))
-    assert network(batch(make(id))).shape == after(batch(make(id))).shape
-    assert sum(map(torch.numel, network.parameters())) == make(id).parameter_count()  # the network is as it was
+    assert network(feature_batch(make_network(id))).shape == after(feature_batch(make_network(id))).shape
+    assert sum(map(torch.numel, network.parameters())) == make_network(id).parameter_count()  # the network is as it was
 
 
 @pytest.mark.parametrize("changed", [{"lstm_output": "sequence"}, {"window_frames": 64}])
 def test_w1_is_pruned_in_its_other_forms_too(changed):
-    system = make("w1", **changed)
-    assert pruned(system.network, 0.5)(batch(system)).shape == (3, len(LABELS))
+    system = make_network("w1", **changed)
+    assert pruned(system.network, 0.5)(feature_batch(system)).shape == (3, len(LABELS))
 
 
 def test_pruned_t1_trains_on():
-    system = make("t1")
+    system = make_network("t1")
     network = pruned(system.network, 0.5).train()
-    network.loss(batch(system), torch.tensor([0, 1, 2])).backward()
+    network.loss(feature_batch(system), torch.tensor([0, 1, 2])).backward()
     assert all(one.grad is not None and one.grad.shape == one.shape for one in network.parameters())
     assert {id(one) for one in network.parameters()}.isdisjoint(id(one) for one in system.network.parameters())
 
 
 @pytest.mark.parametrize("id", DEPLOYABLE)
 def test_pruned_network_is_exported_like_any_other(id):
-    whole = make(id)
+    whole = make_network(id)
     cut = smaller(whole, 0.5)
-    draws = np.random.default_rng(0)
-    windows = [(0.1 * draws.standard_normal(whole.window_samples)).astype(np.float32) for _ in range(6)]
+    windows = noise_windows(whole, 6)
     graphs = exported_models(cut, 13, windows)
     trained = trained_probabilities(cut.waveform_classifier(), windows)
     for name, most in ((FP32, 1e-4), (INT8_CPU, 0.1), (INT8, 0.1)):
@@ -134,6 +105,6 @@ def test_pruned_network_is_exported_like_any_other(id):
 
 def test_what_cannot_be_pruned_is_told_with_its_cure():
     with pytest.raises(UserError, match=r"export\.prune\.share = 0\.3: WindowLSTM is recurrent, or .*: set it to 0"):
-        pruned(make("k2").network, 0.3)
+        pruned(make_network("k2").network, 0.3)
     with pytest.raises(UserError, match=r"export\.prune\.share = 0\.01: removes nothing.*multiples of 8: raise it"):
-        pruned(make("t1").network, 0.01)
+        pruned(make_network("t1").network, 0.01)

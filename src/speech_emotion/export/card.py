@@ -10,6 +10,7 @@ import pandas as pd
 
 from speech_emotion.evaluation.markdown import count, table
 from speech_emotion.evaluation.results import SystemResult
+from speech_emotion.export.quantisation_aware_fitting import FORMS, KEPT, NOT_NEEDED, QAT
 
 CONFIDENCE_EDGES = (0.0, 0.4, 0.6, 0.8, 0.9, 1.0)  # of the table of calibration
 SPEECH = {  # what kind of speech a corpus holds; of corpora of their own, users know
@@ -229,7 +230,26 @@ def _device(facts: Facts) -> str:
             f"the {count(pruned['folds'], 'fold')}' models so treated: {pruned['tuned']['ua']:.1f} %, whole "
             f"{pruned['whole']['ua']:.1f} %."
         )
+    if qat := check.get("qat"):
+        lines.append(_qat(qat))
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _qat(qat: Mapping[str, Any]) -> str:
+    def ua(prefix: str) -> str:
+        return " and ".join(f"{qat['test'][prefix + form]['ua']:.1f} % ({form})" for form in FORMS.values())
+
+    asked = (
+        f"UA of the models of {count(qat['folds'], 'fold')} on their test speakers: FP32 "
+        f"{qat['test']['fp32']['ua']:.1f} %, calibrated alone {ua('')}"
+    )
+    said = f"On the folds' inner speakers, INT8 by calibration alone loses {qat['loss']['inner']:.1f} points of UA; "
+    if qat["done"] == NOT_NEEDED:
+        return f"{said}up to {qat['when_loss']:g} nothing is fine-tuned for it. {asked}."
+    kept = qat["done"] == KEPT
+    done = f"were fine-tuned for {count(qat['epochs'], 'epoch')}, rounding as they do" if kept else "stay as calibrated"
+    why = "" if kept else ", since quantisation-aware fine-tuning made them no better there"
+    return f"{said}the INT8 forms {done}{why}. {asked}, fine-tuned {ua(QAT)}."
 
 
 def _limits(facts: Facts) -> str:

@@ -8,6 +8,7 @@ from torch import nn
 
 from speech_emotion.errors import UserError
 from speech_emotion.export.graph import INPUT, OUTPUT, STARTS, session
+from speech_emotion.training.windows import utterance_means
 
 
 def trained_probabilities(classifier: nn.Module, windows: Sequence[np.ndarray]) -> np.ndarray:
@@ -27,6 +28,13 @@ def exported_probabilities(model: bytes, windows: Sequence[np.ndarray]) -> np.nd
             for window in windows
         ]
     return np.concatenate(rows)
+
+
+def utterance_probabilities(model: bytes, utterances: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """What the ONNX model says of utterances, (N, classes): the mean over the windows (window samples,) of each."""
+    said = exported_probabilities(model, [window for windows in utterances for window in windows])
+    owners = np.repeat(np.arange(len(utterances)), [len(windows) for windows in utterances])
+    return utterance_means(said.astype(np.float64), owners, len(utterances))
 
 
 def compare(trained: np.ndarray, exported: np.ndarray) -> dict[str, float | int]:

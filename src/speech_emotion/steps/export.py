@@ -1,5 +1,6 @@
 """export: the chosen deployable system -> ONNX for the device in FP32 and INT8, checked against the trained model;
-and, where export.prune asks for it, the same forms with filters removed and fine-tuned."""
+and, where export.prune asks for it, the same forms with filters removed and fine-tuned. With export.qat the INT8 forms
+are fine-tuned where calibration alone costs too much."""
 
 import json
 from collections.abc import Sequence
@@ -19,10 +20,12 @@ from speech_emotion.export.card import Facts, model_card
 from speech_emotion.export.check import compare, exported_probabilities, trained_probabilities
 from speech_emotion.export.engines import exported_reports, write_reports
 from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, CHECK, FP32, INT8, INT8_CPU, LIKENESS, PRUNED
-from speech_emotion.export.fine_tune import FoldJob, prune_for_shipping
+from speech_emotion.export.fine_tune import FoldModel
 from speech_emotion.export.forms import exported_models
 from speech_emotion.export.graph import Graph, serialise
 from speech_emotion.export.operators import check_operators, count_operators
+from speech_emotion.export.prune_fitting import prune_for_shipping
+from speech_emotion.export.quantisation_aware_fitting import FORMS, QatJob, qat_for_shipping
 from speech_emotion.export.quantise import quantised_layers
 from speech_emotion.export.windows import speech_windows
 from speech_emotion.inference.likeness import Likeness, stretches
@@ -47,7 +50,8 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
 
     Raises:
         UserError: the graph has what the device does not read, or FP32 differs from the trained model by more
-            than `export.tolerance`, or the system cannot be pruned.
+            than `export.tolerance`, or the system cannot be pruned, or the folds' models were not kept where
+            export.prune or export.qat ask for them.
     """
     folder = outputs["exported"]
     if not (inputs["selected"] / "model" / DEFINITION).is_file():
@@ -76,6 +80,10 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
         said = trained_probabilities(one.waveform_classifier(), heard)
         for name, graph in exported_models(one, params.export.opset, calibration).items():
             graphs[prefix + name], trained[prefix + name] = graph, said
+    if params.export.qat.enabled:
+        aware, check["qat"] = _quantisation_aware(system, least, inputs, params, recorder)
+        if aware is not None:
+            graphs |= {name: exported_models(aware, params.export.opset, calibration)[name] for name in FORMS}
     for name, graph in recorder.progress(graphs.items(), "export", len(graphs)):
         found = _write_model(folder / name, graph, trained[name], heard)
         check[name.removesuffix(".onnx")] = found
@@ -129,18 +137,42 @@ def _pruned(
     system: NetworkSystem, inputs: Folders, params: StepParams, recorder: Recorder
 ) -> tuple[NetworkSystem, dict[str, Any]]:
     """The shipped system with filters removed, and facts on it; see `prune_for_shipping`."""
-    id, prune, seed = system.definition.id, params.export.prune, min(params.budget.seeds)
+    prune = params.export.prune
+    models = _folds_models(system, inputs, params, f"export.prune.share = {prune.share:g}")
+    return prune_for_shipping(system, models, prune, params.workers, recorder)
+
+
+def _quantisation_aware(
+    system: NetworkSystem, least_samples: int, inputs: Folders, params: StepParams, recorder: Recorder
+) -> tuple[NetworkSystem | None, dict[str, Any]]:
+    """The shipped system for INT8, None for the trained one, and facts on it; see `qat_for_shipping`."""
+    waveforms = inputs["waveforms"] / params.needs[system.definition.id].recipe
+    models = _folds_models(system, inputs, params, "export.qat.enabled = true")
+    jobs = [QatJob(model, waveforms, least_samples, params.export) for model in models]
+    return qat_for_shipping(system, jobs, params.workers, recorder)
+
+
+def _folds_models(system: NetworkSystem, inputs: Folders, params: StepParams, asked: str) -> list[FoldModel]:
+    """The folds' models of the first seed.
+
+    Args:
+        asked: the setting that wants them.
+
+    Raises:
+        UserError: one was not kept.
+    """
+    id, seed = system.definition.id, min(params.budget.seeds)
     experiment, _, folds = experiment_of(params.of_system(id), inputs["utterances"], inputs["features"])
-    models = {fold.name: inputs["trained"] / id / "models" / f"{fold.name}-{seed}" for fold in folds}
+    paths = {fold.name: inputs["trained"] / id / "models" / f"{fold.name}-{seed}" for fold in folds}
     tested = set(read_result(inputs["trained"] / id, id).predictions["fold"])
-    jobs = [FoldJob(models[fold.name], experiment, fold, seed, prune) for fold in folds if fold.name in tested]
-    for job in jobs:
-        if not (job.model / DEFINITION).is_file():
+    models = [FoldModel(paths[fold.name], experiment, fold, seed) for fold in folds if fold.name in tested]
+    for model in models:
+        if not (model.path / DEFINITION).is_file():
             raise UserError(
-                f"export.prune.share = {prune.share:g}: {job.model}: is not there, and the folds' models say for how "
-                "many epochs to fine-tune: set train.keep_models: true and train.published_units: false (dvc repro)"
+                f"{asked}: {model.path}: is not there, and the folds' models say what it is worth and for how many "
+                "epochs to fine-tune: set train.keep_models: true and train.published_units: false (dvc repro)"
             )
-    return prune_for_shipping(system, jobs, params.workers, recorder)
+    return models
 
 
 def _likeness(

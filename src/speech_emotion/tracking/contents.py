@@ -277,7 +277,7 @@ def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, An
         tags=tags,
         params=_flat({name: value for name, value in bundle.items() if name != "sha256"}, ""),
         metrics=_figures(figures)
-        | _numbers({name: check[name] for name in ("fp32", "int8", "pruned") if name in check}),
+        | _numbers({name: check[name] for name in ("fp32", "int8", "pruned", "qat") if name in check}),
         files=files,
         note=notes.of_model(bundle, figures, check, tags, dataset),
         dataset=dataset,

@@ -1,0 +1,44 @@
+"""Systems with weights and running statistics that are no longer those of a fresh network."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from speech_emotion.params import load_params
+from speech_emotion.systems.catalogue import create_system, front_end_dims, system_class
+from speech_emotion.systems.network import NetworkSystem
+
+PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
+NETWORKS = tuple(id for id in PARAMS.systems if issubclass(system_class(id), NetworkSystem))
+LABELS = ("anger", "neutral", "sadness")
+
+
+def make_network(id: str, **changed: object) -> NetworkSystem:
+    """A system on the features that params.yaml names for it, without derivatives, which cannot go to the device."""
+    features = {name: PARAMS.features[name].model_copy(update={"deltas": 0}) for name in PARAMS.needs[id].features}
+    torch.manual_seed(0)
+    dims = front_end_dims(features, 16000)
+    values = {**PARAMS.systems[id], **changed}
+    system = create_system(id, values, PARAMS.preprocess.recipes["plain"], features, dims, 16000, LABELS)
+    for module in system.network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    system.network.eval()
+    return system
+
+
+def feature_batch(system: NetworkSystem) -> dict[str, torch.Tensor]:
+    """Noise in the shape of three windows' features."""
+    draws = torch.Generator().manual_seed(1)
+    shape = (3, system.params.window_frames)
+    return {name: torch.randn(*shape, dims, generator=draws) for name, dims in system.definition.dims.items()}
+
+
+def noise_windows(system: NetworkSystem, count: int) -> list[np.ndarray]:
+    """Noise in the shape of windows of speech, (window samples,) each."""
+    draws = np.random.default_rng(0)
+    return [(0.1 * draws.standard_normal(system.window_samples)).astype(np.float32) for _ in range(count)]
