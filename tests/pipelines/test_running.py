@@ -104,6 +104,8 @@ def test_the_pages_of_kubeflow_are_filled(place, first):
     assert "| system | UA |" in (folder / "table").read_text()
     assert "confusionMatrix" in (folder / "executor_output.json").read_text()
     assert "t2_ua" in (folder / "metrics").read_text()
+    (folder,) = folders(place, "register")
+    assert (folder / "decision").read_text().startswith(("# models:/speech-emotion/1 is champion", "# Nothing to"))
 
 
 def test_an_unchanged_pipeline_skips_every_cached_step(place, first):
