@@ -81,6 +81,7 @@ def folders(place: Path, task: str) -> list[Path]:
 
 def test_every_task_of_the_graph_is_run(first):
     assert tasks(first, "done") == {*NAMES, "plan", "fetch", "join", "join-2", "gather"}
+    assert "\nthe whole log: " in first  # what kfp's threads print is indented
 
 
 def test_predictions_are_those_of_the_driver_bit_for_bit(place, first, monkeypatch):
