@@ -10,10 +10,11 @@ from pipelines.compiled import Compiled
 from pipelines.compiling import COMPILED, PIPELINES, build, compile_all, compile_pipeline
 from pipelines.environment import read_environment
 from pipelines.runners import KINDS, Place
+from pipelines.settings import load_settings, on_this_machine
 from speech_emotion.corpora.versions import folder_hash
 from speech_emotion.errors import UserError, exit_status
-from speech_emotion.params import Device, load_params
-from speech_emotion.training.devices import device_kind
+from speech_emotion.params import load_params
+from speech_emotion.training.devices import CUDA, device_kind
 
 ROOT = Path("artifacts/pipelines")
 ARTIFACTS = Path("artifacts")
@@ -56,7 +57,9 @@ def _run(options: argparse.Namespace) -> int:
     from pipelines.running import run
 
     params = load_params()
-    _check_device(params.train.device, options.runner)
+    gpu = options.runner == "docker" and params.train.device == CUDA
+    if not gpu:  # whether containers have one, Docker says
+        device_kind(params.train.device)
     arguments = _arguments(options, params.corpus)
     variables = read_environment(options.env_file) if options.env_file else {}
     os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
@@ -67,18 +70,11 @@ def _run(options: argparse.Namespace) -> int:
         params.track.model_dump_json(),
         params.workers,
         frozenset(variables),
+        gpu,
     )
-    run(build(options.pipeline, local=True), arguments, place, options.runner)
+    settings = on_this_machine(load_settings(), gpu)
+    run(build(options.pipeline, settings, local=True), arguments, place, options.runner)
     return 0
-
-
-def _check_device(device: Device, runner: str) -> None:
-    if runner == "docker" and device == "cuda":
-        raise UserError(
-            "params.yaml: train.device = cuda: the containers of this machine are given no GPU: set cpu or auto, or "
-            "take RUNNER=subprocess"
-        )
-    device_kind(device)
 
 
 def _arguments(options: argparse.Namespace, corpus: str) -> dict[str, object]:

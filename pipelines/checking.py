@@ -4,6 +4,7 @@ The compiler, and the loader of compiled pipelines, accept references that lead 
 a run.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +12,10 @@ from typing import Any
 ANY_ARTIFACT = "system.Artifact"
 ITEM = "-loop-item"
 IMAGE = re.compile(r"^[a-z0-9]([a-z0-9._/:-]*[a-z0-9])?(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$")
+
+# How resources of a container name an input of its task, which its component need not have; the value is text
+READ = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
+TEXT = {"parameterType": "STRING"}
 
 Spec = Mapping[str, Any]
 
@@ -52,9 +57,10 @@ class _Checker:
         yield from (f"comes after {other}, which is not there" for other in before if other not in tasks)
         given = task.get("inputs", {})
         iterated = _iterated(task)
+        yield from self._resources(dag, name, before, given.get("parameters", {}))
         for kind in ("parameters", "artifacts"):
             definitions, inputs = wanted.get(kind, {}), given.get(kind, {})
-            for port in sorted(inputs.keys() - definitions.keys()):
+            for port in sorted(inputs.keys() - definitions.keys() - self._read(name, inputs)):
                 yield f"{kind} {port}: component {name} has no such input"
             for port, definition in definitions.items():
                 optional = definition.get("isOptional") or "defaultValue" in definition or port == iterated
@@ -71,6 +77,24 @@ class _Checker:
                 yield f"loops over {items}, which it is not given"
             if iterated not in wanted.get("parameters", {}):
                 yield f"loops by {iterated}, which component {name} does not take"
+
+    def _read(self, component: str, inputs: Spec) -> set[str]:
+        """Inputs that the resources of a component's container read, and those by which kfp tells the resources."""
+        executor = self._executors.get(self._components[component].get("executorLabel", ""), {})
+        read = set(READ.findall(json.dumps(executor.get("container", {}).get("resources", {}))))
+        for port, source in inputs.items():
+            found = READ.fullmatch(str(source.get("runtimeValue", {}).get("constant", "")))
+            if found and found[1] in read:
+                read.add(port)
+        return read
+
+    def _resources(self, dag: Spec, component: str, before: list[str], inputs: Spec) -> Iterator[str]:
+        for port in sorted(self._read(component, inputs)):
+            if port not in inputs:
+                yield f"resources read {port}, which it is not given"
+            else:
+                faults = self._input(dag, before, inputs[port], TEXT, artifact=False)
+                yield from (f"parameters {port}: {fault}" for fault in faults)
 
     def _input(self, dag: Spec, before: list[str], source: Spec, wanted: Spec, artifact: bool) -> Iterator[str]:
         if "runtimeValue" in source:

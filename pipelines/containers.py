@@ -7,6 +7,7 @@ import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import docker
 from kfp import local
@@ -20,10 +21,15 @@ SHARED_MEMORY = "1g"  # what workers of one task hand each other; Docker's own 6
 PREFIXES = ("MLFLOW_", "AWS_", "PG")  # of variables that a step may need
 ANOTHER = "name another folder by --root or --cache, for MLflow a server by MLFLOW_TRACKING_URI"
 RUN_LABEL = "speech-emotion.run"
+ALL = -1  # GPUs
 
 
 def container_runner(
-    root: Path, folders: Mapping[Path, bool], environment: Mapping[str, str], variables: frozenset[str] = frozenset()
+    root: Path,
+    folders: Mapping[Path, bool],
+    environment: Mapping[str, str],
+    variables: frozenset[str] = frozenset(),
+    gpu: bool = False,
 ) -> local.DockerRunner:
     """kfp's runner of containers; they are on this machine's network, where they reach its servers by their names.
 
@@ -33,12 +39,19 @@ def container_runner(
         environment: what the components read.
         variables: names of further variables of this process that go along, beside those that the steps are known to
             need: what pipelines/cluster.yaml takes from secrets, and MLFLOW_..., AWS_..., PG...
+        gpu: whether containers get all GPUs of this machine, and steps that train the CUDA image.
 
     Raises:
-        UserError: Docker cannot be used, the image is not built, or a folder cannot be written by the steps' user.
+        UserError: Docker cannot be used or has no GPU to give, an image is not built, or a folder cannot be written by
+            the steps' user.
     """
-    ready()
+    image = ready()
+    if gpu:
+        ready("cuda")
     _check_library()
+    devices = {"device_requests": [docker.types.DeviceRequest(count=ALL, capabilities=[["gpu"]])]} if gpu else {}
+    if gpu:
+        _check_gpu(image, devices)
     user, group = _user()
     _prepare(root, user, group, own=True)
     for folder, written in folders.items():
@@ -55,6 +68,7 @@ def container_runner(
             for path, written in folders.items()
         ],
         environment={**_passed_on(variables), "TQDM_ASCII": " #", **environment},  # kfp decodes what is said in pieces
+        **devices,
     )
 
 
@@ -88,6 +102,21 @@ def _check_library() -> None:
             f"DOCKER_HOST = {os.environ.get('DOCKER_HOST', '')}: does not answer ({error}): set it to the address that "
             "docker context inspect prints"
         ) from None
+
+
+def _check_gpu(image: str, devices: Mapping[str, Any]) -> None:
+    """Docker tells that it has no GPU to give when a container starts, which a run would come to late."""
+    with contextlib.closing(docker.from_env()) as client:
+        container = client.containers.create(image, ["true"], **devices)
+        try:
+            container.start()
+        except docker.errors.APIError as error:
+            raise UserError(
+                f"params.yaml: train.device = cuda: Docker has no GPU to give ({error.explanation}): install NVIDIA's "
+                "Container Toolkit, set cpu or auto, or take RUNNER=subprocess"
+            ) from None
+        finally:
+            container.remove(force=True)
 
 
 def _user() -> tuple[int, int]:

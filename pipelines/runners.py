@@ -30,6 +30,7 @@ class Place:
         track: section `track` of params.yaml as JSON, for the live view; "" for none.
         workers: processes a task may use.
         variables: names of variables of this process that containers get beside those that steps are known to need.
+        gpu: whether containers get the GPUs of this machine; subprocesses see them anyway.
     """
 
     root: Path
@@ -38,6 +39,7 @@ class Place:
     track: str
     workers: int
     variables: frozenset[str] = frozenset()
+    gpu: bool = False
 
     def environment(self) -> dict[str, str]:
         """What the components read of it."""
@@ -73,7 +75,7 @@ def _docker(place: Place) -> local.DockerRunner:
     if database := _database(place):
         folders[database.parent] = True
         environment[URI_VARIABLE] = f"{SQLITE}{database}"
-    return container_runner(place.root, folders, environment, place.variables)
+    return container_runner(place.root, folders, environment, place.variables, place.gpu)
 
 
 def _database(place: Place) -> Path | None:

@@ -1,5 +1,6 @@
 """A pipeline on this machine: kfp's local runner, folders and environment for it, and what of its talk is shown."""
 
+import builtins
 import contextlib
 import logging
 import re
@@ -65,7 +66,7 @@ def _talk(display: Display) -> Iterator[Display]:
     """Standard output and the log of kfp go through the display."""
     handler = logging.StreamHandler(display)
     root = logging.getLogger()
-    before, level = root.handlers[:], root.level
+    before, level, printing = root.handlers[:], root.level, builtins.print
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     try:
@@ -76,4 +77,5 @@ def _talk(display: Display) -> Iterator[Display]:
     finally:
         root.handlers[:] = before
         root.setLevel(level)
+        builtins.print = printing  # kfp indents by replacing it, and its threads may leave another's behind
         display.flush()

@@ -28,17 +28,41 @@ def searching(dress: Callable[..., dsl.PipelineTask]) -> BaseComponent:
 
     @with_own_loops
     @dsl.pipeline(name="workers")
-    def work(params: str, system: str, workers: list, utterances: Input[Dataset], features: Input[Dataset]):
+    def work(
+        params: str,
+        system: str,
+        accelerators: str,
+        workers: list,
+        utterances: Input[Dataset],
+        features: Input[Dataset],
+    ):
         """The workers of one system."""
         with dsl.ParallelFor(workers) as worker:
-            dress(search_worker(params=params, system=system, worker=worker, utterances=utterances, features=features))
+            working = search_worker(
+                params=params, system=system, worker=worker, utterances=utterances, features=features
+            )
+            dress(working, accelerators=accelerators)
 
     @dsl.pipeline(name="search-system")
-    def one_system(params: str, system: str, workers: list, utterances: Input[Dataset], features: Input[Dataset]):
+    def one_system(
+        params: str,
+        system: str,
+        accelerators: str,
+        workers: list,
+        utterances: Input[Dataset],
+        features: Input[Dataset],
+    ):
         """Workers, then the tables."""
-        working = work(params=params, system=system, workers=workers, utterances=utterances, features=features)
+        working = work(
+            params=params,
+            system=system,
+            accelerators=accelerators,
+            workers=workers,
+            utterances=utterances,
+            features=features,
+        )
         collected = tune(params=params, system=system, utterances=utterances, features=features)
-        dress(collected, step=COLLECT).after(working).ignore_upstream_failure()
+        dress(collected, step=COLLECT, accelerators=accelerators).after(working).ignore_upstream_failure()
         collected.set_display_name("collect")
 
     @with_own_loops
@@ -46,7 +70,14 @@ def searching(dress: Callable[..., dsl.PipelineTask]) -> BaseComponent:
     def each_system(systems: list, workers: list, utterances: Input[Dataset], features: Input[Dataset]):
         """The search, system by system at once."""
         with dsl.ParallelFor(systems) as one:
-            one_system(params=one.tune, system=one.system, workers=workers, utterances=utterances, features=features)
+            one_system(
+                params=one.tune,
+                system=one.system,
+                accelerators=one.accelerators,
+                workers=workers,
+                utterances=utterances,
+                features=features,
+            )
 
     return each_system
 
@@ -102,6 +133,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                     storage=storage,
                     trials=trials,
                     workers=workers,
+                    accelerators=settings.gpu.count,
                 )
             )
             .set_caching_options(False)  # what it says depends on the code too

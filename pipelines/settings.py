@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import yaml
 from kfp import dsl, kubernetes
+from kfp.dsl.pipeline_channel import PipelineParameterChannel
 from pydantic import Field, field_validator, model_validator
 
 from speech_emotion.errors import UserError
@@ -150,6 +151,12 @@ class Settings(Section):
         return self.gpu.count > 0 and step in self.gpu.steps
 
 
+def on_this_machine(settings: Settings, gpu: bool) -> Settings:
+    """The settings for a run here: every step that trains runs in the CUDA image with `gpu`, and none without."""
+    here = {"count": int(gpu), "steps": list(TRAINING)}
+    return settings.model_copy(update={"gpu": settings.gpu.model_copy(update=here)})
+
+
 def load_settings(path: Path | str = SETTINGS_FILE) -> Settings:
     """Reads and checks the cluster's settings.
 
@@ -187,12 +194,19 @@ def _check_names(settings: Settings, shown: str) -> None:
         raise UserError("\n".join(faults))
 
 
-def apply(task: dsl.PipelineTask, step: str, settings: Settings, local: bool = False) -> dsl.PipelineTask:
+def apply(
+    task: dsl.PipelineTask,
+    step: str,
+    settings: Settings,
+    local: bool = False,
+    accelerators: PipelineParameterChannel | None = None,
+) -> dsl.PipelineTask:
     """Dresses a task for the cluster: resources, retries, timeout, GPU, shared memory, nodes, secrets, cache, images.
 
     Args:
         step: as in cluster.yaml, e.g. "train" or "search-worker".
         local: for a run on this machine: retries alone.
+        accelerators: how many a task gets whose step may have a GPU, where a run decides it.
 
     Returns:
         the task.
@@ -223,7 +237,10 @@ def apply(task: dsl.PipelineTask, step: str, settings: Settings, local: bool = F
             kubernetes.use_secret_as_env(task, secret.name, dict(secret.keys), optional=secret.optional)
     nodes, tolerations = dict(settings.node_selector), list(settings.tolerations)
     if settings.uses_gpu(step):
-        task.set_accelerator_type(settings.gpu.type).set_accelerator_limit(settings.gpu.count)
+        task.set_accelerator_type(settings.gpu.type)
+        task.set_accelerator_limit(settings.gpu.count if accelerators is None else accelerators)
+        if accelerators is not None:
+            task.register_pipeline_channels([accelerators])  # else a loop around the task does not hand it on
         nodes |= settings.gpu.node_selector
         tolerations += settings.gpu.tolerations
     for label, value in nodes.items():

@@ -32,6 +32,11 @@ class Results(NamedTuple):
     trained: Model
 
 
+class Fitted(NamedTuple):
+    best: Artifact
+    trained: Model
+
+
 def build(settings: Settings, params: str, local: bool = False) -> BaseComponent:
     """The pipeline.
 
@@ -44,6 +49,25 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
     defaults = yaml.safe_load(params)
     prepare = preparation(dress)
 
+    # its own, since kfp takes the number of accelerators from a parameter of a pipeline, and not from a loop's record
+    @dsl.pipeline(name="system")
+    def one_system(
+        search: str,
+        training: str,
+        system: str,
+        accelerators: str,
+        utterances: Input[Dataset],
+        features: Input[Dataset],
+    ) -> NamedTuple("Fitted", best=Artifact, trained=Model):
+        """Search, then training."""
+        found = tune(params=search, system=system, utterances=utterances, features=features)
+        best = dress(found, accelerators=accelerators).outputs["best"]
+        fitted = train(params=training, system=system, utterances=utterances, features=features, best=best)
+        dress(fitted, accelerators=accelerators)
+        if not local:  # here the process's environment says it
+            fitted.set_env_variable(TRACK_VARIABLE, canonical_json(defaults["track"]))
+        return Fitted(best, fitted.outputs["trained"])
+
     @with_own_loops
     @dsl.pipeline(name="systems")
     def each_system(key: str, systems: list, utterances: Input[Dataset], features: Input[Dataset]) -> NamedTuple(
@@ -51,22 +75,18 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
     ):
         """Search and training, system by system at once."""
         with dsl.ParallelFor(systems) as one:
-            found = dress(tune(params=one.tune, system=one.system, utterances=utterances, features=features))
-            fitted = dress(
-                train(
-                    params=one.train,
-                    system=one.system,
-                    utterances=utterances,
-                    features=features,
-                    best=found.outputs["best"],
-                )
+            fitted = one_system(
+                search=one.tune,
+                training=one.train,
+                system=one.system,
+                accelerators=one.accelerators,
+                utterances=utterances,
+                features=features,
             )
-        if not local:  # here the process's environment says it
-            fitted.set_env_variable(TRACK_VARIABLE, canonical_json(defaults["track"]))
         results = dress(
             gather(
                 key=key,
-                bests=dsl.Collected(found.outputs["best"]),
+                bests=dsl.Collected(fitted.outputs["best"]),
                 traineds=dsl.Collected(fitted.outputs["trained"]),
             )
         )
@@ -101,6 +121,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                 systems=systems,
                 overrides=overrides,
                 shards=shards,
+                accelerators=settings.gpu.count,
             )
         ).set_caching_options(False)  # what it says depends on the code too
         of = planned.outputs

@@ -13,6 +13,7 @@ def plan(
     systems: list,
     overrides: list,
     shards: int,
+    accelerators: int,
 ) -> NamedTuple(
     "Plan",
     ingest=str,
@@ -36,6 +37,7 @@ def plan(
         systems: Systems to train and rank, in place of candidates; none leaves them.
         overrides: KEY=VALUE each, for example ["train.patience=5"].
         shards: Into how many parts the utterances are cut for preprocess, augment and features.
+        accelerators: How many GPUs each pod that trains a network asks for; those of other systems ask for none.
 
     Returns:
         Params of each step that has one instance, keys for the joins, and for the loops a record a system and a part.
@@ -46,6 +48,6 @@ def plan(
     from speech_emotion.steps.plan import make_plan
 
     with user_errors():
-        made = make_plan(params, data_hash, corpus, systems, overrides, shards)
+        made = make_plan(params, data_hash, corpus, systems, overrides, shards, accelerators)
     outputs = {**made.steps, **made.joins, "systems": made.systems, "parts": made.parts}
     return namedtuple("Plan", outputs)(**outputs)

@@ -16,6 +16,7 @@ def search_plan(
     storage: str,
     trials: int,
     workers: int,
+    accelerators: int,
 ) -> NamedTuple("SearchPlan", ingest=str, waveforms=str, features=str, systems=list, parts=list, workers=list):
     """Checks the params as a whole and cuts them into what each step declares; is never taken from a cache.
 
@@ -29,6 +30,7 @@ def search_plan(
         storage: The database of the studies, postgresql://host/name without a password.
         trials: How many trials each study settles; there is one study a system and fold.
         workers: How many workers each system has at once.
+        accelerators: How many GPUs each pod that trains a network asks for; those of other systems ask for none.
 
     Returns:
         Params of ingest, keys for the joins, and for the loops a record a system and a part, and a number a worker.
@@ -40,7 +42,7 @@ def search_plan(
 
     with user_errors():
         made, numbers = make_search_plan(
-            params, data_hash, storage, trials, workers, corpus, systems, overrides, shards
+            params, data_hash, storage, trials, workers, corpus, systems, overrides, shards, accelerators
         )
     outputs = {
         "ingest": made.steps["ingest"],

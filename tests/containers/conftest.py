@@ -26,17 +26,18 @@ USER, PASSWORD, BUCKET = "nightly", "long-enough-to-be-taken", "corpora"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def image() -> str:
-    """The image of this very checkout; skips where there is none."""
-    name = local_image()
+def image(request: pytest.FixtureRequest) -> str:
+    """The image of this very checkout, of the variant that a test names, else cpu; skips where there is none."""
+    variant = getattr(request, "param", "cpu")
+    name = local_image(variant)
     try:
         labels = engine.labels(name)
     except UserError as error:
         pytest.skip(f"needs it: {error}")
     if labels is None:
-        pytest.skip(f"needs the image {name}: make images")
+        pytest.skip(f"needs the image {name}: make images VARIANTS={variant}")
     if labels.get(CONTENT_LABEL) != sources.content():
-        pytest.skip(f"the image {name} holds other code than this checkout: make images")
+        pytest.skip(f"the image {name} holds other code than this checkout: make images VARIANTS={variant}")
     return name
 
 

@@ -6,8 +6,10 @@ import subprocess
 import pytest
 
 from components.images import engine, sources
+from components.images.names import NAMES, local_image
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.parametrize("image", sorted(NAMES), indirect=True)]
+PINS = {"cpu": ["constraints.txt"], "cuda": ["constraints.txt", "components/images/constraints-cuda.txt"]}
 
 
 def inside(image: str, *words: str, user: str = "") -> subprocess.CompletedProcess[str]:
@@ -15,6 +17,10 @@ def inside(image: str, *words: str, user: str = "") -> subprocess.CompletedProce
     as_user = ["--user", user] if user else []
     command = ["docker", "run", "--rm", "--network=none", *as_user, image, *words]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def variant_of(image: str) -> str:
+    return next(variant for variant in NAMES if local_image(variant) == image)
 
 
 def test_labels_say_what_it_was_built_from(image):
@@ -56,8 +62,26 @@ print(left)
 def test_every_package_inside_has_the_version_of_the_constraints(image):
     script = "import importlib.metadata as m; print(*(f'{d.name}=={d.version}' for d in m.distributions()), sep='\\n')"
     found = {_plain(line) for line in inside(image, "python", "-c", script).stdout.splitlines()}
-    pinned = {_plain(line) for line in (sources.TOP / "constraints.txt").read_text().splitlines() if "==" in line}
+    files = [(sources.TOP / name).read_text() for name in PINS[variant_of(image)]]
+    pinned = {_plain(line) for text in files for line in text.splitlines() if "==" in line}
     assert {line.partition("==")[0] for line in found - pinned} == {"speech-emotion-pipelines", "speech-emotion-jetson"}
+    assert variant_of(image) == "cpu" or {_plain(line) for line in files[1].splitlines() if "==" in line} <= found
+
+
+def test_torch_is_built_for_what_the_image_is_called(image):
+    said = inside(image, "python", "-c", "import torch; print(torch.version.cuda is not None)")
+    assert said.stdout.strip() == str(variant_of(image) == "cuda"), said.stderr
+
+
+def test_where_there_is_no_gpu_auto_is_the_cpu_and_cuda_is_refused(image):
+    script = (
+        "from speech_emotion.errors import UserError; from speech_emotion.training.devices import device_kind\n"
+        "print(device_kind('auto'))\n"
+        "try:\n    device_kind('cuda')\nexcept UserError as error:\n    print(error)"
+    )
+    kind, refusal = inside(image, "python", "-c", script).stdout.splitlines()
+    reason = {"cpu": "torch is built without CUDA", "cuda": "torch sees no CUDA device"}[variant_of(image)]
+    assert kind == "cpu" and refusal.startswith(f"train.device = cuda: {reason}: set cpu, or auto")
 
 
 def _plain(line: str) -> str:

@@ -9,6 +9,7 @@ import yaml
 
 from pipelines import compiling
 from pipelines.checking import faults
+from pipelines.settings import load_settings
 
 TOP = Path(__file__).parents[2]
 
@@ -24,6 +25,16 @@ def specs(tmp_path_factory) -> dict[str, dict]:
 @pytest.fixture
 def train(specs) -> dict:
     return copy.deepcopy(specs["train"])
+
+
+@pytest.fixture
+def with_gpus(tmp_path, monkeypatch) -> dict:
+    """Pipeline train for a cluster with GPUs."""
+    monkeypatch.chdir(TOP)
+    settings = load_settings()
+    settings = settings.model_copy(update={"gpu": settings.gpu.model_copy(update={"count": 1})})
+    path = compiling.compile_pipeline("train", tmp_path, settings)
+    return next(yaml.safe_load_all(path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("name", compiling.PIPELINES)
@@ -118,3 +129,14 @@ def _many_for_one(spec):
 def test_a_pipeline_that_does_not_hold_together_is_told(train, damage: Callable, told: str):
     damage(train)
     assert any(fault.startswith(told) for fault in faults(train))
+
+
+def test_what_resources_read_must_be_given_and_be_text(with_gpus):
+    assert faults(with_gpus) == []
+    system = with_gpus["components"]["comp-system"]
+    system["inputDefinitions"]["parameters"]["accelerators"]["parameterType"] = "NUMBER_INTEGER"
+    text = "comp-system: task train: parameters pipelinechannel--accelerators: wants STRING, and accelerators is NUMBER"
+    assert any(fault.startswith(text) for fault in faults(with_gpus))
+    del system["dag"]["tasks"]["train"]["inputs"]["parameters"]["pipelinechannel--accelerators"]
+    text = "comp-system: task train: resources read pipelinechannel--accelerators, which it is not given"
+    assert text in faults(with_gpus)

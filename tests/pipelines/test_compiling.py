@@ -11,6 +11,7 @@ from pipelines.settings import load_settings
 from speech_emotion.errors import UserError
 
 TOP = Path(__file__).parents[2]
+WHERE_A_RUN_DECIDES = "{{$.inputs.parameters['pipelinechannel--accelerators']}}"  # system by system
 
 
 @pytest.fixture(autouse=True)
@@ -79,4 +80,9 @@ def test_with_gpus_the_steps_that_train_get_them_the_cuda_image_and_the_device(t
         assert ("accelerator" in container["resources"]) == with_gpu, step
         assert ("cuda" in container["image"]) == with_gpu == (device == "cuda"), step
         trained |= {step} if with_gpu else set()
+        counted = {"train": WHERE_A_RUN_DECIDES, "search-worker": WHERE_A_RUN_DECIDES, "select": "1"}
+        if with_gpu:
+            assert container["resources"]["accelerator"]["resourceCount"] == counted[step]
     assert trained == {"train": {"train", "select"}, "search": {"search-worker"}}[name]
+    planned = spec["root"]["dag"]["tasks"]["plan" if name == "train" else "search-plan"]
+    assert planned["inputs"]["parameters"]["accelerators"]["runtimeValue"]["constant"] == 1

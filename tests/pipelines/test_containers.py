@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
+from unittest import mock
 
+import docker
 import pytest
 
 from pipelines import containers
@@ -13,7 +15,7 @@ from speech_emotion.steps.component import CACHE_VARIABLE
 
 @pytest.fixture(autouse=True)
 def docker_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "ready", lambda: "speech-emotion-cpu:latest")
+    monkeypatch.setattr(containers, "ready", lambda variant="cpu": f"speech-emotion-{variant}:latest")
     monkeypatch.setattr(containers, "_check_library", lambda: None)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
@@ -97,10 +99,47 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 
 def test_an_image_that_is_not_built_ends_the_run_before_it_begins(tmp_path, monkeypatch):
-    def refuse() -> str:
+    def refuse(variant: str = "cpu") -> str:
         raise UserError("image speech-emotion-cpu:latest: is not built: run make images")
 
     monkeypatch.setattr(containers, "ready", refuse)
     with pytest.raises(UserError, match="run make images"):
         arguments(tmp_path)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> mock.MagicMock:
+    """Docker's library; what its containers are made with, and whether they start."""
+    client = mock.MagicMock()
+    monkeypatch.setattr(docker, "from_env", lambda: client)
+    return client.containers
+
+
+def test_containers_get_all_gpus_where_the_run_asks_for_them_and_none_otherwise(tmp_path, engine):
+    (asked,) = arguments(tmp_path, gpu=True)["device_requests"]
+    assert (asked["Count"], asked["Capabilities"]) == (-1, [["gpu"]])
+    assert engine.create.call_args.kwargs == {"device_requests": [asked]}
+    engine.create.return_value.remove.assert_called_once_with(force=True)
+    assert "device_requests" not in arguments(tmp_path)
+    engine.create.assert_called_once()
+
+
+def test_a_docker_that_has_no_gpu_to_give_ends_the_run_before_it_begins(tmp_path, engine):
+    said = 'could not select device driver "" with capabilities: [[gpu]]'
+    engine.create.return_value.start.side_effect = docker.errors.APIError("500", explanation=said)
+    with pytest.raises(UserError, match=r"train.device = cuda: Docker has no GPU to give \(could not select .*Toolkit"):
+        arguments(tmp_path, gpu=True)
+    engine.create.return_value.remove.assert_called_once_with(force=True)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_with_a_gpu_the_cuda_image_must_be_built_too(tmp_path, engine, monkeypatch):
+    def ready(variant: str = "cpu") -> str:
+        if variant == "cuda":
+            raise UserError("image speech-emotion-cuda:latest: is not built: run make images VARIANTS=cuda")
+        return "speech-emotion-cpu:latest"
+
+    monkeypatch.setattr(containers, "ready", ready)
+    with pytest.raises(UserError, match="run make images VARIANTS=cuda"):
+        arguments(tmp_path, gpu=True)

@@ -77,4 +77,7 @@ def test_a_champion_is_released_and_the_next_run_has_nothing_to_do(uri, release,
     assert (device.tags["source_version"], device.aliases) == ("1", ("champion",))
     with opened(exported / "device" / "speech-emotion-jetson.tar.gz") as bundle:
         assert (bundle.title, bundle.source) == ("first", f"models:/{NAME}/1")
+    (recorded,) = tmp_path.glob("runs/release-*/release-record/released")
+    assert recorded.read_text().startswith("# models:/speech-emotion/1 is released\n\n| version | hash of its files |")
+    assert "before" not in recorded.read_text()
     assert release() is None

@@ -81,6 +81,7 @@ def folders(place: Path, task: str) -> list[Path]:
 
 def test_every_task_of_the_graph_is_run(first):
     assert tasks(first, "done") == {*NAMES, "plan", "fetch", "join", "join-2", "gather"}
+    assert "\nthe whole log: " in first  # what kfp's threads print is indented
 
 
 def test_predictions_are_those_of_the_driver_bit_for_bit(place, first, monkeypatch):
@@ -104,6 +105,8 @@ def test_the_pages_of_kubeflow_are_filled(place, first):
     assert "| system | UA |" in (folder / "table").read_text()
     assert "confusionMatrix" in (folder / "executor_output.json").read_text()
     assert "t2_ua" in (folder / "metrics").read_text()
+    (folder,) = folders(place, "register")
+    assert (folder / "decision").read_text().startswith(("# models:/speech-emotion/1 is champion", "# Nothing to"))
 
 
 def test_an_unchanged_pipeline_skips_every_cached_step(place, first):

@@ -71,6 +71,7 @@ def test_exactly_so_many_trials_settle_though_one_of_four_workers_is_killed(work
         )
 
     _all_at_once(monkeypatch)
+    monkeypatch.setattr("builtins.print", print)  # kfp replaces it, and its threads may leave another's behind
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "root"))
     hunter = _Hunter(database)
     hunter.start()

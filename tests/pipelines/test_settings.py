@@ -8,7 +8,15 @@ import pytest
 import yaml
 from kfp import compiler, dsl
 
-from pipelines.settings import SETTINGS_FILE, Settings, apply, load_settings
+from pipelines.settings import (
+    SETTINGS_FILE,
+    TRAINING,
+    Settings,
+    apply,
+    load_settings,
+    on_this_machine,
+    step_names,
+)
 from speech_emotion.errors import UserError
 
 
@@ -170,6 +178,15 @@ def test_a_local_run_takes_the_retries_and_no_part_of_kubernetes(tmp_path):
     container, task, platform = _compiled(tmp_path, "train", _settings(), local=True)
     assert task["retryPolicy"]["maxRetryCount"] == 2
     assert platform == {} and "resources" not in container and "env" not in container
+
+
+def test_a_run_on_this_machine_takes_the_cuda_image_where_it_has_a_gpu_whatever_the_cluster_has(tmp_path):
+    settings = _settings(gpu={**_raw()["gpu"], "count": 2, "steps": ["select"]})
+    for gpu, wanted in ((True, set(TRAINING)), (False, set())):
+        here = on_this_machine(settings, gpu)
+        assert {step for step in step_names() if here.uses_gpu(step)} == wanted
+    container, _, _ = _compiled(tmp_path, "train", on_this_machine(settings, True), local=True)
+    assert "accelerator" not in container.get("resources", {})
 
 
 def test_settings_do_not_change_under_a_compilation(tmp_path):

@@ -71,6 +71,13 @@ def test_the_environment_names_the_device(step, monkeypatch, capsys):
     assert "train.device = 'gpu': must be one of 'cpu', 'cuda' or 'auto'" in capsys.readouterr().err
 
 
+def test_a_system_that_is_no_network_is_given_no_gpu(step, monkeypatch):
+    monkeypatch.setenv(component.DEVICE_VARIABLE, "cuda")
+    step(lambda inputs, params, recorder: params.train.device, per_system=True, sections=("train", "systems.{system}"))
+    for system, device in (("t2", "cpu"), ("k2", "cuda")):
+        assert call({"train": RAW["train"], "systems": {system: RAW["systems"][system]}}, system=system) == device
+
+
 def test_without_it_the_store_is_that_of_params(step):
     step(lambda inputs, params, recorder: params.track.uri, sections=("track",))
     assert call({"track": RAW["track"]}) == RAW["track"]["uri"]

@@ -29,7 +29,7 @@ def handed(made: Plan) -> dict[str, str]:
     """Step, or step and system -> its params."""
     found = dict(made.steps) | {name: text for name, text in made.parts[0].items() if isinstance(text, str)}
     for one in made.systems:
-        found |= {f"{name}-{one['system']}": text for name, text in one.items() if name != "system"}
+        found |= {f"{name}-{one['system']}": text for name, text in one.items() if name in NAMES}
     return found
 
 
@@ -54,6 +54,14 @@ def test_every_step_understands_what_it_is_handed():
         given = json.loads(text)
         given.pop("inputs")
         parse_sections(json.dumps(given))
+
+
+def test_networks_alone_have_use_for_accelerators():
+    asked = {
+        one["system"]: one["accelerators"] for one in plan(systems=["w1", "k2", "t1", "t2"], accelerators=2).systems
+    }
+    assert asked == {"w1": "2", "k2": "2", "t1": "2", "t2": "0"}
+    assert handed(plan(accelerators=2)) == handed(plan())
 
 
 def test_every_step_has_its_place_in_the_plan():

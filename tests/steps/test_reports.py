@@ -72,6 +72,37 @@ def test_where_nothing_can_be_shipped_the_choice_says_so(choice):
     assert "No system can go to the device" in text
 
 
+@pytest.fixture
+def decision(tmp_path, artifact):
+    """Shows what step register did, as an artifact of Markdown."""
+
+    def show(**record) -> dsl.Markdown:
+        folder = tmp_path / "registered"
+        folder.mkdir()
+        (folder / "registered.json").write_text(json.dumps({"model": "speech-emotion", **record}))
+        report = artifact(dsl.Markdown, "decision")
+        write_reports("register", {"registered": folder}, {"decision": report})
+        return report
+
+    return show
+
+
+@pytest.mark.parametrize(("found", "told"), [(False, "is challenger"), (True, "was registered before, as challenger")])
+def test_the_decision_names_version_alias_reason_and_figures(decision, found, told):
+    reason = "UA 61.90 against 61.50 of version 1: +0.40 points; paired test p = 0.3"
+    report = decision(version=2, alias="challenger", reason=reason, found=found, facts={"system": "k2", "ua": "61.9"})
+    text = Path(report.path).read_text()
+    assert text.startswith(f"# models:/speech-emotion/2 {told}\n\n{reason}\n")
+    assert "| system | k2 |" in text and "| ua | 61.9 |" in text
+    assert report.metadata == {"model": "models:/speech-emotion/2", "alias": "challenger"}
+
+
+def test_where_nothing_is_registered_the_decision_says_so(decision):
+    report = decision(version=None, reason="no system of the budget can go to the device")
+    assert Path(report.path).read_text().startswith("# Nothing to register\n\nno system of the budget can go")
+    assert report.metadata == {}
+
+
 def test_metrics_name_system_and_figure_on_the_page_and_in_the_file(evaluated):
     assert evaluated["metrics"].metadata == {"a_ua": 60.0, "b_ua": 70.5}
     assert json.loads(Path(evaluated["metrics"].path).read_text()) == {"a_ua": 60.0, "b_ua": 70.5}

@@ -31,11 +31,19 @@ def graph(exported, tmp_path):
         folders = vars(exported)
         track.run(folders, StepParams(params, track.STEP.sections), {"tracked": tracked}, Recorder(quiet=True))
         inputs = {"tracked": tracked, "trained": exported.trained, "exported": exported.exported}
-        register.run(inputs, StepParams(params, register.STEP.sections), {}, Recorder(quiet=True))
+        outputs = {"registered": tmp_path / "registered"}
+        outputs["registered"].mkdir(exist_ok=True)
+        register.run(inputs, StepParams(params, register.STEP.sections), outputs, Recorder(quiet=True))
         with open_store(uri, params.track.experiment) as store:
             return read_state(store, params.registry.name), store.client
 
     return run
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Reads what the step left in its output."""
+    return lambda: json.loads((tmp_path / "registered" / "registered.json").read_text())
 
 
 def set_ua(folders, ua):
@@ -68,6 +76,24 @@ def test_best_deployable_system_is_registered_with_its_line_of_descent(graph, ne
     assert "ab" * 32 in description
 
 
+def test_what_was_decided_is_written_down(graph, written, new_database):
+    uri = new_database()
+    graph(uri)
+    facts = written()["facts"]
+    assert written() == {
+        "model": "speech-emotion",
+        "version": 1,
+        "alias": "champion",
+        "reason": "there was no champion",
+        "found": False,
+        "facts": facts,
+    }
+    assert (facts["system"], facts["corpus"], facts["ua"], facts["revision"]) == ("k2", "emodb", "61.5", "0123abc")
+    before = written()
+    graph(uri)
+    assert written() == {**before, "found": True}
+
+
 def test_running_again_registers_nothing_and_a_wiped_store_is_filled_again(graph, new_database):
     uri = new_database()
     first, _ = graph(uri)
@@ -98,8 +124,9 @@ def test_another_model_is_tested_against_the_champion_on_its_predictions(graph, 
     assert "paired test p = " in state.version(2).tags["reason"]
 
 
-def test_without_a_deployable_system_nothing_is_registered(graph, exported, new_database):
+def test_without_a_deployable_system_nothing_is_registered(graph, written, exported, new_database):
     for path in exported.exported.iterdir():
         path.unlink()
     state, _ = graph(new_database())
     assert state.versions == ()
+    assert (written()["version"], written()["reason"]) == (None, "no system of the budget can go to the device")

@@ -63,13 +63,13 @@ def test_a_champion_is_due_until_it_is_recorded_and_its_successor_is_due_again(t
     assert digest_of(tmp_path / "bundle") == release.digest
     assert {path.name for path in (tmp_path / "bundle").iterdir()} >= {"fp32.onnx", "bundle.json", "MODEL_CARD.md"}
     assert facts["agreement"] == 1.0 and facts["fp32"]["nodes"] == 2
-    for _ in range(2):
-        record(release, track, REGISTRY, Told())
+    for before in (None, release):
+        assert record(release, track, REGISTRY, Told()) == before
         assert _due(track) is None
     assert _state(track).version(1).aliases == ("champion", "released")
     assert crown(1) == 2
     assert _due(track).version == 2 and _due(track).digest != release.digest
-    record(_due(track), track, REGISTRY, Told())
+    assert record(_due(track), track, REGISTRY, Told()) == release
     assert _state(track).version(2).aliases == ("champion", "released") and _due(track) is None
 
 

@@ -6,7 +6,7 @@ What no result depends on comes by the environment, where no caching looks:
     SPEECH_EMOTION_TRACK: section `track` as JSON; with it a training shows itself in MLflow while it runs.
     MLFLOW_TRACKING_URI: the store, in place of track.uri.
     SPEECH_EMOTION_DEVICE: where networks are trained, in place of train.device: only a cluster knows which pods have a
-        GPU.
+        GPU. Systems that are no networks are given none.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from typing import Any
 import joblib
 
 from speech_emotion.errors import UserError, tell
-from speech_emotion.params import Params, Track
+from speech_emotion.params import CPU, Params, Track
 from speech_emotion.recorder import Recorder
 from speech_emotion.sections import check
 from speech_emotion.steps.driver import execute, load_step, parse_sections, prepared
@@ -63,11 +63,9 @@ def run_component(
         chosen = load_step(step)
         folders = {port: Path(folder) for port, folder in outputs.items()}
         with _cache_folder() as cache, _recorder(cache) as recorder:
-            sources = {port: Path(folder) for port, folder in inputs.items()}
-            execute(
-                chosen, sections_at_home(params), system, {**sources, **_caches(chosen, cache)}, folders, recorder,
-                cache / "provenance", part,
-            )  # fmt: skip
+            sources = {port: Path(folder) for port, folder in inputs.items()} | _caches(chosen, cache)
+            sections = sections_at_home(params, system)
+            execute(chosen, sections, system, sources, folders, recorder, cache / "provenance", part)
         write_reports(step, folders, reports or {})
 
 
@@ -84,7 +82,7 @@ def run_search_worker(params: str, inputs: Mapping[str, str], system: str) -> No
         tune = load_step("tune")
         folders = {port: Path(folder) for port, folder in inputs.items()}
         folders |= _caches(tune, cache)
-        sources, _, of_step = prepared(tune, sections_at_home(params), system, folders)
+        sources, _, of_step = prepared(tune, sections_at_home(params, system), system, folders)
         join_search(sources, of_step, Recorder())
 
 
@@ -103,16 +101,31 @@ def user_errors() -> Iterator[None]:
         sys.exit(1)
 
 
-def sections_at_home(params: str) -> Params:
+def uses_gpu(system: str) -> bool:
+    """Whether a system is trained on a GPU where there is one: networks are, estimators never.
+
+    Raises:
+        UserError: there is no such system.
+    """
+    from speech_emotion.systems.catalogue import system_class
+    from speech_emotion.systems.network import NetworkSystem
+
+    return issubclass(system_class(system), NetworkSystem)
+
+
+def sections_at_home(params: str, system: str | None = None) -> Params:
     """Sections of params from JSON text, with what this place decides of them.
+
+    Args:
+        system: which system the step works for, if it is one.
 
     Raises:
         UserError: no JSON object, or a value out of its range.
     """
-    return parse_sections(_at_home(params))
+    return parse_sections(_at_home(params, system))
 
 
-def _at_home(params: str) -> str:
+def _at_home(params: str, system: str | None) -> str:
     """The sections, completed by what this place decides: how many processes there may be, the device, the store."""
     try:
         sections = json.loads(params)
@@ -123,7 +136,8 @@ def _at_home(params: str) -> str:
     if "track" in sections:
         sections["track"] = _with_store(sections["track"])
     if "train" in sections and (device := os.environ.get(DEVICE_VARIABLE)):
-        sections["train"] = {**sections["train"], "device": device}
+        given = device if system is None or uses_gpu(system) else CPU
+        sections["train"] = {**sections["train"], "device": given}
     return json.dumps(sections)
 
 

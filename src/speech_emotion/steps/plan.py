@@ -18,7 +18,7 @@ import yaml
 from speech_emotion.errors import UserError
 from speech_emotion.params import Params
 from speech_emotion.sections import check, part_of
-from speech_emotion.steps.component import INPUTS_KEY
+from speech_emotion.steps.component import INPUTS_KEY, uses_gpu
 from speech_emotion.steps.driver import NAMES, check_systems, load_step
 from speech_emotion.steps.graph import READ_FROM_TOP, SOURCE, stage_deps
 from speech_emotion.steps.step import Step
@@ -40,7 +40,8 @@ class Plan:
     Attributes:
         steps: params as JSON text of each step that has one instance.
         joins: what is joined, `waveforms`, `features` and `results` (of all systems) -> hash of what it was made of.
-        systems: for each system its name and the params of the steps that work for one: {"system", "tune", "train"}.
+        systems: for each system its name, how many accelerators its pods ask for (Kubeflow takes the number as text),
+            and the params of the steps that work for one: {"system", "accelerators", "tune", "train"}.
         parts: for each part of the utterances its number from 1, their count, and the params of the sharded steps.
     """
 
@@ -57,6 +58,7 @@ def make_plan(
     systems: Sequence[str] = (),
     overrides: Sequence[str] = (),
     parts: int = 1,
+    accelerators: int = 0,
 ) -> Plan:
     """The plan of a run; params are checked as a whole, before anything is computed.
 
@@ -67,6 +69,7 @@ def make_plan(
         systems: in place of `candidates`; none leaves them.
         overrides: KEY=VALUE each, the value as in params.yaml, e.g. "train.patience=5".
         parts: into how many parts the utterances are cut.
+        accelerators: of each pod that trains a network; one that trains another system would hold them idle.
 
     Raises:
         UserError: params that are wrong, or an override that fits nothing.
@@ -82,7 +85,8 @@ def make_plan(
         {name: hashes.text(step) for name, step in steps.items() if not step.per_system and name not in SHARDED},
         {port: hash_json([hashes.made_of(folder) for folder in folders]) for port, folders in JOINED.items()},
         [
-            {"system": system} | {name: hashes.text(step, system) for name, step in steps.items() if step.per_system}
+            {"system": system, "accelerators": str(accelerators if uses_gpu(system) else 0)}
+            | {name: hashes.text(step, system) for name, step in steps.items() if step.per_system}
             for system in whole.candidates
         ],
         [

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -14,6 +15,7 @@ from speech_emotion.export.files import CARD, CHECK
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.track import TRACKED
+from speech_emotion.store.atomic import write_text
 from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking.connection import Store, open_store
 from speech_emotion.tracking.gate import Standing, paired_p
@@ -25,10 +27,14 @@ KEPT = ("corpus", "protocol", "speaker_independent", "synthetic", "data", "syste
 FIGURES = ("ua", "ua_low", "ua_high", "wa", "macro_f1", "ece")
 SYSTEM_RUN, REVISION = "system_run", "revision"  # tags of a version
 RESULTS = ("predictions.parquet", "curves.csv", "units.json")  # of the run of a system
+REGISTERED = "registered.json"
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
     """Registers the exported system, and says whether it is champion or challenger, and why.
+
+    `registered.json` holds model and version (null where there was nothing to register), alias, reason, found (whether
+    it had been registered before) and the facts that the version bears as tags.
 
     Raises:
         UserError: the store cannot be reached, or lacks the run that track made.
@@ -36,7 +42,9 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     tracked = json.loads((inputs["tracked"] / TRACKED).read_text(encoding="utf-8"))
     model = next((entry for entry in tracked if entry["kind"] == "model"), None)
     if model is None:
-        recorder.note("register: no system of the budget can go to the device: nothing to register")
+        reason = "no system of the budget can go to the device"
+        recorder.note(f"register: {reason}: nothing to register")
+        _write(outputs["registered"], {"model": params.registry.name, "version": None, "reason": reason})
         return
     system = next(entry for entry in tracked if entry["kind"] == "system" and entry["system"] == model["system"])
     ours = read_result(inputs["trained"] / model["system"], model["system"])
@@ -52,6 +60,12 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
         recorder.note(f"register: this model of this data is {version} already")
     else:
         recorder.note(f"register: {version} is {registered.alias}: {registered.reason}")
+    facts = {name: newcomer.tags[name] for name in (*KEPT, *FIGURES, REVISION) if name in newcomer.tags}
+    _write(outputs["registered"], {"model": params.registry.name, **vars(registered), "facts": facts})
+
+
+def _write(folder: Path, record: Mapping[str, Any]) -> None:
+    write_text(folder / REGISTERED, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def _run(store: Store, entry: Mapping[str, str]) -> Run:
@@ -128,7 +142,7 @@ STEP = Step(
         "trained": "artifacts/train",
         "exported": "artifacts/export",
     },
-    outputs={},
+    outputs={"registered": "artifacts/register"},
     sections=("track", "registry", "evaluate"),
     always=True,
 )

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from speech_emotion.evaluation.markdown import table
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.component import sections_at_home, user_errors
-from speech_emotion.steps.reports import log_metrics
+from speech_emotion.steps.reports import log_metrics, model_address
 from speech_emotion.store.atomic import write_text
 from speech_emotion.tracking.device import make_from_registry
 from speech_emotion.tracking.release import CARD, Release, due, fetch, record
@@ -38,15 +39,28 @@ def export(params: str, champion: str, folder: str, device: str, reports: Mappin
         sections = sections_at_home(params)
         release, recorder = Release.parse(champion), Recorder()
         facts = fetch(release, sections.track, sections.registry, Path(folder))
-        model, archive = f"models:/{sections.registry.name}/{release.version}", Path(device) / DEVICE_ARCHIVE
+        model, archive = model_address(sections.registry.name, release.version), Path(device) / DEVICE_ARCHIVE
         recorder.note(make_from_registry(model, sections.track, sections.registry, recorder, archive, register=True))
         values = {f"{form}_{name}": facts[form][name] for form in ("fp32", "int8") for name in ("bytes", "nodes")}
         log_metrics(reports["metrics"], {**values, "agreement_on_noise": facts["agreement"]})
         write_text(reports["card"].path, (Path(folder) / CARD).read_text(encoding="utf-8"))
 
 
-def note(params: str, champion: str) -> None:
-    """Notes in the registry that the champion was released."""
+def note(params: str, champion: str, reports: Mapping[str, Any]) -> None:
+    """Notes in the registry that the champion was released.
+
+    Args:
+        champion: as gate() gives it.
+        reports: "released", an output artifact of Kubeflow.
+    """
     with user_errors():
         sections = sections_at_home(params)
-        record(Release.parse(champion), sections.track, sections.registry, Recorder())
+        name, release = sections.registry.name, Release.parse(champion)
+        before = record(release, sections.track, sections.registry, Recorder())
+        model, report = model_address(name, release.version), reports["released"]
+        rows = [(model, release.digest, "now")]
+        if before and before != release:
+            rows.append((model_address(name, before.version), before.digest, "before"))
+        versions = table(("version", "hash of its files", ""), rows, ())
+        write_text(report.path, f"# {model} is released\n\n{versions}\n")
+        report.metadata.update(model=model, digest=release.digest)

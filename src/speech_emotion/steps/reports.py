@@ -59,6 +59,11 @@ def log_metrics(artifact: Any, values: Mapping[str, float]) -> None:
     write_text(artifact.path, json.dumps(dict(values), indent=1) + "\n")
 
 
+def model_address(name: str, version: int) -> str:
+    """A version of a registered model, as MLflow names it."""
+    return f"models:/{name}/{version}"
+
+
 def _ingest(folders: Folders, reports: Reports) -> None:
     folder = folders["utterances"]
     text = (folder / "report.md").read_text(encoding="utf-8")
@@ -148,6 +153,21 @@ def _export(folders: Folders, reports: Reports) -> None:
     write_text(reports["card"].path, text)
 
 
+def _register(folders: Folders, reports: Reports) -> None:
+    record = json.loads((folders["registered"] / "registered.json").read_text(encoding="utf-8"))
+    if record["version"] is None:
+        write_text(reports["decision"].path, f"# Nothing to register\n\n{record['reason']}\n")
+        return
+    model = model_address(record["model"], record["version"])
+    title = f"# {model} is {record['alias']}"
+    if record["found"]:
+        title = f"# {model} was registered before, as {record['alias']}"
+    rows = [(name, str(value)) for name, value in record["facts"].items()]
+    text = f"{title}\n\n{record['reason']}\n\n" + table(("tag of the version", ""), rows, ()) + "\n"
+    write_text(reports["decision"].path, text)
+    reports["decision"].metadata.update(model=model, alias=record["alias"])
+
+
 WRITERS: dict[str, Callable[[Folders, Reports], None]] = {
     "ingest": _ingest,
     "tune": _tune,
@@ -155,4 +175,5 @@ WRITERS: dict[str, Callable[[Folders, Reports], None]] = {
     "evaluate": _evaluate,
     "select": _select,
     "export": _export,
+    "register": _register,
 }

@@ -18,6 +18,7 @@ def make_search_plan(
     systems: Sequence[str] = (),
     overrides: Sequence[str] = (),
     parts: int = 1,
+    accelerators: int = 0,
 ) -> tuple[Plan, list[int]]:
     """The plan, as make_plan() gives it, and the numbers of the workers of each system.
 
@@ -36,5 +37,5 @@ def make_search_plan(
     if workers < 1:
         raise UserError(f"workers = {workers}: must be at least 1")
     search = ("tune.enabled=true", f"tune.storage={storage}", f"tune.trials={trials}")
-    plan = make_plan(params, data_hash, corpus, systems, (*overrides, *search), parts)
+    plan = make_plan(params, data_hash, corpus, systems, (*overrides, *search), parts, accelerators)
     return plan, list(range(1, workers + 1))

@@ -96,8 +96,11 @@ def fetch(release: Release, track: Track, registry: Registry, target: Path) -> d
     return facts
 
 
-def record(release: Release, track: Track, registry: Registry, recorder: Recorder) -> None:
+def record(release: Release, track: Track, registry: Registry, recorder: Recorder) -> Release | None:
     """Notes in the registry that a version was released; again makes no difference.
+
+    Returns:
+        what was released before, if anything.
 
     Raises:
         UserError: the store cannot be reached, or the version is gone.
@@ -109,10 +112,12 @@ def record(release: Release, track: Track, registry: Registry, recorder: Recorde
         state = read_state(store, registry.name)
         if state.version(release.version) is None:
             raise UserError(f"{registry.name} version {release.version}: is gone from the registry: run it again")
+        before = next((version for version in state.versions if RELEASED in version.aliases), None)
         turn.confirm()
         store.client.set_model_version_tag(registry.name, str(release.version), DIGEST, release.digest)
         store.client.set_registered_model_alias(registry.name, RELEASED, str(release.version))
     recorder.note(f"release: {registry.name} version {release.version} is released")
+    return Release(before.number, before.tags.get(DIGEST, "")) if before else None
 
 
 def digest_of(folder: Path) -> str:
