@@ -87,12 +87,11 @@ def decision(tmp_path, artifact):
     return show
 
 
-@pytest.mark.parametrize(("found", "told"), [(False, "is challenger"), (True, "was registered before, as challenger")])
-def test_the_decision_names_version_alias_reason_and_figures(decision, found, told):
+def test_the_decision_names_version_alias_reason_and_figures(decision):
     reason = "UA 61.90 against 61.50 of version 1: +0.40 points; paired test p = 0.3"
-    report = decision(version=2, alias="challenger", reason=reason, found=found, facts={"system": "k2", "ua": "61.9"})
+    report = decision(version=2, alias="challenger", reason=reason, facts={"system": "k2", "ua": "61.9"})
     text = Path(report.path).read_text()
-    assert text.startswith(f"# models:/speech-emotion/2 {told}\n\n{reason}\n")
+    assert text.startswith(f"# models:/speech-emotion/2: registered as challenger\n\n{reason}\n")
     assert "| system | k2 |" in text and "| ua | 61.9 |" in text
     assert report.metadata == {"model": "models:/speech-emotion/2", "alias": "challenger"}
 

@@ -33,8 +33,8 @@ REGISTERED = "registered.json"
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
     """Registers the exported system, and says whether it is champion or challenger, and why.
 
-    `registered.json` holds model and version (null where there was nothing to register), alias, reason, found (whether
-    it had been registered before) and the facts that the version bears as tags.
+    `registered.json` holds model and version (null where there was nothing to register), the alias it was given, the
+    reason, and the facts that the version bears as tags; the same whenever this model is found registered.
 
     Raises:
         UserError: the store cannot be reached, or lacks the run that track made.
@@ -60,8 +60,9 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
         recorder.note(f"register: this model of this data is {version} already")
     else:
         recorder.note(f"register: {version} is {registered.alias}: {registered.reason}")
-    facts = {name: newcomer.tags[name] for name in (*KEPT, *FIGURES, REVISION) if name in newcomer.tags}
-    _write(outputs["registered"], {"model": params.registry.name, **vars(registered), "facts": facts})
+    record = {"version": registered.version, "alias": registered.alias, "reason": registered.reason}
+    facts = {name: newcomer.tags[name] for name in (*KEPT, *FIGURES) if name in newcomer.tags}
+    _write(outputs["registered"], {"model": params.registry.name, **record, "facts": facts})
 
 
 def _write(folder: Path, record: Mapping[str, Any]) -> None:

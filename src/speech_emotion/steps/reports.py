@@ -159,11 +159,9 @@ def _register(folders: Folders, reports: Reports) -> None:
         write_text(reports["decision"].path, f"# Nothing to register\n\n{record['reason']}\n")
         return
     model = model_address(record["model"], record["version"])
-    title = f"# {model} is {record['alias']}"
-    if record["found"]:
-        title = f"# {model} was registered before, as {record['alias']}"
     rows = [(name, str(value)) for name, value in record["facts"].items()]
-    text = f"{title}\n\n{record['reason']}\n\n" + table(("tag of the version", ""), rows, ()) + "\n"
+    facts = table(("tag of the version", ""), rows, ())
+    text = f"# {model}: registered as {record['alias']}\n\n{record['reason']}\n\n{facts}\n"
     write_text(reports["decision"].path, text)
     reports["decision"].metadata.update(model=model, alias=record["alias"])
 
