@@ -111,7 +111,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def _make_small(file: Path, corpus: str) -> None:
     params = yaml.safe_load(file.read_text())
     params |= {"corpus": corpus, "candidates": list(SYSTEMS), "workers": 1}
-    params["budgets"][corpus] |= {"seeds": [0], "max_epochs": 1, "folds": FOLDS[corpus]}
+    params["budgets"][corpus] |= {"seeds": [0], "more_seeds": {}, "max_epochs": 1, "folds": FOLDS[corpus]}
     params["train"] |= {"published_units": False}
     params["features"]["statistics"]["of"] = ["mspec-40", "mfcc-20", "energy"]
     params["needs"]["k2"]["features"] = ["mspec-40"]  # without derivatives the system has a form for the device

@@ -20,7 +20,9 @@ SYSTEMS = {"w1": 0.8, "t2": 0.5}
 
 def params(corpus: str = "emodb", systems=tuple(SYSTEMS), seeds=(0,)) -> Params:
     loaded = load_params(TOP / "params.yaml")
-    budget = loaded.budgets[corpus].model_copy(update={"protocol": "emodb-loso", "seeds": list(seeds)})
+    budget = loaded.budgets[corpus].model_copy(
+        update={"protocol": "emodb-loso", "seeds": list(seeds), "more_seeds": {}}
+    )
     budgets = {**loaded.budgets, corpus: budget}
     return loaded.model_copy(update={"corpus": corpus, "candidates": list(systems), "budgets": budgets})
 
