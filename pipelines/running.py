@@ -44,7 +44,8 @@ def run(pipeline: BaseComponent, arguments: Mapping[str, Any], place: Place, kin
         except (RuntimeError, ValueError) as error:
             if isinstance(error, ValueError) and not display.errors:
                 raise
-            # kfp stumbles at times over what a failed task did not write, before it says that the task failed
+            # kfp's runner of containers takes one that is removed before it was asked how it ended for a success, and
+            # then misses what the failed task did not write
             raise UserError(_failure(pipeline.name, str(error), display, log)) from None
     print(f"the whole log: {log}")
 
