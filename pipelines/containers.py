@@ -13,6 +13,7 @@ import docker
 from kfp import local
 
 from components.images.making import ready
+from pipelines.container_task import asked_before_removed
 from pipelines.settings import load_settings
 from speech_emotion.errors import UserError
 
@@ -67,24 +68,25 @@ def container_runner(
             docker.types.Mount(str(path.resolve()), str(path.resolve()), type="bind", read_only=not written)
             for path, written in folders.items()
         ],
-        environment={**_passed_on(variables), "TQDM_ASCII": " #", **environment},  # kfp decodes what is said in pieces
+        environment={**_passed_on(variables), **environment},
         **devices,
     )
 
 
 @contextlib.contextmanager
 def ended_with_us(runner: local.DockerRunner) -> Iterator[None]:
-    """Containers of this run that are at work when the block is left, by Ctrl-C or SIGTERM too, are ended."""
+    """Containers of this run that are there when the block is left, by Ctrl-C or SIGTERM too, are ended and removed."""
     before = signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
-        yield
+        with asked_before_removed():
+            yield
     finally:
         signal.signal(signal.SIGTERM, before)
         label = f"{RUN_LABEL}={runner.container_run_args['labels'][RUN_LABEL]}"
         with contextlib.closing(docker.from_env()) as client:
-            for container in client.containers.list(filters={"label": label}):
-                with contextlib.suppress(docker.errors.APIError):  # it ended by itself
-                    container.kill()
+            for container in client.containers.list(all=True, ignore_removed=True, filters={"label": label}):
+                with contextlib.suppress(docker.errors.APIError):  # it was removed when it ended
+                    container.remove(force=True)
 
 
 def _passed_on(variables: frozenset[str]) -> dict[str, str]:

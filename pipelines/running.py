@@ -41,11 +41,7 @@ def run(pipeline: BaseComponent, arguments: Mapping[str, Any], place: Place, kin
     with log.open("w", encoding="utf-8") as file, _talk(Display(sys.stdout, file)) as display, _ended(chosen):
         try:
             pipeline(**arguments)
-        except (RuntimeError, ValueError) as error:
-            if isinstance(error, ValueError) and not display.errors:
-                raise
-            # kfp's runner of containers takes one that is removed before it was asked how it ended for a success, and
-            # then misses what the failed task did not write
+        except RuntimeError as error:
             raise UserError(_failure(pipeline.name, str(error), display, log)) from None
     print(f"the whole log: {log}")
 
@@ -61,7 +57,6 @@ def _ended(chosen: Runner) -> AbstractContextManager[None]:
 
 def _failure(name: str, text: str, display: Display, log: Path) -> str:
     tasks = re.findall(r"'([^']+)'", re.sub(r"\x1b\[\d+m", "", text.partition("Inner task failed")[2]))
-    tasks += re.findall(r"get output '[^']+' from task '([^']+)'", text)
     head = f"pipeline {name}: step {tasks[0]} failed" if tasks else f"pipeline {name}: {text}"
     return "\n".join([f"{head}; the whole log: {log}", *display.errors])
 

@@ -12,9 +12,6 @@ import pytest
 import soundfile
 import yaml
 
-from pipelines.runners import Place
-from pipelines.running import run
-from speech_emotion.errors import UserError
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.driver import NAMES, execute, load_step
@@ -126,25 +123,3 @@ def test_a_failing_step_is_tried_again_and_then_fails_the_run_with_its_own_messa
     assert tasks(done.stdout, "started") == {"plan", "ingest"}
     assert done.stderr.startswith("error: pipeline train: step ingest failed")
     assert "no file can be used" in done.stderr and "Traceback" not in done.stdout + done.stderr
-
-
-class Stumbling:
-    """A pipeline over whose failed task kfp stumbles before it says that the task failed."""
-
-    name = "train"
-
-    def __init__(self, *said: str):
-        self.said = said
-
-    def __call__(self) -> None:
-        for line in self.said:
-            print(line)
-        raise ValueError("Tried to get output 'data' from task 'fetch', but task 'fetch' not found.")
-
-
-def test_where_kfp_stumbles_over_a_failed_task_its_own_message_is_told(tmp_path):
-    place = Place(tmp_path / "runs", tmp_path, tmp_path / "units", "", 1)
-    with pytest.raises(UserError, match=r"pipeline train: step fetch failed(.|\n)*no such revision"):
-        run(Stumbling("error: no such revision"), {}, place, "subprocess")
-    with pytest.raises(ValueError, match="Tried to get output"):
-        run(Stumbling(), {}, place, "subprocess")

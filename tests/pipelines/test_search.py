@@ -1,5 +1,6 @@
 """Pipeline search: four workers on a real PostgreSQL, one of which is really killed."""
 
+import contextlib
 import json
 import threading
 import time
@@ -18,6 +19,7 @@ from kfp.local.orchestrator.enhanced_dag_orchestrator import ParallelExecutor
 from optuna.trial import TrialState
 
 from made_up_workplace import SPEAKERS, TOP, make_workplace
+from orphans import survivors
 from pipelines.compiled import Compiled
 from pipelines.dressing import dressed
 from pipelines.search import build, searching
@@ -132,7 +134,7 @@ class _Hunter(threading.Thread):
             workers = self._await(lambda: _with_a_trial(asking))
             self.killed = _process_of(_port_of(asking, workers[0]))
             self.killed.kill()
-            self._await(lambda: not self.killed.is_running() or self.killed.status() == psutil.STATUS_ZOMBIE)
+            assert not survivors([self.killed])
             held.rollback()
 
     def _await(self, condition):
@@ -166,8 +168,9 @@ def _port_of(connection, worker: int) -> int:
 
 def _process_of(port: int) -> psutil.Process:
     for process in psutil.Process().children(recursive=True):
-        if any(one.laddr and one.laddr.port == port for one in process.net_connections("tcp")):
-            return process
+        with contextlib.suppress(psutil.NoSuchProcess):  # others come and go
+            if any(one.laddr and one.laddr.port == port for one in process.net_connections("tcp")):
+                return process
     raise AssertionError(f"no process of this run talks from port {port}")
 
 

@@ -1,0 +1,25 @@
+"""A task's container in a real Docker."""
+
+import contextlib
+
+import docker
+import pytest
+
+from pipelines.container_task import run_container
+
+LABEL = "speech-emotion.test"
+
+
+@pytest.fixture
+def client():
+    with contextlib.closing(docker.from_env()) as client:
+        yield client
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_one_that_ends_at_once_tells_its_status_and_what_it_said_and_is_gone(client, image, capsys, status):
+    for attempt in range(5):
+        command = ["sh", "-c", f"echo attempt {attempt}; exit {status}"]
+        assert run_container(client, image, command, {}, labels={LABEL: "yes"}) == status
+        assert capsys.readouterr().out == f"attempt {attempt}\n"
+    assert not client.containers.list(all=True, ignore_removed=True, filters={"label": LABEL})

@@ -1,0 +1,58 @@
+"""A task's container without Docker: what kfp learns of its end, and what is shown of its talk."""
+
+from unittest import mock
+
+import docker
+import pytest
+from kfp import local
+from kfp.local.docker_task_handler import DockerTaskHandler
+from kfp.local.status import Status
+
+from pipelines.container_task import UNKNOWN, asked_before_removed, run_container
+
+
+def engine(status: int = 0, said: tuple[bytes, ...] = ()) -> mock.MagicMock:
+    """Docker's library with one container that ends with the status after it said that."""
+    client = mock.MagicMock()
+    container = client.containers.run.return_value
+    container.logs.return_value = iter(said)
+    container.wait.return_value = {"StatusCode": status}
+    return client
+
+
+@pytest.mark.parametrize(("status", "told"), [(0, Status.SUCCESS), (3, Status.FAILURE)])
+def test_kfp_learns_how_a_container_ended_that_was_not_removed_before(monkeypatch, status, told):
+    client = engine(status)
+    monkeypatch.setattr(docker, "from_env", lambda: client)
+    container = client.containers.run.return_value
+    container.wait.side_effect = lambda: {"StatusCode": status} if not container.remove.called else None
+    with asked_before_removed():
+        handler = DockerTaskHandler("image", ["true"], "/runs", local.DockerRunner(user="1:1"), {"NAME": "value"})
+        assert handler.run() is told
+    given = client.containers.run.call_args.kwargs
+    assert "auto_remove" not in given
+    assert (given["user"], given["environment"], given["detach"]) == ("1:1", {"NAME": "value"}, True)
+    container.remove.assert_called_once_with(force=True)
+
+
+def test_lines_and_letters_that_docker_cuts_are_whole_again(capsys):
+    said = "eins\nz", "wei ä".encode()[:-1], "ä".encode()[1:] + b"\r 40 %\r 90 %\r\nend"
+    client = engine(said=tuple(piece if isinstance(piece, bytes) else piece.encode() for piece in said))
+    assert run_container(client, "image", ["true"], {}) == 0
+    assert capsys.readouterr().out.splitlines() == ["eins", "zwei ä", " 40 %", " 90 %", "end"]
+
+
+def test_a_container_that_somebody_else_removed_did_not_succeed():
+    client = engine()
+    container = client.containers.run.return_value
+    container.wait.side_effect = docker.errors.NotFound("no such container")
+    container.remove.side_effect = docker.errors.NotFound("no such container")
+    assert run_container(client, "image", ["true"], {}) == UNKNOWN
+
+
+def test_a_run_that_is_stopped_removes_its_container():
+    client = engine()
+    client.containers.run.return_value.wait.side_effect = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        run_container(client, "image", ["true"], {})
+    client.containers.run.return_value.remove.assert_called_once_with(force=True)
