@@ -1,7 +1,6 @@
 """What the graph's folders say, as entries for a tracking store."""
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,12 @@ from speech_emotion.export.files import BUNDLE, CALIBRATION, CHECK, FP32, INT8, 
 from speech_emotion.params import CPU
 from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking import details, notes
-from speech_emotion.tracking.entries import Dataset, Entry, Period
-from speech_emotion.tracking.journal import Journal, group_of, read_journal
+from speech_emotion.tracking.entries import Dataset, Entry
+from speech_emotion.tracking.finished import finished_journal, period_of, samples_of, seconds_of
+from speech_emotion.tracking.journal import Journal, group_of
 from speech_emotion.tracking.tags import COLOUR, GROUP, UNIT
+from speech_emotion.tracking.values import curves_of, figures_of, flat, mean_curves, numbers
 
-CURVES = ("loss", "valid_loss", "valid_ua")
 OF_ALL_SYSTEMS = ("comparison.png", "recall.png")  # figures; every other one is named <kind>-<system>.png
 CONFUSION, TABLE = "figures/confusion.png", "predictions.json"
 TRIAL_FACTS = ("fold", "trial", "state", "ua")  # columns of trials.csv that are no hyper-parameters
@@ -54,7 +54,7 @@ def unit_name(system: str, fold: str, seed: int | str) -> str:
 
 def unit_params(fold: str, seed: int | str, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     """The params of a unit's run, live or in the end."""
-    return {"fold": fold, "seed": seed, **_flat(hyperparameters, "hyperparameters")}
+    return {"fold": fold, "seed": seed, **flat(hyperparameters, "hyperparameters")}
 
 
 def read_entries(folders: Folders, systems: Sequence[str]) -> list[Entry]:
@@ -114,7 +114,7 @@ def _system(
         **_revision(folders, system),
     }
     curves = pd.read_csv(folder / "curves.csv", dtype={"fold": str})
-    journals = {name: _journal(folders.journals, unit["key"]) for name, unit in units["units"].items()}
+    journals = {name: finished_journal(folders.journals, unit["key"]) for name, unit in units["units"].items()}
     files = {folder / name: "" for name in ("predictions.parquet", "curves.csv", "units.json")}
     for path in sorted((folders.tuned / system).glob("*")):
         files[path] = "tune"
@@ -124,7 +124,7 @@ def _system(
             files[path] = "figures"
     if (confusion := folders.evaluation / "confusion" / f"{system}.csv").is_file():
         files[confusion] = "confusion"
-    figures = _figures(metrics) | _of_units(units["units"].values(), journals.values())
+    figures = figures_of(metrics) | _of_units(units["units"].values(), journals.values())
     note = notes.of_system(units, metrics, tags, dataset)
     return Entry(
         kind="system",
@@ -140,14 +140,14 @@ def _system(
             **({"devices": " ".join(units["devices"])} if "devices" in units else {}),
             "labels": " ".join(units["labels"]),
             **{name: units[name] for name in ("parameters", "max_epochs", "patience") if name in units},
-            **_flat(units["hyperparameters"], "hyperparameters"),
-            **_flat(units.get("needs", {}), "needs"),
+            **flat(units["hyperparameters"], "hyperparameters"),
+            **flat(units.get("needs", {}), "needs"),
         },
         metrics=figures,
-        curves=_mean_curves(curves),
+        curves=mean_curves(curves),
         files=files,
         made={TABLE: details.table_writer(folder)},
-        period=_period(journals.values()),
+        period=period_of(journals.values()),
         note=note,
         dataset=dataset,
         children=(
@@ -169,10 +169,10 @@ def _units(
     by_unit = {f"{fold}-{seed}": rows for (fold, seed), rows in curves.groupby(["fold", "seed"])}
     for name, unit in units["units"].items():
         fold, _, seed = name.rpartition("-")
-        own = _curves(by_unit[name]) if name in by_unit else {}
+        own = curves_of(by_unit[name]) if name in by_unit else {}
         key = hash_json(["unit", unit, {curve: list(map(list, points)) for curve, points in own.items()}])
         journal = journals[name]
-        figures = _numbers({name: unit[name] for name in ("ua", "best_epoch", "epochs") if name in unit})
+        figures = numbers({name: unit[name] for name in ("ua", "best_epoch", "epochs") if name in unit})
         yield Entry(
             kind="unit",
             key=key,
@@ -180,15 +180,15 @@ def _units(
             name=unit_name(system, fold, seed),
             tags={**tags, "fold": fold, "seed": seed, "device": unit.get("device", CPU), UNIT: unit["key"]},
             params=unit_params(fold, seed, unit.get("hyperparameters", units["hyperparameters"])),
-            metrics=figures | _took(journal),
+            metrics=figures | seconds_of(journal),
             curves=own,
-            samples=_samples(journal),
+            samples=samples_of(journal),
             made={
                 "predictions.parquet": details.parquet_writer(folder, fold, int(seed)),
                 TABLE: details.table_writer(folder, fold, int(seed)),
                 CONFUSION: details.confusion_writer(folder, fold, int(seed)),
             },
-            period=_period([journal]),
+            period=period_of([journal]),
             dataset=dataset,
         )
 
@@ -221,8 +221,8 @@ def _trials(folder: Path, system: str, units: Mapping[str, Any], tags: Mapping[s
                 "state": state,
                 **{name: str(value) for name, value in rest.items() if isinstance(value, str)},
             },
-            params=_flat(found, "hyperparameters"),
-            metrics=_numbers({"valid_ua": given["ua"]} if "ua" in given else {}) | _numbers(rest),
+            params=flat(found, "hyperparameters"),
+            metrics=numbers({"valid_ua": given["ua"]} if "ua" in given else {}) | numbers(rest),
             status=TRIAL_STATUS.get(state, "FINISHED"),
         )
 
@@ -275,9 +275,9 @@ def _model(folders: Folders, shared: Mapping[str, str], metrics: Mapping[str, An
         state=key,
         name=f"{system} for the device · {shared['protocol']}",
         tags=tags,
-        params=_flat({name: value for name, value in bundle.items() if name != "sha256"}, ""),
-        metrics=_figures(figures)
-        | _numbers({name: check[name] for name in ("fp32", "int8", "pruned", "qat") if name in check}),
+        params=flat({name: value for name, value in bundle.items() if name != "sha256"}, ""),
+        metrics=figures_of(figures)
+        | numbers({name: check[name] for name in ("fp32", "int8", "pruned", "qat") if name in check}),
         files=files,
         note=notes.of_model(bundle, figures, check, tags, dataset),
         dataset=dataset,
@@ -295,89 +295,13 @@ def _provenance(folders: Folders, step: str) -> Mapping[str, Any]:
     return _json(path) if path.is_file() else {}
 
 
-def _curves(rows: pd.DataFrame) -> dict[str, list[tuple[int, float]]]:
-    """Values that are no number (an epoch without validation) are left out."""
-    found = {}
-    for name in CURVES:
-        points = [(int(epoch), float(value)) for epoch, value in zip(rows["epoch"], rows[name], strict=True)]
-        if points := [point for point in points if math.isfinite(point[1])]:
-            found[name] = points
-    return found
-
-
-def _mean_curves(curves: pd.DataFrame) -> dict[str, list[tuple[int, float]]]:
-    """Means over the units that reached the epoch, and how many these are: early stopping leaves the slow ones."""
-    by_epoch = curves.groupby("epoch", as_index=False)
-    found = _curves(by_epoch[list(CURVES)].mean())
-    if found:
-        sizes = by_epoch.size()
-        found["units_in_mean"] = [(int(epoch), float(size)) for epoch, size in sizes.itertuples(index=False)]
-    return found
-
-
 def _of_units(units: Iterable[Mapping[str, Any]], journals: Iterable[Journal | None]) -> dict[str, float]:
     """The median best epoch, and the seconds of all units where every one was trained here."""
     epochs = [unit["best_epoch"] for unit in units if unit.get("best_epoch")]
     found = {"best_epoch": float(median(epochs))} if epochs else {}
-    took = [_took(journal) for journal in journals]
+    took = [seconds_of(journal) for journal in journals]
     if took and all(took):
         found |= {name: round(sum(one[name] for one in took), 3) for name in took[0]}
-    return found
-
-
-def _journal(folder: Path, key: str) -> Journal | None:
-    """The journal of a finished training; None for a unit that was trained elsewhere."""
-    journal = read_journal(folder, key)
-    return journal if journal and journal.finished else None
-
-
-def _took(journal: Journal | None) -> dict[str, float]:
-    return {name: float(journal.end[name]) for name in ("seconds", "cpu_seconds")} if journal else {}
-
-
-def _samples(journal: Journal | None) -> dict[str, list[tuple[int, float]]]:
-    found: dict[str, list[tuple[int, float]]] = {}
-    for line in journal.samples if journal else ():
-        for name, value in line["values"].items():
-            found.setdefault(f"system/{name}", []).append((line["time"], value))
-    return found
-
-
-def _period(journals: Iterable[Journal | None]) -> Period | None:
-    journals = list(journals)
-    if not journals or not all(journals):
-        return None
-    return Period(min(one.start["time"] for one in journals), max(one.end["time"] for one in journals))
-
-
-def _flat(value: Any, prefix: str) -> dict[str, Any]:
-    """Nested objects as dotted names; lists as words."""
-    if isinstance(value, Mapping):
-        parts = [_flat(inner, f"{prefix}.{name}" if prefix else str(name)) for name, inner in value.items()]
-        return {name: inner for part in parts for name, inner in part.items()}
-    return {prefix: " ".join(map(str, value)) if isinstance(value, list | tuple) else value}
-
-
-def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """A system's figures; those of classes by figure, then label, so that charts have the emotions side by side."""
-    found = _numbers({name: value for name, value in metrics.items() if name != "per_class"})
-    by_label = metrics.get("per_class", {})
-    return found | {
-        f"{figure}/{label}": float(own[figure])
-        for figure in ("recall", "precision", "f1")
-        for label, own in by_label.items()
-        if figure in own
-    }
-
-
-def _numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """The finite numbers among nested values, names joined by slashes."""
-    found: dict[str, float] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _numbers(value, f"{prefix}{name}/")
-        elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            found[f"{prefix}{name}"] = float(value)
     return found
 
 
