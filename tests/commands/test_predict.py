@@ -1,0 +1,132 @@
+"""The command predict: what it prints, what it writes, and one line for every mistake."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from made_up_export import LABELS, RATE, WINDOW, write_export
+from speech_emotion import cli
+
+
+@pytest.fixture
+def recordings(project) -> Path:
+    """An exported model at its place and a folder with two recordings, one broken file and what is no audio."""
+    (project / "artifacts").mkdir()
+    write_export(project / "artifacts" / "export")
+    folder = project / "recordings"
+    (folder / "below").mkdir(parents=True)
+    noise = np.random.default_rng(0).standard_normal(RATE) / 10
+    soundfile.write(folder / "b.wav", noise, RATE)
+    soundfile.write(folder / "below" / "c.flac", noise[:WINDOW], RATE)
+    (folder / "a.wav").write_text("no sound at all")
+    (folder / "notes.txt").write_text("not asked about")
+    return folder
+
+
+def test_predict_answers_every_audio_file_of_a_folder_in_order(recordings, capsys):
+    (recordings / "a.wav").unlink()
+    assert cli.main(["predict", "recordings"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["file", "seconds", "emotion", *LABELS, "unlike", "training"]
+    assert [row.split()[:2] for row in rows] == [["recordings/b.wav", "1.00"], ["recordings/below/c.flac", "0.20"]]
+    for row in rows:
+        _, _, emotion, *probabilities, unlike = row.split()
+        assert unlike == "no"
+        assert LABELS[np.argmax([float(p) for p in probabilities])] == emotion
+
+
+def test_predict_goes_on_after_a_file_that_cannot_be_read_and_fails_at_the_end(recordings, capsys):
+    assert cli.main(["predict", "recordings", "gone.wav"]) == 1
+    out, err = capsys.readouterr()
+    rows = out.splitlines()[1:]
+    assert len(rows) == 4
+    assert rows[0].startswith("recordings/a.wav")
+    assert "error: not-audio: named .wav, but begins like no audio" in rows[0]
+    assert "error: missing: no such file" in rows[3]
+    assert err.splitlines()[-1] == "error: 2 of 4 files: got no answer: their rows say why"
+
+
+def test_predict_writes_csv_with_all_probabilities_and_errors(recordings):
+    assert cli.main(["predict", "recordings", "--format", "csv", "--output", "said.csv"]) == 1
+    with open("said.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = [
+        "file",
+        "seconds",
+        "emotion",
+        *(f"p_{label}" for label in LABELS),
+        "unlike_training",
+        "distance",
+        "error",
+    ]
+    assert list(rows[0]) == columns
+    assert rows[0]["error"].startswith("not-audio: ")
+    assert sum(float(rows[1][f"p_{label}"]) for label in LABELS) == pytest.approx(1, abs=1e-5)
+    assert rows[1]["unlike_training"] == "no"
+
+
+def test_predict_writes_a_json_line_a_window_with_its_times(recordings, capsys):
+    assert cli.main(["predict", "recordings/b.wav", "--format", "jsonl", "--windows"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["start"], row["end"]) for row in rows[:2]] == [(0.0, 0.2), (0.1, 0.3)]
+    assert rows[-1]["end"] == 1.0
+    assert set(rows[0]["probabilities"]) == set(LABELS)
+    assert rows[0]["unlike_training"] is False
+
+
+def test_predict_leaves_the_output_file_as_it_was_when_it_cannot_begin(recordings, capsys):
+    Path("said.csv").write_text("before")
+    assert cli.main(["predict", "recordings", "--model", "nowhere", "--output", "said.csv"]) == 1
+    assert "nowhere/bundle.json: is not there" in capsys.readouterr().err
+    assert Path("said.csv").read_text() == "before"
+
+
+def test_predict_leaves_the_output_file_as_it_was_when_it_is_interrupted(recordings, monkeypatch):
+    from speech_emotion.inference import Recogniser
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    Path("said.csv").write_text("before")
+    monkeypatch.setattr(Recogniser, "predict_file", interrupted)
+    assert cli.main(["predict", "recordings", "--output", "said.csv"]) == 130
+    assert Path("said.csv").read_text() == "before"
+    assert not list(Path().glob(".said*"))
+
+
+def test_predict_refuses_an_output_that_is_a_folder(recordings, capsys):
+    assert cli.main(["predict", "recordings/b.wav", "--output", "recordings"]) == 1
+    assert "error: output = recordings: " in capsys.readouterr().err
+
+
+def test_predict_refuses_a_folder_without_audio(recordings, capsys):
+    Path("empty").mkdir()
+    assert cli.main(["predict", "empty"]) == 1
+    assert capsys.readouterr().err.startswith("error: empty: holds no audio file: ")
+
+
+def test_predict_without_an_export_and_without_a_store_names_the_cure(project, capsys):
+    soundfile.write("a.wav", np.zeros(RATE), RATE)
+    assert cli.main(["predict", "a.wav"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: model = models:/speech-emotion@champion: mlflow.db: is not there: run make run")
+
+
+def test_predict_takes_a_registered_model_of_the_store(recordings, project, capsys):
+    import mlflow
+
+    from speech_emotion.tracking.connection import open_store
+
+    shutil.move("artifacts/export", "exported")
+    with open_store("sqlite:///mlflow.db", "e") as store, mlflow.start_run(experiment_id=store.experiment) as run:
+        mlflow.log_artifacts("exported", "model/artifacts")
+    for model, status in ((f"runs:/{run.info.run_id}/model", 0), ("models:/nobody@champion", 1)):
+        assert cli.main(["predict", "recordings/b.wav", "--model", model]) == status
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].startswith("recordings/b.wav")
+    assert "error: model = models:/nobody@champion: " in err
