@@ -85,6 +85,29 @@ def test_a_bad_value_names_file_key_value_and_cure(tmp_path, keys, value, messag
     assert str(caught.value).startswith(str(tmp_path / "params.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("k2", "t1", "message"),
+    [
+        ({"min_seconds": 1.0}, {}, r"needs\.t1\.min_seconds = 3\.1: needs\.k2 asks for 1\.0 of the same feature"),
+        ({"copies": 1}, {"copies": 3}, r"needs\.t1\.copies = 3: needs\.k2 asks for 1 of the same feature"),
+        ({"copies": 2}, {"copies": 2}, None),
+        ({"copies": 2}, {"copies": 0}, None),
+        ({"copies": 2, "recipe": "level"}, {"copies": 1}, None),
+    ],
+)
+def test_systems_that_share_a_feature_ask_alike_for_it(tmp_path, k2, t1, message):
+    def change(raw):
+        raw["candidates"] = ["k2", "t1"]
+        raw["needs"]["t1"] |= t1
+        raw["needs"]["k2"] |= {"features": raw["needs"]["t1"]["features"], "min_seconds": 3.1} | k2
+
+    if message is None:
+        _load(tmp_path, change)
+    else:
+        with pytest.raises(UserError, match=message):
+            _load(tmp_path, change)
+
+
 def test_a_missing_key_is_named(tmp_path):
     with pytest.raises(UserError, match=r"train\.patience: is missing: add it"):
         _load(tmp_path, lambda raw: raw["train"].pop("patience"))

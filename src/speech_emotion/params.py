@@ -352,7 +352,7 @@ class Params(Section):
             _known(f"needs.{system}.recipe", needs.recipe, self.preprocess.recipes, "preprocess.recipes")
             for feature in needs.features:
                 _known(f"needs.{system}.features", feature, self.features, "features")
-        self._one_length()
+        self._made_once()
         for name, feature in self.features.items():
             feature.check_bands(name, self.preprocess.sample_rate)
             for part in feature.of or ():
@@ -361,19 +361,22 @@ class Params(Section):
                     raise ValueError(f"features.{name}.of = {part}: must not be statistics itself")
         return self
 
-    def _one_length(self) -> None:
-        """Features are kept once for a recipe: systems that share them must ask for one min_seconds."""
-        askers: dict[tuple[str, str], str] = {}
+    def _made_once(self) -> None:
+        """Features are kept once for a recipe: systems that share them ask for one min_seconds, and as many copies."""
+        asked: dict[tuple[str, str, str], tuple[str, float]] = {}
         for system in self.candidates:
             needs = self.needs[system]
-            for feature in needs.features:
-                other = askers.setdefault((needs.recipe, feature), system)
-                theirs = self.needs[other].min_seconds
-                if theirs != needs.min_seconds and self.features[feature].kind != "statistics":
-                    raise ValueError(
-                        f"needs.{system}.min_seconds = {needs.min_seconds}: needs.{other} asks for {theirs} of "
-                        f"the same feature {feature}: give both one value, or define it twice"
-                    )
+            for name in ("min_seconds", "copies"):
+                wanted = getattr(needs, name)
+                for feature in needs.features:
+                    if self.features[feature].kind == "statistics" or (name == "copies" and not wanted):
+                        continue  # statistics are not repeated, and who wants no copies leaves those of others
+                    other, theirs = asked.setdefault((name, needs.recipe, feature), (system, wanted))
+                    if theirs != wanted:
+                        raise ValueError(
+                            f"needs.{system}.{name} = {wanted}: needs.{other} asks for {theirs} of the same feature "
+                            f"{feature}: give both one value, or define it twice"
+                        )
 
 
 def _known(key: str, value: str, among: dict[str, Any], section: str) -> None:
