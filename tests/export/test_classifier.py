@@ -81,6 +81,15 @@ def test_int8_for_processors_has_weights_of_a_quarter_and_nearly_the_same_answer
     starts = [n * system.params.hop_frames for n in range(4)]
     difference = np.abs(ask(small, waveform, starts) - ask(utterance.model, waveform, starts))
     assert 0 < difference.max() < 0.05
-    together, alone = ask(small, waveform, starts), [ask(small, window, [0])[0] for window in windows]
-    np.testing.assert_allclose(together, alone, atol=1e-5)  # no answer depends on the windows beside it
     assert serialise(quantise_cpu(utterance, windows)) == serialise(small)
+
+
+def test_no_answer_of_int8_for_processors_depends_on_the_windows_beside_it(system, utterance, waveform, windows):
+    small = quantise_cpu(utterance, windows)
+    loud = waveform.copy()
+    loud[-system.window_samples // 2 :] *= 30
+    places = [n * system.hop_samples for n in range(4)]
+    together = ask(small, loud, [n * system.params.hop_frames for n in range(4)])
+    alone = [ask(small, loud[place:][: system.window_samples], [0])[0] for place in places]
+    # a feature's last bit may turn the rounding of an activation; ranges taken from the batch would change it by 0.01
+    np.testing.assert_allclose(together, alone, atol=1e-3)

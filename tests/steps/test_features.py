@@ -30,9 +30,9 @@ def inputs(tmp_path_factory):
 
 
 def with_systems(*systems, workers=1, **copies):
+    """params.yaml's with these systems and so many copies: system -> n, other systems none."""
     needs = {
-        system: needs.model_copy(update={"copies": copies.get(system, needs.copies)})
-        for system, needs in PARAMS.needs.items()
+        system: needs.model_copy(update={"copies": copies.get(system, 0)}) for system, needs in PARAMS.needs.items()
     }
     return PARAMS.model_copy(update={"candidates": list(systems), "needs": needs, "workers": workers})
 
@@ -82,13 +82,14 @@ def test_bytes_do_not_depend_on_the_number_of_workers(inputs, tmp_path):
         assert (one / file).read_bytes() == (two / file).read_bytes(), file
 
 
-def test_systems_that_share_a_feature_have_it_once_with_the_larger_count_of_copies():
+def test_who_wants_no_copies_shares_a_feature_with_who_does():
     needs = {
         **PARAMS.needs,
-        "t1": PARAMS.needs["t1"].model_copy(update={"copies": 2}),
-        "k2": PARAMS.needs["t1"].model_copy(update={"copies": 5, "features": ["mel-120"]}),
+        "t1": PARAMS.needs["t1"].model_copy(update={"copies": 0}),
+        "k2": PARAMS.needs["t1"].model_copy(update={"copies": 2, "features": ["mel-120"]}),
     }
-    params = PARAMS.model_copy(update={"needs": needs, "candidates": ["t1", "k2"]})
-    wanted = wanted_features(StepParams(params, STEP.sections))
-    copies = {one.feature: one.copies for one in wanted["plain"]}
-    assert copies == {"mel-120": 5, "mel-128-4k": 2, "mfcc-20-64ms": 2, "energy-64ms": 2}
+    for candidates in (["t1", "k2"], ["k2", "t1"]):
+        params = PARAMS.model_copy(update={"needs": needs, "candidates": candidates})
+        wanted = wanted_features(StepParams(params, STEP.sections))
+        copies = {one.feature: one.copies for one in wanted["plain"]}
+        assert copies == {"mel-120": 2, "mel-128-4k": 0, "mfcc-20-64ms": 0, "energy-64ms": 0}
