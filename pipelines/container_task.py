@@ -4,11 +4,10 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from unittest import mock
 
 import docker
+from kfp.local import docker_task_handler
 
-REPLACED = "kfp.local.docker_task_handler.run_docker_container"
 UNKNOWN = 1  # exit status of a container that somebody else removed
 
 
@@ -19,8 +18,12 @@ def asked_before_removed() -> Iterator[None]:
     kfp 2.17 lets Docker remove a container as soon as it ends, and takes one that is gone before it was asked for its
     exit status for a success: a task that fails at once may then not be tried again.
     """
-    with mock.patch(REPLACED, run_container):
+    before = docker_task_handler.run_docker_container
+    docker_task_handler.run_docker_container = run_container
+    try:
         yield
+    finally:
+        docker_task_handler.run_docker_container = before
 
 
 def run_container(

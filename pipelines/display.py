@@ -6,7 +6,7 @@ from typing import TextIO
 COLOUR = re.compile(r"\x1b\[\d+m")
 # kfp's own talk: its executor, the JSON it hands over, lines across, and what it passes on between tasks
 NOISE = re.compile(
-    r"^\s*(\[KFP Executor|[\[\]{}\"]|-{20}|Found image|Pulling image|Image pull|Cleaned up workspace"
+    r"^\s*(\[KFP Executor|[\[\]{}\"]|-{20}|Cleaned up workspace"
     r"|(Applying|After) expression selector|$)"
 )
 STARTED = re.compile(r"Executing task '([^']+)'")
