@@ -10,7 +10,7 @@ import pytest
 
 from orphans import killed_with_workers, survivors
 from speech_emotion.errors import UserError
-from speech_emotion.parallel import AHEAD, ordered_map
+from speech_emotion.parallel import AHEAD, KEEP_MEMORY, ordered_map
 from speech_emotion.recorder import Recorder
 
 QUIET = Recorder(quiet=True)
@@ -29,6 +29,10 @@ def square(number):
 
 def length(array):
     return len(array)
+
+
+def variable(name):
+    return os.environ.get(name)
 
 
 def fail_at(bad, number):
@@ -73,6 +77,11 @@ def test_items_are_drawn_no_further_ahead_than_the_taker_is(workers):
         next(results)
         assert items.drawn <= taken + AHEAD * workers
     results.close()
+
+
+def test_workers_keep_the_memory_that_they_have():
+    """glibc reads these once, when a process starts; benchmarks/memory.py says what they gain."""
+    assert list(ordered_map(variable, KEEP_MEMORY, 2, QUIET, "variables")) == list(KEEP_MEMORY.values())
 
 
 def test_no_items_give_no_results():

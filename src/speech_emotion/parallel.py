@@ -22,6 +22,9 @@ Result = TypeVar("Result")
 QUEUED = 2  # items a worker that are under way; loky's queue holds as many
 AHEAD = 8  # items a worker that are under way, or done and not yet taken: memory stays flat if the taker is slow
 IDLE_SECONDS = 300  # processes that wait for the next call so long end
+# A process keeps the memory that an array leaves for the next one: else the system takes away that of each batch and
+# hands it out again, page by page (glibc, mallopt(3); other C libraries pass over these)
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
 
 def _single_threaded(function: Callable[[Item], Result], folder: str, caller: int, item: Item) -> Result:
@@ -63,7 +66,7 @@ def ordered_map(
 
 
 def _by_processes(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    executor = get_reusable_executor(workers, timeout=IDLE_SECONDS)
+    executor = get_reusable_executor(workers, timeout=IDLE_SECONDS, env=KEEP_MEMORY)
     items = iter(items)
     waiting: deque[Future] = deque()  # in the items' order; the first may be the last to be done
     running: set[Future] = set()
