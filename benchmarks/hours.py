@@ -93,7 +93,7 @@ def epoch_seconds(system: str, params: Params, files: list[Path], folder: Path) 
     """CPU seconds of one epoch over the files, with made-up labels; None for a system without epochs."""
     if not issubclass(system_class(system), NetworkSystem):
         return None
-    needs, ids = params.needs[system], [str(file) for file in files]
+    needs, ids = params.needs[system].model_copy(update={"copies": 0}), [str(file) for file in files]
     experiment = Experiment(
         corpus="hours",
         protocol="none",
