@@ -104,7 +104,7 @@ def cpu_seconds() -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=3)
     options = parser.parse_args()
     params_file, before = PARAMS_FILE.resolve(), Path.cwd()
     with tempfile.TemporaryDirectory() as folder:

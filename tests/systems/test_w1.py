@@ -1,0 +1,32 @@
+"""W1: what its network is blind to, and what it is not."""
+
+import pytest
+import torch
+
+from speech_emotion.systems.w1 import CL
+
+DIMS = {"spectrogram": 16, "mfcc": 5}
+
+
+def _network(*keep_mean: str) -> CL:
+    torch.manual_seed(0)
+    return CL("spectrogram", "mfcc", keep_mean, DIMS, frames=32, classes=3, dropout=0.0, last=True).eval()
+
+
+@pytest.fixture
+def window() -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    return {name: torch.randn(2, 32, size) for name, size in DIMS.items()}
+
+
+@pytest.mark.parametrize("name", DIMS)
+def test_level_and_colour_of_the_recording_do_not_count_but_in_a_feature_that_keeps_its_mean(window, name):
+    coloured = {**window, name: window[name] + torch.linspace(-3, 3, DIMS[name])}
+    torch.testing.assert_close(_network()(coloured), _network()(window), rtol=0, atol=1e-5)
+    assert (_network(name)(coloured) - _network(name)(window)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("name", DIMS)
+def test_movement_counts_in_either_branch(window, name):
+    turned = {**window, name: window[name].flip(1)}
+    assert (_network()(turned) - _network()(window)).abs().max() > 1e-4
