@@ -19,7 +19,8 @@ def made(names):
     "names",
     [
         ["mel-120", "mel-128-4k", "mfcc-20-64ms", "energy-64ms"],
-        ["spectrogram-128", "mfcc-13-w1"],
+        ["mel-128", "mfcc-13-w1"],
+        ["spectrogram-128"],
         ["mspec-40"],
         ["mfcc-13", "mel-120", "energy"],
         ["mfcc-20"],

@@ -45,7 +45,7 @@ def run(inputs, folder, params):
 
 def test_each_wanted_feature_has_its_folder_and_no_other(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("w1", "k2"))
-    assert sorted(path.name for path in folder.iterdir()) == ["mfcc-13-w1", "mspec-40-dd", "spectrogram-128"]
+    assert sorted(path.name for path in folder.iterdir()) == ["mel-128", "mfcc-13-w1", "mspec-40-dd"]
     store = ArrayStore(folder / "mspec-40-dd")
     waveform = ArrayStore(inputs["waveforms"] / "plain")["made/a"]
     np.testing.assert_array_equal(store["made/a"], compute("mspec-40-dd", waveform, PARAMS.features, RATE))
@@ -53,7 +53,7 @@ def test_each_wanted_feature_has_its_folder_and_no_other(inputs, tmp_path):
 
 def test_short_waveforms_fill_a_window(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("w1", "t1", t1=2))
-    assert len(ArrayStore(folder / "spectrogram-128")["made/b#1"]) == PARAMS.systems["w1"]["window_frames"]
+    assert len(ArrayStore(folder / "mel-128")["made/b#1"]) == PARAMS.systems["w1"]["window_frames"]
     for id in ("made/b#1", "made/b#1#2"):
         assert len(ArrayStore(folder / "mel-120")[id]) >= PARAMS.systems["t1"]["window_frames"]
 
