@@ -4,6 +4,7 @@ python benchmarks/memory.py [--systems w1 k2 t1] [--repeats N]    features of no
 """
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -53,6 +54,8 @@ def main() -> int:
     parser.add_argument("--systems", nargs="+", default=["w1", "k2", "t1"])
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
+    for name in KEEP_MEMORY:
+        os.environ.pop(name, None)
     params = load_params(TOP / "params.yaml")
     print(f"{UTTERANCES} utterances of {SECONDS} s; CPU seconds of an epoch, median of {options.repeats}")
     print(f"{'system':<8}{'own':>10}{'kept':>10}{'kept / own':>12}")
