@@ -226,9 +226,9 @@ def eager(model: Path, least: int, threads: int) -> Callable[[np.ndarray, int], 
 
 def newcomer(model: Path, least: int, threads: int) -> Callable[[np.ndarray, int], str]:
     """librosa's features, one call each, and the network in PyTorch."""
-    import librosa
     import torch
 
+    from speech_emotion.compiled import librosa
     from speech_emotion.systems.catalogue import load_system
     from speech_emotion.training.windows import window_starts
 
@@ -240,15 +240,15 @@ def newcomer(model: Path, least: int, threads: int) -> Callable[[np.ndarray, int
     def feature(one: Any, samples: np.ndarray) -> np.ndarray:
         framing = {"n_fft": one.n_fft or one.frame, "hop_length": one.hop, "win_length": one.frame}
         if one.kind == "energy":
-            mean_square = librosa.feature.rms(y=samples, frame_length=one.frame, hop_length=one.hop) ** 2
+            mean_square = librosa().feature.rms(y=samples, frame_length=one.frame, hop_length=one.hop) ** 2
             return np.log(mean_square + 1e-10).T
-        emphasised = librosa.effects.preemphasis(samples, coef=one.preemphasis)
+        emphasised = librosa().effects.preemphasis(samples, coef=one.preemphasis)
         if one.kind == "spectrogram":
             power = np.abs(librosa.stft(emphasised, window=one.window, **framing)) ** 2
             width = round(one.top(rate_wanted) * framing["n_fft"] / rate_wanted) // one.n_bands
             bands = power[: width * one.n_bands].reshape(one.n_bands, width, -1).mean(axis=1)
             return np.log(bands + 1e-10).T
-        mel = librosa.feature.melspectrogram(
+        mel = librosa().feature.melspectrogram(
             y=emphasised, sr=rate_wanted, window=one.window, n_mels=one.n_mels, fmax=one.fmax, **framing
         )
         logs = np.log(mel + 1e-10)
@@ -256,7 +256,7 @@ def newcomer(model: Path, least: int, threads: int) -> Callable[[np.ndarray, int
 
     def answer(samples: np.ndarray, rate: int) -> str:
         if rate != rate_wanted:
-            samples = librosa.resample(samples, orig_sr=rate, target_sr=rate_wanted)
+            samples = librosa().resample(samples, orig_sr=rate, target_sr=rate_wanted)
         samples = np.resize(samples, max(len(samples), least))
         found = {name: feature(one, samples) for name, one in definition.features.items()}
         starts = window_starts(min(map(len, found.values())), length, hop)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import librosa
 import numpy as np
 import threadpoolctl
 import torch
@@ -17,6 +16,7 @@ import torch
 from speech_emotion.audio.augmentation import augment
 from speech_emotion.audio.preparation import prepare
 from speech_emotion.audio.reading import read_audio
+from speech_emotion.compiled import librosa
 from speech_emotion.features.extraction import compute
 from speech_emotion.params import Feature, Params, load_params
 
@@ -45,19 +45,19 @@ def librosa_call(feature: Feature, rate: int) -> Callable[[np.ndarray], object] 
     if feature.kind == "spectrogram":
         return lambda samples: np.abs(librosa.stft(samples, **spectrum)) ** 2
     if feature.kind == "mspec":
-        return lambda samples: librosa.feature.melspectrogram(y=samples, sr=rate, n_mels=feature.n_mels, **spectrum)
+        return lambda samples: librosa().feature.melspectrogram(y=samples, sr=rate, n_mels=feature.n_mels, **spectrum)
     if feature.kind == "mfcc":
-        return lambda samples: librosa.feature.mfcc(
+        return lambda samples: librosa().feature.mfcc(
             y=samples, sr=rate, n_mels=feature.n_mels, n_mfcc=feature.n_mfcc, **spectrum
         )
     if feature.kind == "energy":
-        return lambda samples: librosa.feature.rms(y=samples, frame_length=feature.frame, **frames)
+        return lambda samples: librosa().feature.rms(y=samples, frame_length=feature.frame, **frames)
     if feature.kind == "zcr":
-        return lambda samples: librosa.feature.zero_crossing_rate(samples, frame_length=feature.frame, **frames)
+        return lambda samples: librosa().feature.zero_crossing_rate(samples, frame_length=feature.frame, **frames)
     if feature.kind == "chroma":
-        return lambda samples: librosa.feature.chroma_stft(y=samples, sr=rate, tuning=0.0, **spectrum)
+        return lambda samples: librosa().feature.chroma_stft(y=samples, sr=rate, tuning=0.0, **spectrum)
     if feature.kind in ("f0", "voicing"):
-        return lambda samples: librosa.pyin(
+        return lambda samples: librosa().pyin(
             samples, sr=rate, fmin=feature.fmin, fmax=feature.fmax, frame_length=feature.frame, **frames
         )
     return None

@@ -1,9 +1,9 @@
 """Formants of vowels whose resonances are known."""
 
-import librosa
 import numpy as np
 import pytest
 
+from speech_emotion.compiled import librosa
 from speech_emotion.features.formants import formants
 
 RATE = 16000

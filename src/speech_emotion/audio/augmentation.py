@@ -1,9 +1,9 @@
 """Changed copies of a waveform for training: time stretch, pitch shift, white noise."""
 
-import librosa
 import numpy as np
 
 from speech_emotion.audio.levels import rms_dbfs, set_level
+from speech_emotion.compiled import librosa
 from speech_emotion.params import Augment
 from speech_emotion.randomness import generator
 
@@ -12,12 +12,12 @@ N_FFT = 1024  # of the phase vocoder; 64 ms at 16 kHz resolve the harmonics of l
 
 def stretch_time(samples: np.ndarray, factor: float) -> np.ndarray:
     """Plays samples (n,) `factor` times as fast at the same pitch (phase vocoder): (about n / factor,)."""
-    return librosa.effects.time_stretch(samples, rate=factor, n_fft=N_FFT)
+    return librosa().effects.time_stretch(samples, rate=factor, n_fft=N_FFT)
 
 
 def shift_pitch(samples: np.ndarray, rate: int, semitones: float) -> np.ndarray:
     """Raises the pitch of samples (n,) by `semitones`, below zero lowers it, in the same time: (n,)."""
-    return librosa.effects.pitch_shift(samples, sr=rate, n_steps=semitones, n_fft=N_FFT, res_type="soxr_hq")
+    return librosa().effects.pitch_shift(samples, sr=rate, n_steps=semitones, n_fft=N_FFT, res_type="soxr_hq")
 
 
 def add_noise(samples: np.ndarray, snr_db: float, random: np.random.Generator) -> np.ndarray:

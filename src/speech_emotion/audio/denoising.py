@@ -1,8 +1,9 @@
 """Noise reduction by spectral subtraction and by wavelet shrinkage. Both look at the whole utterance."""
 
-import librosa
 import numpy as np
 import pywt
+
+from speech_emotion.compiled import librosa
 
 FRAME_SECONDS = 0.032  # frames of spectral subtraction, a quarter of a frame apart
 QUIET_SHARE = 0.1  # share of an utterance's frames, the quietest, whose mean power is taken for the noise
@@ -26,7 +27,7 @@ def spectral_subtraction(samples: np.ndarray, rate: int, oversubtraction: float,
     """
     n_fft = 2 ** round(np.log2(FRAME_SECONDS * rate))
     hop = n_fft // 4
-    spectrum = librosa.stft(_padded(samples.astype(np.float64), n_fft), n_fft=n_fft, hop_length=hop)
+    spectrum = librosa().stft(_padded(samples.astype(np.float64), n_fft), n_fft=n_fft, hop_length=hop)
     power = spectrum.real**2 + spectrum.imag**2  # (bins, frames)
     loudness = power.sum(axis=0)
     quietest = np.argsort(loudness, kind="stable")[: max(1, int(QUIET_SHARE * len(loudness)))]
@@ -37,7 +38,7 @@ def spectral_subtraction(samples: np.ndarray, rate: int, oversubtraction: float,
     factor = oversubtraction - (oversubtraction - 1) * np.clip(snr, -5, 20) / 20
     clean = np.maximum(power - factor * noise, floor * noise)
     gain = np.sqrt(np.divide(clean, power, out=np.zeros_like(power), where=power > 0))
-    return librosa.istft(spectrum * gain, n_fft=n_fft, hop_length=hop, length=len(samples))
+    return librosa().istft(spectrum * gain, n_fft=n_fft, hop_length=hop, length=len(samples))
 
 
 def _padded(samples: np.ndarray, length: int) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Energy by pitch class."""
 
-import librosa
 import numpy as np
 import scipy.signal
+
+from speech_emotion.compiled import librosa
 
 
 def chroma(samples: np.ndarray, rate: int, frame: int, hop: int, n_fft: int, window: str) -> np.ndarray:
@@ -20,6 +21,6 @@ def chroma(samples: np.ndarray, rate: int, frame: int, hop: int, n_fft: int, win
         (frames, 12), 0..1; all 0 in silent frames.
     """
     weights = scipy.signal.get_window(window, frame, fftbins=False)
-    frames = librosa.util.frame(samples, frame_length=frame, hop_length=hop, axis=0)
+    frames = librosa().util.frame(samples, frame_length=frame, hop_length=hop, axis=0)
     power = np.abs(np.fft.rfft(frames * weights, n=n_fft)).T ** 2  # (bins, frames)
-    return librosa.feature.chroma_stft(S=power, sr=rate, n_fft=n_fft, tuning=0.0).T
+    return librosa().feature.chroma_stft(S=power, sr=rate, n_fft=n_fft, tuning=0.0).T

@@ -1,8 +1,9 @@
 """Formant frequencies from the roots of linear prediction."""
 
-import librosa
 import numpy as np
 import scipy.signal
+
+from speech_emotion.compiled import librosa
 
 PREEMPHASIS = 0.97
 LOWEST_HZ = 90.0  # roots below are the spectral tilt, not a formant
@@ -26,13 +27,13 @@ def formants(samples: np.ndarray, rate: int, frame: int, hop: int, count: int) -
     Returns:
         (frames, count) Hz, ascending; 0 where a frame has fewer.
     """
-    frames = librosa.util.frame(samples, frame_length=frame, hop_length=hop, axis=0)
+    frames = librosa().util.frame(samples, frame_length=frame, hop_length=hop, axis=0)
     found = np.zeros((len(frames), count))
     heard = np.flatnonzero(np.mean(np.square(frames), axis=1) > SILENT)
     if not len(heard):
         return found
     frames = scipy.signal.lfilter([1.0, -PREEMPHASIS], [1.0], frames[heard], axis=1) * np.hamming(frame)
-    predictors = librosa.lpc(frames, order=2 + rate // 1000, axis=1)  # (heard, order + 1), the first column 1
+    predictors = librosa().lpc(frames, order=2 + rate // 1000, axis=1)  # (heard, order + 1), the first column 1
     order = predictors.shape[1] - 1
     companions = np.zeros((len(heard), order, order))
     companions[:, np.arange(1, order), np.arange(order - 1)] = 1.0

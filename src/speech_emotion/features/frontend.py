@@ -6,13 +6,13 @@ needs a strided convolution only. Frame t is samples [t * hop, t * hop + frame):
 Notation for shapes: B batch, N samples, T frames, K = n_fft / 2 + 1 bins, D dimensions.
 """
 
-import librosa
 import numpy as np
 import scipy.fft
 import scipy.signal
 import torch
 from torch import Tensor, nn
 
+from speech_emotion.compiled import librosa
 from speech_emotion.errors import UserError
 from speech_emotion.params import FRONT_END_KINDS, Feature
 
@@ -112,7 +112,7 @@ def _bands(feature: Feature, sample_rate: int) -> np.ndarray:
             bands[band * width : (band + 1) * width, band] = 1.0 / width
         return bands
     top = feature.top(sample_rate)
-    filters = librosa.filters.mel(
+    filters = librosa().filters.mel(
         sr=sample_rate, n_fft=feature.n_fft, n_mels=feature.n_mels, fmax=top, dtype=np.float64
     )
     return filters.T

@@ -1,7 +1,8 @@
 """Fundamental frequency and voicing by pYIN."""
 
-import librosa
 import numpy as np
+
+from speech_emotion.compiled import librosa
 
 
 def pitch(
@@ -20,7 +21,7 @@ def pitch(
     Returns:
         F0 in Hz, 0 where unvoiced, (frames,); probability that the frame is voiced, 0..1, (frames,).
     """
-    f0, _, voicing = librosa.pyin(
+    f0, _, voicing = librosa().pyin(
         samples, fmin=fmin, fmax=fmax, sr=rate, frame_length=frame, hop_length=hop, center=False, fill_na=0.0
     )
     return f0, np.clip(voicing, 0.0, 1.0)

@@ -8,9 +8,9 @@ changes from frame to frame of pitch and intensity; the balance of the spectrum;
 import itertools
 from collections.abc import Mapping
 
-import librosa
 import numpy as np
 
+from speech_emotion.compiled import librosa
 from speech_emotion.features.functionals import functionals
 from speech_emotion.params import Feature
 
@@ -186,7 +186,7 @@ def _bands(feature: Feature, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     if feature.kind == "spectrogram":
         width = feature.top(sample_rate) / 1000 / feature.n_bands
         return (np.arange(feature.n_bands) + 0.5) * width, np.full(feature.n_bands, width)
-    edges = librosa.mel_frequencies(feature.n_mels + 2, fmin=0.0, fmax=feature.top(sample_rate)) / 1000
+    edges = librosa().mel_frequencies(feature.n_mels + 2, fmin=0.0, fmax=feature.top(sample_rate)) / 1000
     return edges[1:-1], (edges[2:] - edges[:-2]) / 2
 
 
