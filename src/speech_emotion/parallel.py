@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -25,6 +26,9 @@ IDLE_SECONDS = 300  # processes that wait for the next call so long end
 # A process keeps the memory that an array leaves for the next one: else the system takes away that of each batch and
 # hands it out again, page by page (glibc, mallopt(3); other C libraries pass over these)
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+
+# loky ends a process that grew by 300 MB between two items, and starts another; nothing is lost, nobody need know
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
 
 
 def _single_threaded(function: Callable[[Item], Result], folder: str, caller: int, item: Item) -> Result:
