@@ -244,7 +244,7 @@ def newcomer(model: Path, least: int, threads: int) -> Callable[[np.ndarray, int
             return np.log(mean_square + 1e-10).T
         emphasised = librosa().effects.preemphasis(samples, coef=one.preemphasis)
         if one.kind == "spectrogram":
-            power = np.abs(librosa.stft(emphasised, window=one.window, **framing)) ** 2
+            power = np.abs(librosa().stft(emphasised, window=one.window, **framing)) ** 2
             width = round(one.top(rate_wanted) * framing["n_fft"] / rate_wanted) // one.n_bands
             bands = power[: width * one.n_bands].reshape(one.n_bands, width, -1).mean(axis=1)
             return np.log(bands + 1e-10).T
@@ -252,7 +252,7 @@ def newcomer(model: Path, least: int, threads: int) -> Callable[[np.ndarray, int
             y=emphasised, sr=rate_wanted, window=one.window, n_mels=one.n_mels, fmax=one.fmax, **framing
         )
         logs = np.log(mel + 1e-10)
-        return (librosa.feature.mfcc(S=logs, n_mfcc=one.n_mfcc) if one.kind == "mfcc" else logs).T
+        return (librosa().feature.mfcc(S=logs, n_mfcc=one.n_mfcc) if one.kind == "mfcc" else logs).T
 
     def answer(samples: np.ndarray, rate: int) -> str:
         if rate != rate_wanted:

@@ -43,7 +43,7 @@ def librosa_call(feature: Feature, rate: int) -> Callable[[np.ndarray], object] 
     frames = {"hop_length": feature.hop, "center": False}
     spectrum = {"n_fft": feature.n_fft, "win_length": feature.frame, "window": feature.window, **frames}
     if feature.kind == "spectrogram":
-        return lambda samples: np.abs(librosa.stft(samples, **spectrum)) ** 2
+        return lambda samples: np.abs(librosa().stft(samples, **spectrum)) ** 2
     if feature.kind == "mspec":
         return lambda samples: librosa().feature.melspectrogram(y=samples, sr=rate, n_mels=feature.n_mels, **spectrum)
     if feature.kind == "mfcc":
