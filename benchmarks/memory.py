@@ -54,7 +54,7 @@ def main() -> int:
     parser.add_argument("--systems", nargs="+", default=["w1", "k2", "t1"])
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    for name in KEEP_MEMORY:
+    for name in KEEP_MEMORY:  # "own" is glibc's own, whatever the caller's shell has
         os.environ.pop(name, None)
     params = load_params(TOP / "params.yaml")
     print(f"{UTTERANCES} utterances of {SECONDS} s; CPU seconds of an epoch, median of {options.repeats}")
