@@ -38,7 +38,7 @@ def predict(
     """
     files: list[Path] = []
     for path in paths:
-        found = [path / name for name in files_below(path) if is_audio(name)] if path.is_dir() else [path]
+        found = [path / name for name in files_below(path) if is_audio(name)] if os.path.isdir(path) else [path]
         if not found:
             raise UserError(f"{path}: holds no audio file: name one with WAV, FLAC, Ogg or MP3 files")
         files += found
@@ -51,8 +51,9 @@ def predict(
             folder = stack.enter_context(downloaded_model(model, track.uri, track.experiment))
         else:
             folder = Path(model)
+        recogniser = Recogniser.load(folder)
         try:
-            failed = _answer(files, Recogniser.load(folder), form, windows, output)
+            failed = _answer(files, recogniser, form, windows, output)
         except BrokenPipeError:  # a reader such as `head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return

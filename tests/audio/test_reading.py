@@ -274,3 +274,11 @@ def test_blocks_of_a_file_that_was_cut_off_end_with_the_reason(tmp_path, tone, n
 def test_blocks_of_no_file_are_refused(tmp_path):
     with pytest.raises(AudioFault, match="missing"):
         next(stream_audio(tmp_path / "a.wav", 1.0))
+
+
+@pytest.mark.parametrize("ending", [".wav", ".flac", ".mp3"])
+def test_a_name_that_is_no_utf_8_is_read(tmp_path, tone, ending):
+    plain, odd = tmp_path / f"a{ending}", tmp_path / f"caf\udce9{ending}"
+    write(plain, tone).rename(odd)
+    assert len(read_audio(odd).samples) == RATE
+    assert sum(len(block.samples) for block in stream_audio(odd, 0.3)) == RATE

@@ -130,3 +130,22 @@ def test_predict_takes_a_registered_model_of_the_store(recordings, project, caps
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith("recordings/b.wav")
     assert "error: model = models:/nobody@champion: " in err
+
+
+def test_predict_answers_files_of_odd_names_and_refuses_what_is_not_of_full_scale(recordings, capsys):
+    (recordings / "a.wav").unlink()
+    (recordings / "b.wav").rename(recordings / "caf\udce9.wav")
+    loud = 32768 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
+    soundfile.write(recordings / "loud.wav", loud, RATE, subtype="FLOAT")
+    assert cli.main(["predict", "recordings", 300 * "n" + ".wav", "--output", "said.jsonl", "--format", "jsonl"]) == 1
+    rows = [json.loads(line) for line in Path("said.jsonl").read_text().splitlines()]
+    assert ["error" in row for row in rows] == [False, False, True, True]
+    assert "full scale is 1: divide 16-bit samples by 32768" in rows[2]["error"]
+    assert "File name too long" in rows[3]["error"]
+    assert capsys.readouterr().err.splitlines()[-1] == "error: 2 of 4 files: got no answer: their rows say why"
+
+
+def test_predict_with_a_model_that_is_no_folder_names_the_model(recordings, capsys):
+    assert cli.main(["predict", "recordings", "--model", "artifacts/export/fp32.onnx"]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: artifacts/export/fp32.onnx/bundle.json: Not a directory: a model is the folder")

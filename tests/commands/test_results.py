@@ -73,11 +73,22 @@ def test_publish_copies_finished_units_below_their_paper(project, capsys, found,
     UnitStore(Path("artifacts/units")).save(unit, model)
     folder = Path("artifacts/train/w1")
     folder.mkdir(parents=True)
-    (folder / "units.json").write_text(json.dumps({"paper": "wang-cl-jetson", "units": {"03-0": {"key": "k1"}}}))
+    (folder / "units.json").write_text(json.dumps({"corpus": "emodb", "paper": "wang-cl-jetson", "units": {"03-0": {"key": "k1"}}}))
     assert cli.main(["publish"]) == 0
     assert "1 finished units of 1 systems" in capsys.readouterr().out
     path = Path(f"papers/wang-cl-jetson/units/emodb-emodb-loso{folder_end}/w1-03-0.json")
     assert Unit.from_file(path) == unit
+
+
+def test_publish_refuses_what_was_trained_on_another_corpus_than_the_one_at_work(project, capsys):
+    folder = Path("artifacts/train/w1")
+    folder.mkdir(parents=True)
+    (folder / "units.json").write_text(json.dumps({"corpus": "demo", "paper": "wang-cl-jetson", "units": {}}))
+    corpus.use("emodb")
+    assert cli.main(["publish"]) == 1
+    said = capsys.readouterr().err
+    assert "units.json: corpus = demo: emodb is at work: run dvc repro, or choose demo (speech-emotion use)" in said
+    assert not Path("papers").exists()
 
 
 def test_publish_refuses_the_synthetic_corpus(project, capsys):

@@ -1,8 +1,12 @@
 """Files below a corpus's folder."""
 
+import errno
+import os
+
 import pytest
 
 from speech_emotion.corpora.walking import files_below, leaves, passes_through_link, unexpected
+from speech_emotion.errors import UserError
 
 
 def touch(root, *paths):
@@ -41,3 +45,17 @@ def test_what_the_scheme_does_not_know_is_told_apart(tmp_path):
     (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
     reasons = {path: unexpected(tmp_path, path, "X").reason for path in ("a.wav", "a.txt", "b.wav")}
     assert reasons == {"a.wav": "name", "a.txt": "stray", "b.wav": "outside"}
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    touch(tmp_path, "a.wav", "closed/b.wav")
+    scan = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(UserError, match="closed: Permission denied: mend its permissions"):
+        files_below(tmp_path)

@@ -16,10 +16,10 @@ EVALUATE = Evaluate(calibration_bins=15, bootstrap_draws=100, confidence=0.95, p
 def card(tmp_path):
     """Makes the card of a system with made-up predictions."""
 
-    def make(licence="CC0-1.0", corpus="emodb", speakers=SPEAKERS, agreeing=10, qat=None, **changed):
+    def make(licence="CC0-1.0", corpus="emodb", speakers=SPEAKERS, tested=None, agreeing=10, qat=None, **changed):
         rows = utterances(corpus=corpus, licence=licence, speakers=speakers)
         write_table(tmp_path, rows)
-        write_system(tmp_path / "k2", predictions(rows, "k2"), **changed)
+        write_system(tmp_path / "k2", predictions([row for row in rows if tested is None or row.speaker in tested], "k2"), **changed)
         table = read_utterances(tmp_path / "utterances.parquet")
         result = read_result(tmp_path / "k2", "k2")
         bundle = {
@@ -38,7 +38,7 @@ def card(tmp_path):
         refit = {"epochs": 12, "hyperparameters": {"dropout": 0.2}, "agreeing": agreeing, "folds": 10}
         figures = score(result, table.set_index("id")["sex"], EVALUATE)
         return model_card(
-            Facts(result, json.loads(json.dumps(figures)), table, bundle, check, "cd" * 32, refit, 0.0123)
+            Facts(result, json.loads(json.dumps(figures)), table, table, bundle, check, "cd" * 32, refit, 0.0123)
         ), figures
 
     return make
@@ -146,3 +146,11 @@ def test_what_was_done_for_int8_is_told_with_its_figures(card, done, said):
     assert said in told
     assert ("fine-tuned 71.0 % (int8) and 70.8 % (int8-cpu)." in told) == (done != "not needed")
     assert "fine-tuned" not in card()[0]
+
+
+def test_the_data_are_what_the_shipped_model_was_fitted_on_where_one_speaker_alone_was_tested(card):
+    whole, _ = card()
+    text, _ = card(tested=SPEAKERS[:1])
+    assert rows_of(section(text, "Data and licences")) == rows_of(section(whole, "Data and licences"))
+    assert "The figures are of 15 utterances among them." in section(text, "Data and licences")
+    assert "The figures are of" not in section(whole, "Data and licences")

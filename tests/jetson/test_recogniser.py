@@ -219,3 +219,12 @@ def test_where_nobody_asks_speech_is_not_compared_with_that_of_training(made, re
         said = Recogniser.load(bundle, backend="cpu", compare=False).predict(waveform, RATE)
     assert (said.unlike_training, said.distance) == (None, None)
     np.testing.assert_array_equal(values(said), values(recogniser.predict(waveform, RATE)))
+
+
+def test_a_file_of_another_full_scale_is_refused_and_an_odd_name_is_not(recogniser, waveform, tmp_path):
+    soundfile.write(tmp_path / "a.flac", waveform, RATE)
+    (tmp_path / "a.flac").rename(tmp_path / "caf\udce9.flac")
+    assert recogniser.predict_file(tmp_path / "caf\udce9.flac").windows
+    soundfile.write(tmp_path / "loud.wav", 32768 * waveform, RATE, subtype="FLOAT")
+    with pytest.raises(UserError, match="full scale is 1"):
+        recogniser.predict_file(tmp_path / "loud.wav")

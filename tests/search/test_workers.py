@@ -3,12 +3,15 @@
 import multiprocessing
 
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 
 from made_up_searches import kills_always, kills_once, searches, smooth, undisturbed
 from orphans import killed_with_workers, survivors
+from servers import create_database
 from speech_emotion.search import workers
 from speech_emotion.search.storage import open_storage, open_study
+from speech_emotion.search.study import WORKER
 from speech_emotion.search.workers import search, work
 from told import Told
 
@@ -98,3 +101,29 @@ def test_workers_end_and_give_their_trials_back_when_the_process_that_started_th
     url = f"sqlite:///{tmp_path / 't2.db'}"
     founds = search(searches(tmp_path, url), 1, Told(), "", smooth)
     assert not any("killed" in note for found in founds for note in found.notes)
+
+
+ENDS_SESSIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+def test_a_worker_whose_sessions_the_server_ended_is_alive_again_before_its_next_trial(tmp_path, postgres):
+    url = create_database(postgres, "ended_sessions")
+    (job,) = searches(tmp_path, url, count=1)
+    ends = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+    alive = []
+
+    def judge(unit, splits, suggested, report):
+        (attempt,) = [one for one in _attempts(job) if one.state == TrialState.RUNNING]
+        alive.append(open_storage(url)[1].is_alive(attempt.user_attrs[WORKER]))
+        if len(alive) in (1, 3):
+            with ends.connect() as connection:
+                connection.execute(sqlalchemy.text(ENDS_SESSIONS))
+        return smooth(unit, splits, suggested, report)
+
+    (found,) = search([job], 1, Told(), "", judge)
+    assert alive == 6 * [True]
+    assert not [attempt for attempt in _attempts(job) if attempt.state == TrialState.FAIL]
+    assert len(found.trials) == 6

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 from made_up_results import predictions, write_system
-from speech_emotion.corpora.table import Utterance, write_utterances
+from speech_emotion.corpora.protocols import load_protocol
+from speech_emotion.corpora.table import Utterance, read_utterances, write_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.calibration import tempered
 from speech_emotion.evaluation.results import read_result
@@ -224,3 +226,33 @@ def test_real_speech_through_the_w1_network(inputs, tmp_path, corpora):
     assert check["fp32"]["max_difference"] < 1e-4
     assert check["int8"]["layers_in_int8"] == 6
     assert check["fp32"]["operators"]["LSTM"] == 2
+
+
+def test_what_the_protocol_leaves_out_is_no_training_speech(inputs, tmp_path, monkeypatch):
+    save_small_system(inputs["selected"] / "model")
+    run(inputs, tmp_path / "spoken")
+    monkeypatch.setattr(export, "load_protocol", with_sung_utterances(inputs))
+    run(inputs, tmp_path / "with-sung")
+    for name in ("likeness.json", "calibration.cache", "int8.onnx", "MODEL_CARD.md"):
+        said, sung = ((tmp_path / folder / name).read_text(errors="replace") for folder in ("spoken", "with-sung"))
+        if name == "MODEL_CARD.md":  # it names the table's hash
+            said, sung = (text.partition("## How it was measured")[0] for text in (said, sung))
+        assert said == sung, name
+
+
+def with_sung_utterances(inputs):
+    """Adds louder, sung utterances to the table and the waveforms; gives what loads a protocol that wants speech."""
+    path = inputs["utterances"] / "utterances.parquet"
+    rows = read_utterances(path).assign(session="speech").astype(object).replace({np.nan: None}).to_dict("records")
+    spoken = [Utterance(**row) for row in rows]
+    sung = [replace(one, id=one.id.replace("demo/", "demo/sung-"), session="song") for one in spoken]
+    write_utterances(path, [*spoken, *sung])
+    store = inputs["waveforms"] / "plain"
+    waveforms = dict(ArrayStore(store))
+    shutil.rmtree(store)
+    with ArrayWriter(store) as writer:
+        for id, waveform in waveforms.items():
+            writer.add(id, waveform)
+            writer.add(id.replace("demo/", "demo/sung-"), 3 * np.cumsum(waveform, dtype=np.float32) / 10)
+    protocol = load_protocol(PARAMS.budget.protocol)
+    return lambda name: protocol.model_copy(update={"where": {"session": ["speech"]}})

@@ -1,6 +1,8 @@
 """Step tune through the driver, and train with what it found."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +11,7 @@ import pytest
 from speech_emotion.commands.search import publish_trials, search_worker, studies
 from speech_emotion.errors import UserError
 from speech_emotion.search import workers
+from speech_emotion.steps import tune
 from speech_emotion.steps.driver import execute, load_step
 from told import Told
 
@@ -162,3 +165,15 @@ def test_a_worker_of_a_search_that_is_off_is_refused(workplace):
 def test_a_password_in_params_is_refused(workplace):
     with pytest.raises(UserError, match=r"storage holds a password, .*: remove it and set PGPASSWORD"):
         workplace(tune__storage="postgresql://owner:secret@server/studies")
+
+
+def test_a_worker_that_is_asked_to_end_ends_as_by_ctrl_c(workplace, monkeypatch):
+    workplace(tune__enabled=True)
+    monkeypatch.setattr(tune, "join_search", lambda *_arguments: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            search_worker("t2")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 128 + signal.SIGTERM

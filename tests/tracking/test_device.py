@@ -121,6 +121,21 @@ def test_another_version_gets_a_bundle_of_its_own_and_the_alias_follows_the_cham
     assert state(track).champion == 1 and len(state(track).versions) == 2
 
 
+def test_a_champion_dethroned_while_its_bundle_is_made_does_not_take_the_alias(track, add, monkeypatch):
+    add()
+    add(title="T0 the second")
+    make = device.make_device_bundle
+
+    def dethroned(*arguments, **more):
+        with open_store(track.uri, track.experiment) as store:
+            store.client.set_registered_model_alias(NAME, "champion", "2")
+        return make(*arguments, **more)
+
+    monkeypatch.setattr(device, "make_device_bundle", dethroned)
+    assert register(track) == f"models:/{NAME}/1: its bundle is now {DEVICE} version 1"
+    assert state(track).champion is None
+
+
 @pytest.mark.parametrize("place", ["create_logged_model", "log_model_artifacts", "create_model_version"])
 def test_what_a_kill_cut_short_is_made_up_for(track, add, monkeypatch, place):
     add()

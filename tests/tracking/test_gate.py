@@ -4,18 +4,23 @@ import pytest
 
 from made_up_results import predictions, utterances, write_system
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.comparison import Pair
 from speech_emotion.evaluation.results import read_result
 from speech_emotion.params import Evaluate, Registry
-from speech_emotion.tracking.gate import Standing, decide, paired_p
+from speech_emotion.tracking.gate import Standing, decide, paired
 
 PARAMS = Registry(name="speech-emotion", min_gain_points=1.0, alpha=0.05, lease_seconds=60)
 EVALUATE = Evaluate(calibration_bins=15, bootstrap_draws=100, confidence=0.95, permutation_draws=1000, seed=0)
-HELD = Standing(corpus="emodb", protocol="emodb-loso", data="ab" * 32, synthetic=False, ua=70.0)
-DEMO = Standing(corpus="demo", protocol="demo-speakers", data="cd" * 32, synthetic=True, ua=90.0)
+HELD = Standing(corpus="emodb", protocol="emodb-loso", data="ab" * 32, tested="1", synthetic=False, ua=70.0)
+DEMO = Standing(corpus="demo", protocol="demo-speakers", data="cd" * 32, tested="2", synthetic=True, ua=90.0)
 
 
-def never() -> float:
+def never() -> Pair:
     pytest.fail("the paired test is not asked for where the gain decides")
+
+
+def pair(p, difference=0.005) -> Pair:
+    return Pair("t1", "t1", 0.7 + difference, 0.7, difference, p, 1, 0, 1.0)
 
 
 def gate(newcomer, champion, test=never):
@@ -34,7 +39,7 @@ def test_one_point_suffices_without_a_test():
 
 @pytest.mark.parametrize(("p", "alias"), [(0.049, "champion"), (0.05, "challenger"), (0.6, "challenger")])
 def test_less_than_a_point_needs_the_paired_test(p, alias):
-    decision = gate(replace(HELD, ua=70.99), HELD, lambda: p)
+    decision = gate(replace(HELD, ua=70.99), HELD, lambda: pair(p))
     assert decision.alias == alias
     assert f"p = {p:g}" in decision.reason
 
@@ -51,6 +56,19 @@ def test_other_corpus_protocol_or_data_is_not_comparable_however_good(name, valu
     decision = gate(replace(HELD, ua=99.0, **{name: value}), HELD)
     assert decision.alias == "challenger"
     assert decision.reason.startswith(f"not comparable: {name} {value[:12]}")
+
+
+def test_a_few_easy_folds_are_not_compared_with_all_of_them():
+    decision = gate(replace(HELD, ua=99.0, tested="14"), HELD)
+    assert decision.alias == "challenger"
+    assert decision.reason.startswith("not comparable: other folds or utterances were tested than for version 3")
+    assert "budgets.emodb.folds" in decision.reason
+
+
+def test_one_that_is_the_worse_on_the_shared_seeds_is_challenger_however_plain_the_test():
+    decision = gate(replace(HELD, ua=70.5), HELD, lambda: pair(0.01, -0.18))
+    assert decision.alias == "challenger"
+    assert decision.reason.endswith("on the seeds that both have it is the worse: -18.00 points")
 
 
 def test_synthetic_speech_never_replaces_real_speech():
@@ -90,15 +108,16 @@ def results(tmp_path):
 
 def test_the_paired_test_sees_a_plain_difference_and_none_in_itself(results):
     good, bad = results("good", 0.95), results("bad", 0.1)
-    assert paired_p(good, bad, EVALUATE) < 0.05
-    assert paired_p(good, good, EVALUATE) == 1.0
+    assert paired(good, bad, EVALUATE).permutation_p < 0.05
+    assert paired(good, bad, EVALUATE).difference > 0 > paired(bad, good, EVALUATE).difference
+    assert paired(good, good, EVALUATE).permutation_p == 1.0
 
 
 def test_seeds_that_both_have_are_tested(results):
     one, three = results("one", 0.95), results("three", 0.95, seeds=(0, 1, 2))
-    assert paired_p(one, three, EVALUATE) == 1.0
+    assert paired(one, three, EVALUATE).permutation_p == 1.0
 
 
 def test_no_common_seed_is_said(results):
     with pytest.raises(UserError, match="no seed"):
-        paired_p(results("one", 0.9, seeds=(1,)), results("two", 0.9, seeds=(2,)), EVALUATE)
+        paired(results("one", 0.9, seeds=(1,)), results("two", 0.9, seeds=(2,)), EVALUATE)

@@ -1,13 +1,12 @@
 import json
 import os
 
-import psutil
 import pytest
 
 from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Training
 from speech_emotion.tracking import journal as module
-from speech_emotion.tracking.journal import JournalRecorder, group_of, parse, read_journal, runs_here, this_process
+from speech_emotion.tracking.journal import JournalRecorder, group_of, parse, read_journal
 
 UNIT = Training("aa", ("aa", "bb"), "emodb", "emodb-loso", "k2", "03", 0, {"units": 4}, 3)
 VALUES = {"epoch": 1, "loss": 1.5, "valid_ua": 0.25}
@@ -101,20 +100,3 @@ def test_a_disk_that_fails_costs_a_warning_and_no_training(tmp_path, capsys):
     with recorder.training(UNIT) as on_epoch:
         on_epoch(1, VALUES)
     assert capsys.readouterr().err.count("this training keeps no journal") == 1
-
-
-def test_this_process_runs_and_one_of_another_start_does_not():
-    process = this_process()
-    assert runs_here(process)
-    assert not runs_here({**process, "started": process["started"] - 1000})
-    assert not runs_here({**process, "pid": 2**22 + 1})
-
-
-def test_a_process_that_ended_does_not_run_though_nobody_asked_how_it_ended():
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    process = {**this_process(), "pid": child, "started": psutil.Process(child).create_time()}
-    assert not runs_here(process)
-    os.waitpid(child, 0)

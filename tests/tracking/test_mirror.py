@@ -1,5 +1,7 @@
 import json
+import multiprocessing
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -18,12 +20,13 @@ from speech_emotion.tracking.live import LiveRuns
 from speech_emotion.tracking.mirror import Report, mirror
 
 SYSTEMS = ("k2", "t2")
+LEASE = 60.0  # seconds
 RUNS = 2 * (1 + 2) + 1  # systems with their units, the comparison
 
 
 def bring(folders, uri, experiment="speech-emotion"):
     with open_store(uri, experiment) as store:
-        return mirror(store, read_entries(folders, SYSTEMS), Recorder(quiet=True))
+        return mirror(store, read_entries(folders, SYSTEMS), LEASE, Recorder(quiet=True))
 
 
 def runs(uri, wanted="", experiment="speech-emotion"):
@@ -192,7 +195,7 @@ def test_model_killed_before_its_end_is_not_there_twice(exported, new_database, 
         entries = [entry for entry in read_entries(exported, SYSTEMS) if entry.kind == "model"]
         patched.setattr(mlflow.MlflowClient, "set_tag", killed)  # the tag `complete` is the last thing written
         with pytest.raises(KeyboardInterrupt):
-            mirror(store, entries, Recorder(quiet=True))
+            mirror(store, entries, LEASE, Recorder(quiet=True))
     assert len(models(uri)) == 1
     assert bring(exported, uri) == Report(made=RUNS + 1, removed=1)
     assert len(models(uri)) == 1
@@ -358,3 +361,16 @@ def test_trials_lie_below_their_system(folders, new_database):
         "k2 fold f1 trial 1": "KILLED",
     }
     assert bring(folders, uri) == Report(found=RUNS + 2)
+
+
+def test_two_who_bring_the_same_results_at_once_take_turns(folders, new_database):
+    uri = new_database()
+    bring(folders, uri)  # the tables are made by one
+    with open_store(uri, "speech-emotion") as store:
+        for run in store.client.search_runs([store.experiment]):
+            store.client.delete_run(run.info.run_id)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        reports = [report.result() for report in [pool.submit(bring, folders, uri) for _ in range(2)]]
+    assert sorted((report.made, report.found, report.removed) for report in reports) == [(0, RUNS, 0), (RUNS, 0, 0)]
+    assert len(runs(uri)) == RUNS

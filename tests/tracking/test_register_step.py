@@ -5,8 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from made_up_results import predictions, utterances, write_system
+from speech_emotion.errors import UserError
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps import register, track
@@ -126,6 +129,43 @@ def test_another_model_is_tested_against_the_champion_on_its_predictions(graph, 
     state, _ = graph(uri)
     assert (state.champion, state.challenger) == (1, 2)
     assert "paired test p = " in state.version(2).tags["reason"]
+
+
+def test_one_measured_on_fewer_folds_is_not_compared(graph, exported, new_database, write_model):
+    uri = new_database()
+    rows = utterances(speakers=("f1", "m2"))
+    write_system(exported.trained / "k2", predictions(rows, "k2", skill=0.7))
+    graph(uri)
+    one = predictions(rows, "k2", skill=0.9)
+    write_system(exported.trained / "k2", one[one["fold"] == one["fold"].iloc[0]])
+    write_model(exported.exported, seed=1)
+    set_ua(exported, 99.0)
+    state, _ = graph(uri)
+    assert (state.champion, state.challenger) == (1, 2)
+    assert "other folds or utterances were tested" in state.version(2).tags["reason"]
+
+
+def test_a_store_that_fails_for_the_moment_decides_nothing_and_one_that_lost_its_files_does(
+    graph, exported, new_database, write_model, monkeypatch
+):
+    uri = new_database()
+    state, client = graph(uri)
+    run = client.get_run(state.version(1).tags["system_run"])
+    rows = utterances(speakers=("f1", "m2"))
+    write_system(exported.trained / "k2", predictions(rows, "k2", skill=0.7))
+    write_model(exported.exported, seed=1)
+    set_ua(exported, 61.9)
+
+    def fails(*_arguments):
+        raise MlflowException("status 503: try again")
+
+    with monkeypatch.context() as patched, pytest.raises(UserError, match=r"track\.uri = .*status 503"):
+        patched.setattr(MlflowClient, "download_artifacts", fails)
+        graph(uri)
+    shutil.rmtree(run.info.artifact_uri.removeprefix("file://"))
+    state, _ = graph(uri)
+    assert (state.champion, state.challenger) == (1, 2)
+    assert "the predictions of version 1 are gone from the store" in state.version(2).tags["reason"]
 
 
 def test_without_a_deployable_system_nothing_is_registered(graph, written, exported, new_database):

@@ -3,8 +3,10 @@ import itertools
 import json
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
-from made_up_models import PARAMS, QUIET, STANDING, add, logged, state, two_at_once
+from made_up_models import PARAMS, QUIET, STANDING, add, alike, logged, state, two_at_once
 from servers import create_database
 from speech_emotion.errors import UserError
 from speech_emotion.tracking import registry
@@ -76,7 +78,7 @@ def test_small_gain_is_put_to_the_paired_test_against_the_champion(store, tmp_pa
 
     def test(version):
         asked.append(version.number)
-        return 0.01
+        return alike(0.01)
 
     assert add(store, tmp_path, "b", test, ua=70.5).alias == "champion"
     assert asked == [1]
@@ -149,6 +151,50 @@ def test_champion_before_skips_what_was_rolled_back():
     assert champions_before((*line, event(2, "rolled back"))) == [1]
     assert champions_before((*line, event(2, "rolled back"), event(4, "registered"))) == [1, 2]
     assert champions_before(()) == []
+
+
+@pytest.mark.parametrize("call", ["set_registered_model_alias", "set_registered_model_tag"])
+def test_a_rollback_that_was_killed_is_none_or_a_rollback_and_the_next_goes_further_back(three, monkeypatch, call):
+    method = getattr(type(three.client), call)
+
+    def killed(client, name, key, value):
+        if not key.startswith(PREFIX):
+            raise KeyboardInterrupt
+        return method(client, name, key, value)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(type(three.client), call, killed)
+        rollback(three, PARAMS, "worse on site", QUIET)
+    reached = state(three).champion
+    rollback(three, PARAMS, "", QUIET)
+    assert (reached, state(three).champion) == ((2, 1) if call == "set_registered_model_tag" else (3, 2))
+    line = [(3, 2, "rolled back"), (2, 1, "rolled back")] if reached == 2 else [(3, 2, "rolled back")]
+    assert champions(three)[3:] == line
+    assert state(three).history[3].reason == ("worse on site" if reached == 2 else "rolled back from version 3")
+
+
+def test_a_challenger_is_promoted_by_one_who_may_not_delete(store, tmp_path, monkeypatch):
+    add(store, tmp_path, "a")
+    add(store, tmp_path, "b", ua=69.0)
+
+    def refused(*_arguments):
+        raise MlflowException("Permission denied", PERMISSION_DENIED)
+
+    monkeypatch.setattr(type(store.client), "delete_registered_model_alias", refused)
+    promote(store, PARAMS, 2, "", QUIET)
+    now = state(store)
+    assert (now.champion, now.challenger, now.version(2).aliases) == (2, None, ("champion",))
+    assert champions(store)[-1] == (1, 2, "promoted")
+    add(store, tmp_path, "c", ua=99.0)
+    assert (state(store).champion, state(store).challenger) == (3, None)
+
+
+def test_a_promotion_leaves_what_the_gate_said(store, tmp_path):
+    add(store, tmp_path, "a")
+    first = add(store, tmp_path, "b", ua=69.0)
+    promote(store, PARAMS, 2, "quieter on the phone", QUIET)
+    again = add(store, tmp_path, "b", ua=69.0)
+    assert (again.found, again.alias, again.reason) == (True, "challenger", first.reason)
 
 
 def test_lost_files_are_registered_anew_and_the_aliases_move(store, tmp_path):

@@ -10,19 +10,21 @@ import mlflow
 import pytest
 import requests
 
-from made_up_models import two_at_once
+from made_up_models import PARAMS, QUIET, alike, newcomer, two_at_once
 from speech_emotion.errors import UserError
 from speech_emotion.recorder import Recorder
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.contents import read_entries
 from speech_emotion.tracking.mirror import mirror
 from speech_emotion.tracking.models import models_of
+from speech_emotion.tracking.registry import promote, read_state, register
 from tracking_servers import Tracking, tracking_servers
 
 pytestmark = pytest.mark.slow
 USERS = {"ann": "a-password-of-ann", "bob": "a-password-of-bob"}
 EXPERIMENT = "speech-emotion"
 SYSTEMS = ["k2", "t2"]
+LEASE = 600.0  # seconds: each request costs a password check
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def user(monkeypatch):
 def tracked(tracking, exported) -> dict[str, bytes]:
     """The results of two systems are in the server; gives the objects of the bucket."""
     with open_store(tracking.uri, EXPERIMENT) as store:
-        mirror(store, read_entries(exported, SYSTEMS), Recorder(quiet=True))
+        mirror(store, read_entries(exported, SYSTEMS), LEASE, Recorder(quiet=True))
     return tracking.contents()
 
 
@@ -96,8 +98,8 @@ def test_another_service_at_the_port_is_no_mlflow_server(tracking):
 def test_results_are_mirrored_by_a_user_and_once_only(tracking, exported):
     entries = list(read_entries(exported, SYSTEMS))
     with open_store(tracking.uri, "mirrored") as store:
-        made = mirror(store, entries, Recorder(quiet=True))
-        again = mirror(store, entries, Recorder(quiet=True))
+        made = mirror(store, entries, LEASE, Recorder(quiet=True))
+        again = mirror(store, entries, LEASE, Recorder(quiet=True))
     assert made.made > 0
     assert (again.made, again.updated, again.removed, again.found) == (0, 0, 0, made.made)
 
@@ -157,6 +159,19 @@ def test_a_second_user_may_log_beside_the_first_but_not_delete(tracking, tracked
         store.client.delete_run(run.info.run_id)
 
 
+def test_a_second_user_promotes_the_challenger_of_the_first(tracking, tmp_path, user):
+    with open_store(tracking.uri, EXPERIMENT) as store:
+        registry = PARAMS.model_copy(update={"name": "of-ann"})
+        for key, ua in (("a", 70.0), ("b", 69.0)):
+            register(store, registry, newcomer(store, tmp_path, key, ua=ua), lambda version: alike(1.0), QUIET)
+    user("bob")
+    with open_store(tracking.uri, EXPERIMENT) as store:
+        promote(store, registry, 2, "quieter", QUIET)
+        now = read_state(store, "of-ann")
+    assert (now.champion, now.challenger) == (2, None)
+    assert (now.history[-1].how, now.history[-1].reason) == ("promoted", "quieter")
+
+
 def test_a_store_of_artifacts_that_is_down_is_named(tracking):
     tracking.stop("storage")
     try:
@@ -212,7 +227,7 @@ def test_backup_wiped_servers_and_restore(tracking, tracked, tmp_path, exported)
     assert databases(tracking) == {"mlflow", "mlflow_auth"}
     entries = list(read_entries(exported, SYSTEMS))
     with open_store(tracking.uri, EXPERIMENT) as store:
-        assert mirror(store, entries, Recorder(quiet=True)).made == 0
+        assert mirror(store, entries, LEASE, Recorder(quiet=True)).made == 0
 
 
 def test_a_restore_that_fails_leaves_everything_as_it_was(tracking, tracked, tmp_path):

@@ -122,7 +122,7 @@ class Source:
                 return False
 
         try:
-            return (Forwards if self._container == "MP3" else library.SoundFile)(str(self.path))
+            return (Forwards if self._container == "MP3" else library.SoundFile)(os.fsencode(self.path))
         except library.LibsndfileError as error:
             raise self._undecodable(error) from None
 

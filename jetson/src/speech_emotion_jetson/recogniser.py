@@ -107,7 +107,7 @@ class Recogniser:
 
     def predict_source(self, source: Source, **more: Any) -> Prediction:
         """Asks about an open file; `more` is what `predict_blocks` takes."""
-        return self.predict_blocks(lambda: source.blocks(BLOCK_SECONDS), source.rate, **more)
+        return self.predict_blocks(lambda: map(checked, source.blocks(BLOCK_SECONDS)), source.rate, **more)
 
     def predict(self, samples: np.ndarray, rate: int) -> Prediction:
         """Asks about a waveform (n,) of floats at `rate` Hz, full scale 1."""

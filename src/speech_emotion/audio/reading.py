@@ -134,7 +134,8 @@ def _opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str]]:
     elif container == "Ogg":
         _check_ogg_whole(path)
     try:
-        with (_Forwards if container == "MP3" else soundfile.SoundFile)(path) as file:
+        # as bytes: soundfile refuses a name that is no UTF-8
+        with (_Forwards if container == "MP3" else soundfile.SoundFile)(os.fsencode(path)) as file:
             yield file, container
     except soundfile.LibsndfileError as error:
         # WAV and Ogg are known to be whole here; in FLAC and MP3 nothing but decoding shows what is missing

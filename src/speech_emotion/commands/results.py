@@ -106,6 +106,11 @@ def _publish_units(params: Params, artifacts: Path, papers: Path) -> tuple[int, 
     records = sorted((artifacts / "train").glob("*/units.json"))
     for path in records:
         record = json.loads(path.read_text(encoding="utf-8"))
+        if record["corpus"] != params.corpus:
+            raise UserError(
+                f"{path}: corpus = {record['corpus']}: {params.corpus} is at work: run dvc repro, or choose "
+                f"{record['corpus']} (speech-emotion use)"
+            )
         for unit in (store.find(summary["key"]) for summary in record["units"].values()):
             if unit is not None:
                 tuned = dict(unit.hyperparameters) != params.systems[unit.system]

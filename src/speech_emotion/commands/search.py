@@ -1,5 +1,7 @@
 """The search for hyper-parameters: one more worker, and what the studies hold."""
 
+import signal
+import sys
 from pathlib import Path
 
 from speech_emotion.params import Params, load_params
@@ -16,6 +18,7 @@ def search_worker(system: str) -> None:
     from speech_emotion.steps.tune import join_search
 
     inputs, _, params = prepared(load_step("tune"), load_params(), system)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # gives its trial back, as Ctrl-C does
     join_search(inputs, params, Recorder())
 
 

@@ -5,15 +5,23 @@ from pathlib import Path
 
 from speech_emotion.audio.reading import ENDINGS
 from speech_emotion.corpora.table import SetAside
+from speech_emotion.errors import UserError
 
 
 def files_below(root: Path) -> list[str]:
     """Paths of all files below `root`, relative, with forward slashes, sorted; linked folders count as files.
 
     Hidden files and __MACOSX, which systems and archivers leave behind, are left out.
+
+    Raises:
+        UserError: a folder cannot be read.
     """
+
+    def refuse(error: OSError) -> None:
+        raise UserError(f"{error.filename}: {error.strerror}: mend its permissions")
+
     found = []
-    for folder, subfolders, names in os.walk(root):
+    for folder, subfolders, names in os.walk(root, onerror=refuse):
         linked = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
         subfolders[:] = [
             name for name in subfolders if name not in linked and name != "__MACOSX" and not name.startswith(".")

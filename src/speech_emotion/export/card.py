@@ -37,6 +37,7 @@ class Facts:
         result: predictions of the folds' models.
         figures: of the system, as the evaluate step took them.
         utterances: the table, of which the protocol tests a part.
+        fitted: rows of the table that the shipped model was fitted on.
         bundle: bundle.json; check: check.json.
         table_sha256: of utterances.parquet.
         refit: what the shipped model was fitted with: epochs, hyperparameters, agreeing, folds (see the select step).
@@ -46,6 +47,7 @@ class Facts:
     result: SystemResult
     figures: Mapping[str, Any]
     utterances: pd.DataFrame
+    fitted: pd.DataFrame
     bundle: Mapping[str, Any]
     check: Mapping[str, Any]
     table_sha256: str
@@ -103,12 +105,14 @@ def _obligations(facts: Facts) -> Iterator[str]:
 
 def _data(facts: Facts) -> str:
     rows = []
-    for (corpus, licence), one in _tested(facts).groupby(["corpus", "licence"]):
+    for (corpus, licence), one in facts.fitted.groupby(["corpus", "licence"]):
         speech = SPEECH.get(corpus, "a corpus of the user's own")
         rows.append([corpus, speech, licence, str(one["speaker"].nunique()), str(len(one)), _hours(one)])
     text = table(["corpus", "speech", "licence", "speakers", "utterances", "duration"], rows, numbers=(3, 4, 5))
     obligations = "\n".join(f"- {line}" for line in _obligations(facts))
-    shipped = "The model that ships was fitted on all of them, after the folds had been measured."
+    tested = len(_tested(facts))
+    some = f" The figures are of {count(tested, 'utterance')} among them." if tested < len(facts.fitted) else ""
+    shipped = f"The model that ships was fitted on all of them, after the folds had been measured.{some}"
     return "\n\n".join(part for part in (text, shipped, obligations) if part)
 
 

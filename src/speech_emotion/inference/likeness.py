@@ -86,12 +86,14 @@ class Likeness:
 
     @classmethod
     def from_file(cls, path: Path) -> "Likeness":
-        """Raises UserError where the file is damaged."""
+        """Raises UserError where the file is damaged or cannot be read."""
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             mean, whiten = np.array(record["mean"], float), np.array(record["whiten"], float)
             if whiten.shape != (len(mean), len(mean)):
                 raise ValueError("mean and whiten are of different sizes")
             return cls(mean, whiten, float(record["threshold"]))
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}: mend its permissions") from None
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path}: is damaged ({error}): run the export step again (dvc repro)") from None

@@ -133,10 +133,11 @@ class Recogniser:
 
         Raises:
             AudioFault: the file cannot be read to its end.
+            UserError: its samples are floats of another full scale than 1.
         """
         with closing(stream_audio(path, BLOCK_SECONDS)) as stream:
             rate = next(stream).rate
-        return self._predict(lambda: (block.samples for block in stream_audio(path, BLOCK_SECONDS)), rate)
+        return self._predict(lambda: (_of_full_scale(block.samples) for block in stream_audio(path, BLOCK_SECONDS)), rate)
 
     def _predict(self, blocks: Blocks, rate: int) -> Prediction:
         bundle = self.bundle
@@ -201,7 +202,11 @@ def _checked(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     if not np.isfinite(samples).all():
         count = int(np.count_nonzero(~np.isfinite(samples)))
         raise UserError(f"samples = {count} of {samples.size} NaN or infinite: remove them")
+    mono = _of_full_scale(samples) if samples.ndim == 1 else _of_full_scale(samples).mean(axis=1, dtype=np.float64)
+    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def _of_full_scale(samples: np.ndarray) -> np.ndarray:
     if (peak := float(np.abs(samples).max())) > MAX_PEAK:
         raise UserError(f"samples = peak {peak:.6g}: full scale is 1: divide 16-bit samples by 32768")
-    mono = samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float64)
-    return np.ascontiguousarray(mono, dtype=np.float32)
+    return samples

@@ -1,5 +1,6 @@
 """Workers of a search: one in this process, or several processes; those that are killed are replaced."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -79,13 +80,17 @@ def work(jobs: Sequence[SearchJob], judge: Judge = objective) -> Iterator[None]:
     torch.set_num_threads(1)  # one thread a process: sums do not depend on the number of cores
     torch.use_deterministic_algorithms(True)
     storage, guard = open_storage(jobs[0].url)
-    with answering(jobs[0].url), threadpoolctl.threadpool_limits(1), guard.present() as worker:
+    with answering(jobs[0].url), threadpoolctl.threadpool_limits(1), contextlib.ExitStack() as presence:
+        worker = presence.enter_context(guard.present())
         with guard.turn():
             left = [(job, _opened(job, storage)) for job in jobs]
         while left:
             claimed = None
             for job, study in left:
                 with guard.turn():
+                    if not guard.is_alive(worker):  # a server that was restarted has forgotten this worker
+                        presence.close()
+                        worker = presence.enter_context(guard.present())
                     claimed = claim(job, study, worker, guard)
                 if claimed is not None:
                     run(job, study, claimed, judge)

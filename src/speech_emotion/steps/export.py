@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from speech_emotion.corpora.protocols import load_protocol, select_utterances
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.results import read_result
@@ -66,7 +67,8 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
         )
     utterances = read_utterances(inputs["utterances"] / "utterances.parquet")
     waveforms = ArrayStore(inputs["waveforms"] / params.needs[system.definition.id].recipe)
-    ids = [id for id in utterances["id"] if id in waveforms]
+    fitted, _ = select_utterances(utterances, load_protocol(params.budget.protocol))
+    ids = [id for id in fitted["id"] if id in waveforms]
     least = round(params.needs[system.definition.id].min_seconds * system.definition.sample_rate)
     calibration = speech_windows(system, waveforms, ids, params.export.calibration_windows, least)
     heard = speech_windows(system, waveforms, ids[::-1], params.export.calibration_windows, least)
@@ -95,18 +97,19 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
             )
     check["calibration_windows"] = len(calibration)
     chosen = json.loads((inputs["selected"] / "best.json").read_text(encoding="utf-8"))
-    likeness = _likeness(utterances, ids, waveforms, system.definition.sample_rate, params, recorder)
+    likeness = _likeness(fitted, ids, waveforms, system.definition.sample_rate, params, recorder)
     _write_json(folder / LIKENESS, likeness.to_json())
     write_text(folder / CALIBRATION, calibration_cache(graphs[FP32], calibration))
     write_reports(folder, exported_reports(folder))
     sha256 = {name: sha256_file(folder / name) for name in (*graphs, LIKENESS, CALIBRATION)}
     _write_json(folder / CHECK, check)
-    bundle = describe(system, params.preprocess.level_dbfs, least, chosen["temperature"], utterances, sha256)
+    bundle = describe(system, params.preprocess.level_dbfs, least, chosen["temperature"], fitted, sha256)
     _write_json(folder / BUNDLE, bundle)
     facts = Facts(
         result=read_result(inputs["trained"] / system.definition.id, system.definition.id),
         figures=chosen["figures"],
         utterances=utterances,
+        fitted=fitted,
         bundle=bundle,
         check=check,
         table_sha256=sha256_file(inputs["utterances"] / "utterances.parquet"),

@@ -8,8 +8,10 @@ from typing import Any
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.comparison import Pair
 from speech_emotion.evaluation.results import SystemResult, read_result
 from speech_emotion.export.files import CARD, CHECK
 from speech_emotion.recorder import Recorder
@@ -18,14 +20,14 @@ from speech_emotion.steps.track import TRACKED
 from speech_emotion.store.atomic import write_text
 from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking.connection import Store, open_store
-from speech_emotion.tracking.gate import Standing, paired_p
+from speech_emotion.tracking.gate import Standing, paired
 from speech_emotion.tracking.mirror import COMPLETE, KEY, KIND
 from speech_emotion.tracking.models import models_of
 from speech_emotion.tracking.registry import Newcomer, Version, register
 
 KEPT = ("corpus", "protocol", "speaker_independent", "synthetic", "data", "system", "title", "licences")
 FIGURES = ("ua", "ua_low", "ua_high", "wa", "macro_f1", "ece")
-SYSTEM_RUN, REVISION = "system_run", "revision"  # tags of a version
+SYSTEM_RUN, REVISION, TESTED = "system_run", "revision", "tested"  # tags of a version
 RESULTS = ("predictions.parquet", "curves.csv", "units.json")  # of the run of a system
 REGISTERED = "registered.json"
 
@@ -50,10 +52,10 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     ours = read_result(inputs["trained"] / model["system"], model["system"])
     with open_store(params.track.uri, params.track.experiment) as store:
 
-        def test(version: Version) -> float:
-            return paired_p(ours, _results(store, version), params.evaluate)
+        def test(version: Version) -> Pair:
+            return paired(ours, _results(store, version), params.evaluate)
 
-        newcomer = _newcomer(store, _run(store, model), _run(store, system), inputs["exported"])
+        newcomer = _newcomer(store, _run(store, model), _run(store, system), inputs["exported"], _tested(ours))
         registered = register(store, params.registry, newcomer, test, recorder)
     version = f"{params.registry.name} version {registered.version}"
     if registered.found:
@@ -80,8 +82,14 @@ def _run(store: Store, entry: Mapping[str, str]) -> Run:
     return found[0]
 
 
-def _newcomer(store: Store, model: Run, system: Run, exported: Path) -> Newcomer:
-    tags = {name: model.data.tags[name] for name in KEPT if name in model.data.tags}
+def _tested(result: SystemResult) -> str:
+    """A hash of which utterance was tested in which fold; seeds make no difference."""
+    folds = result.predictions[["fold", "id"]].drop_duplicates()
+    return hash_json(sorted(map(list, folds.astype(str).itertuples(index=False))))
+
+
+def _newcomer(store: Store, model: Run, system: Run, exported: Path, tested: str) -> Newcomer:
+    tags = {name: model.data.tags[name] for name in KEPT if name in model.data.tags} | {TESTED: tested}
     figures = {name: f"{model.data.metrics[name]:.4g}" for name in FIGURES if name in model.data.metrics}
     tags |= figures | {SYSTEM_RUN: system.info.run_id, "model_run": model.info.run_id}
     tags |= {"experiment": model.info.experiment_id}
@@ -99,6 +107,7 @@ def _newcomer(store: Store, model: Run, system: Run, exported: Path) -> Newcomer
             corpus=tags["corpus"],
             protocol=tags["protocol"],
             data=tags["data"],
+            tested=tested,
             synthetic=tags["synthetic"] == "true",
             ua=round(model.data.metrics["ua"], 2),
         ),
@@ -125,14 +134,25 @@ def _link(run: Run) -> str:
 
 
 def _results(store: Store, version: Version) -> SystemResult:
-    """The results of a version's system, from the run of its folds."""
+    """The results of a version's system, from the run of its folds.
+
+    Raises:
+        UserError: the store does not hold them; a store that fails for the moment is left to `open_store`, for what is
+            decided here is not asked again.
+    """
+    gone = UserError(f"the predictions of version {version.number} are gone from the store")
+    run = version.tags.get(SYSTEM_RUN)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            for name in RESULTS:
-                store.client.download_artifacts(version.tags[SYSTEM_RUN], name, folder)
-            return read_result(Path(folder), version.tags["system"])
-    except (MlflowException, OSError, KeyError):
-        raise UserError(f"the predictions of version {version.number} are gone from the store") from None
+        if run is None or not set(RESULTS) <= {file.path for file in store.client.list_artifacts(run)}:
+            raise gone
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise gone from None
+        raise
+    with tempfile.TemporaryDirectory() as folder:
+        for name in RESULTS:
+            store.client.download_artifacts(run, name, folder)
+        return read_result(Path(folder), version.tags["system"])
 
 
 STEP = Step(

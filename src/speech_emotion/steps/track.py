@@ -25,7 +25,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     """
     entries = read_entries(Results(**inputs), params.candidates)
     with open_store(params.track.uri, params.track.experiment) as store:
-        report = mirror(store, entries, recorder)
+        report = mirror(store, entries, params.registry.lease_seconds, recorder)
         table = directions(store, SYSTEMS)
     held = [{"kind": entry.kind, "key": entry.key, "system": entry.tags.get("system")} for entry in entries]
     write_text(outputs["tracked"] / TRACKED, json.dumps(held, indent=1) + "\n")
@@ -48,7 +48,7 @@ STEP = Step(
         "exported": "artifacts/export",
     },
     outputs={"tracked": "artifacts/track"},
-    sections=("corpus", "track", "budgets.{corpus}", "candidates"),
+    sections=("corpus", "track", "registry", "budgets.{corpus}", "candidates"),
     caches={"provenance": "artifacts/provenance", "journals": "artifacts/journals"},
     always=True,
 )

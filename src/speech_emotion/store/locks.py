@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy
+import sqlalchemy.exc
 from filelock import FileLock
 
 LOCKS = 0x5E3A  # first number of this project's advisory locks in a database that others may use, too
@@ -33,4 +34,5 @@ def server_turn(engine: sqlalchemy.Engine, number: int) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.execute(sqlalchemy.func.pg_advisory_unlock(LOCKS, number).select())
+            with contextlib.suppress(sqlalchemy.exc.DBAPIError):  # the session is lost, and the lock with it
+                connection.execute(sqlalchemy.func.pg_advisory_unlock(LOCKS, number).select())

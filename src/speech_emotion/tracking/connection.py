@@ -31,7 +31,6 @@ ARTIFACTS = "mlartifacts"  # beside the database
 SECONDS_TO_ANSWER = 5
 USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 UNKNOWN_HOST = "Invalid Host header"  # what MLflow answers to a name that is not among its allowed hosts
-PROXIED = (requests.codes.unauthorized, requests.codes.forbidden)  # a proxy may want a password even for this
 OF_ARTIFACTS = "mlflow-artifacts"  # in addresses through which the server hands artifacts on
 SQLITE = "sqlite:///"
 SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -134,8 +133,10 @@ def _probe(uri: str, shown: str) -> None:
 def _probe_server(uri: str, shown: str) -> None:
     """Asks for MLflow's health, then once as the user of the environment."""
     fault = f"track.uri = {shown}"
+    credentials = get_default_host_creds(uri)
+    verify = credentials.server_cert_path or not credentials.ignore_tls_verification
     try:
-        health = requests.get(f"{uri}/health", timeout=SECONDS_TO_ANSWER)
+        health = requests.get(f"{uri}/health", timeout=SECONDS_TO_ANSWER, verify=verify)
     except requests.exceptions.SSLError as error:
         raise UserError(
             f"{fault}: its certificate is not trusted ({_first_line(error)}): name the authority's certificate in "
@@ -148,7 +149,6 @@ def _probe_server(uri: str, shown: str) -> None:
         ) from None
     if (health.ok and health.text.strip() != "OK") or health.status_code == requests.codes.not_found:
         raise UserError(f"{fault}: something answers there, but no MLflow server: mend host and port")
-    credentials = get_default_host_creds(uri)
     try:
         answer = http_request(
             credentials,
@@ -201,7 +201,7 @@ def _failure(error: Exception) -> str:
     if "PERMISSION_DENIED" in text or "Permission denied" in text:
         return (
             f"user {os.environ.get(USER, '')} may not do this ({text}): ask an administrator of the server for the "
-            "permission, or set track.experiment to one of your own"
+            "permission, or set track.experiment and registry.name to your own"
         )
     return f"{text}: mend the store, or set track.uri to another"
 

@@ -24,7 +24,7 @@ from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking.connection import Store, open_store
 from speech_emotion.tracking.download import downloaded_model
 from speech_emotion.tracking.gate import CHAMPION
-from speech_emotion.tracking.locking import Turn, exclusive
+from speech_emotion.tracking.locking import ModelTags, Turn, exclusive
 from speech_emotion.tracking.models import delete_models, files_are_there, models_of
 from speech_emotion.tracking.registry import (
     KEY,
@@ -51,11 +51,10 @@ SHOWN = (BUNDLE, CARD, OPERATORS_CARD, CHECKSUMS, SIGNATURE)  # lie beside the a
 
 @dataclass(frozen=True)
 class Source:
-    """The version that a bundle is made of; `champion`: it is in use."""
+    """The version that a bundle is made of."""
 
     name: str
     version: Version
-    champion: bool
 
     @property
     def address(self) -> str:
@@ -127,7 +126,7 @@ def find_source(store: Store, model: str) -> Source:
     ]
     if not wanted:
         raise UserError(f"model = {model}: there is none: choose one (speech-emotion registry)")
-    return Source(address["name"], wanted[0], wanted[0].number == state.champion)
+    return Source(address["name"], wanted[0])
 
 
 def register_bundle(store: Store, params: Registry, source: Source, made: Path, recorder: Recorder) -> Bundled:
@@ -148,7 +147,7 @@ def register_bundle(store: Store, params: Registry, source: Source, made: Path, 
     )
     key = _key(source, made)
     archive = name + ARCHIVE
-    with exclusive(store.client, name, params.lease_seconds, recorder) as turn:
+    with exclusive(ModelTags(store.client, name), params.lease_seconds, recorder) as turn:
         same = [version for version in read_state(store, name).versions if version.tags.get(KEY) == key]
         whole = [version.number for version in same if files_are_there(store, version.model, archive)]
         if whole:
@@ -158,7 +157,7 @@ def register_bundle(store: Store, params: Registry, source: Source, made: Path, 
             number = create_version(store, name, presented, turn)
         turn.confirm()
         tag_version(store, source.name, source.version.number, "jetson", f"{name}/{number}")
-        if source.champion:
+        if read_state(store, source.name).champion == source.version.number:  # as of now: making a bundle takes a while
             turn.confirm()
             store.client.set_registered_model_alias(name, CHAMPION, str(number))
     return Bundled(name, number, found=bool(whole))

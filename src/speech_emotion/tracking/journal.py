@@ -9,7 +9,6 @@ seconds).
 import contextlib
 import json
 import os
-import platform
 import threading
 import time
 import uuid
@@ -18,11 +17,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from speech_emotion.recorder import OnEpoch, Recorder, Training
 from speech_emotion.store.hashing import hash_json
 from speech_emotion.tracking.machine import Machine
+from speech_emotion.tracking.processes import this_process
 
 SUFFIX = ".jsonl"
 FIRST_SAMPLE_SECONDS = 2.0  # short trainings want a sample too
@@ -175,19 +173,3 @@ def group_of(keys: Iterable[str]) -> str:
 def now() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 10**6
-
-
-def this_process() -> dict[str, Any]:
-    """Host, number and start of this process: enough to tell later whether it still runs."""
-    process = psutil.Process()
-    return {"host": platform.node(), "pid": os.getpid(), "started": round(process.create_time())}
-
-
-def runs_here(process: Mapping[str, Any]) -> bool:
-    """Whether a process of this host still runs; one that ended and that nobody has asked after does not."""
-    try:
-        found = psutil.Process(int(process["pid"]))
-        same = abs(found.create_time() - float(process["started"])) < 2
-        return same and found.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -11,7 +11,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME
 
 from speech_emotion.tracking.connection import Store
 from speech_emotion.tracking.contents import system_name, unit_name, unit_params
-from speech_emotion.tracking.journal import KILLED, SUFFIX, now, parse, runs_here, this_process
+from speech_emotion.tracking.journal import KILLED, SUFFIX, now, parse
+from speech_emotion.tracking.processes import can_be_asked, runs_here, this_process
 from speech_emotion.tracking.tags import COMPLETE, GROUP, KIND, LIVE, PROCESS, PROGRESS, SEEN, SOURCE, UNIT
 
 METRICS_A_CALL = 1000
@@ -187,7 +188,7 @@ def alive(run: Run) -> bool:
     if run.info.status != RunStatus.to_string(RunStatus.RUNNING):
         return False
     process = json.loads(run.data.tags.get(PROCESS, "{}"))
-    if process.get("host") == this_process()["host"]:
+    if can_be_asked(process):
         return runs_here(process)
     return now() - int(run.data.tags.get(SEEN, 0)) < DEAD_AFTER
 

@@ -27,6 +27,7 @@ from speech_emotion.tracking.connection import Store
 from speech_emotion.tracking.contents import TABLE
 from speech_emotion.tracking.entries import Dataset, Entry
 from speech_emotion.tracking.live import alive, end_dead_runs
+from speech_emotion.tracking.locking import ExperimentTags, Turn, exclusive
 from speech_emotion.tracking.models import delete_models, has_model, log_model
 from speech_emotion.tracking.tags import COMPLETE, GROUP, KEY, KIND, LIVE, PROCESS, PROGRESS, SEEN, SOURCE, UNIT
 from speech_emotion.tracking.views import present
@@ -67,21 +68,26 @@ class _Index:
     live: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
 
 
-def mirror(store: Store, entries: Sequence[Entry], recorder: Recorder) -> Report:
-    """Makes the store hold every entry exactly once.
+def mirror(store: Store, entries: Sequence[Entry], lease_seconds: float, recorder: Recorder) -> Report:
+    """Makes the store hold every entry exactly once; several that bring results into one experiment take turns.
 
     A run that lacks the tag `complete` was interrupted: it is deleted and made again. A run whose metrics or figures
     changed while its trainings stayed the same, or whose files are gone, is brought up to date in place. The run in
     which a training was watched becomes that of its unit; what killed trainings left of units that are finished now is
     deleted.
+
+    Raises:
+        UserError: this process was taken for dead, see tracking.locking.
     """
     report = Report()
-    end_dead_runs(store)
-    present(store)
-    index = _read_index(store, entries)
-    for entry in recorder.progress(entries, "track", len(entries)):
-        _bring(store, index, entry, None, report)
-    _clear_live(store, index, entries, report)
+    with exclusive(ExperimentTags(store.client, store.experiment), lease_seconds, recorder) as turn:
+        end_dead_runs(store)
+        present(store)
+        index = _read_index(store, entries)
+        for entry in recorder.progress(entries, "track", len(entries)):
+            _bring(store, index, entry, None, report, turn)
+        turn.confirm()
+        _clear_live(store, index, entries, report)
     return report
 
 
@@ -106,7 +112,8 @@ def _read_index(store: Store, entries: Sequence[Entry]) -> _Index:
     return index
 
 
-def _bring(store: Store, index: _Index, entry: Entry, parent: str | None, report: Report) -> None:
+def _bring(store: Store, index: _Index, entry: Entry, parent: str | None, report: Report, turn: Turn) -> None:
+    turn.confirm()
     runs = index.by_key[(parent or "", entry.kind, entry.key)]
     whole = [run for run in runs if COMPLETE in run.data.tags]
     if entry.kind == "unit" and entry.period:  # trained again: its run is another one
@@ -118,7 +125,7 @@ def _bring(store: Store, index: _Index, entry: Entry, parent: str | None, report
     if whole and whole[0].data.tags[COMPLETE] == entry.state and _has_artifacts(store, whole[0], entry):
         report.found += 1
         for child in entry.children:
-            _bring(store, index, child, whole[0].info.run_id, report)
+            _bring(store, index, child, whole[0].info.run_id, report, turn)
         return
     if whole:
         run = whole[0]
@@ -133,7 +140,7 @@ def _bring(store: Store, index: _Index, entry: Entry, parent: str | None, report
         report.made += 1
     id = run.info.run_id
     for child in entry.children:
-        _bring(store, index, child, id, report)
+        _bring(store, index, child, id, report, turn)
     store.client.set_tag(id, COMPLETE, entry.state)
     # no duration where nobody measured one: how long it took to write the run is nobody's business
     end = entry.period.end if entry.period else run.info.end_time or run.info.start_time

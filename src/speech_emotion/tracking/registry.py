@@ -2,8 +2,9 @@
 
 The alias says who is champion; tags `history.NNNN` of the registered model say who was before, when and why, and a
 version's tag `reason` why it has or lacks an alias. Every change is made by one process at a time (tracking.locking),
-in an order that a kill in the middle leaves sound: a version first, then its reason, then the alias, then the history;
-what is missing is made up by the next change.
+in an order that a kill in the middle leaves sound: a version first, then its reason, then the line of the history that
+is about to be written, as a tag of the version, then the alias, then the history; what is missing is made up by the
+next change.
 """
 
 import getpass
@@ -13,19 +14,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import requests
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.comparison import Pair
 from speech_emotion.params import Registry
 from speech_emotion.recorder import Recorder
 from speech_emotion.tracking.connection import Store
 from speech_emotion.tracking.gate import CHALLENGER, CHAMPION, Decision, Standing, decide
-from speech_emotion.tracking.locking import Turn, exclusive
+from speech_emotion.tracking.locking import ModelTags, Turn, exclusive
 from speech_emotion.tracking.models import files_are_there
 
-KEY, REASON, DECIDED, BEFORE = "key", "reason", "decided", "champion_before"  # tags of a version
+KEY, REASON, BEFORE = "key", "reason", "champion_before"  # tags of a version
+DECIDED, VERDICT = "decided", "verdict"  # the alias that the gate gave it, and why; a promotion leaves both as they are
 HISTORY = "history."  # tags of the registered model
 REGISTERED, PROMOTED, ROLLED_BACK, ELSEWHERE = "registered", "promoted", "rolled back", "moved elsewhere"
 PAGE = 200
@@ -72,18 +76,21 @@ class Version:
         """What the gate must know.
 
         Raises:
-            UserError: the version was not registered by this project, so that it lacks figures.
+            UserError: the version was not registered by this project as it is now, so that it lacks figures.
         """
         try:
             return Standing(
                 corpus=self.tags["corpus"],
                 protocol=self.tags["protocol"],
                 data=self.tags["data"],
+                tested=self.tags["tested"],
                 synthetic=self.tags["synthetic"] == "true",
                 ua=float(self.tags["ua"]),
             )
         except (KeyError, ValueError) as error:
-            raise UserError(f"version {self.number}: has no tag {error}: it was registered by other means") from None
+            raise UserError(
+                f"version {self.number}: has no tag {error}: it was registered by other means, or by an earlier revision"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,12 @@ def read_state(store: Store, name: str) -> State:
     model = _model(store, name)
     if model is None:
         return State((), None, None, ())
+    events = sorted((key, value) for key, value in model.tags.items() if key.startswith(HISTORY))
+    history = tuple(Event(**json.loads(value)) for _, value in events)
     aliases = {alias: int(number) for alias, number in model.aliases.items()}
+    crowned = {aliases.get(CHAMPION), *(event.champion for event in history)}
+    if aliases.get(CHALLENGER) in crowned:  # the alias could not be taken away when it was promoted
+        aliases.pop(CHALLENGER, None)
     versions = []
     token = None
     while True:
@@ -136,12 +148,11 @@ def read_state(store: Store, name: str) -> State:
         token = page.token
         if not token:
             break
-    events = sorted((key, value) for key, value in model.tags.items() if key.startswith(HISTORY))
     return State(
         versions=tuple(sorted(versions, key=lambda version: version.number)),
         champion=aliases.get(CHAMPION),
         challenger=aliases.get(CHALLENGER),
-        history=tuple(Event(**json.loads(value)) for _, value in events),
+        history=history,
     )
 
 
@@ -149,7 +160,7 @@ def register(
     store: Store,
     params: Registry,
     newcomer: Newcomer,
-    test: Callable[[Version], float],
+    test: Callable[[Version], Pair],
     recorder: Recorder,
 ) -> Registered:
     """Registers a model once, and lets the gate decide whether it becomes champion or challenger.
@@ -157,26 +168,27 @@ def register(
     A model whose files the store has lost is registered anew and takes over the aliases of its lost version.
 
     Args:
-        test: two-sided p-value of the paired test between the newcomer and a version.
+        test: the paired test of the newcomer against a version.
 
     Raises:
         UserError: this process was taken for dead, see tracking.locking.
     """
     make_model(store, params.name, "Emotion of speech from its waveform. `champion` is what is served.")
-    with exclusive(store.client, params.name, params.lease_seconds, recorder) as turn:
+    with exclusive(ModelTags(store.client, params.name), params.lease_seconds, recorder) as turn:
         state = _reconciled(store, params.name, turn)
         same = [version for version in state.versions if version.tags.get(KEY) == newcomer.key]
         whole = [version for version in same if files_are_there(store, version.model)]
         for version in whole:
             if DECIDED in version.tags:
-                return Registered(version.number, version.tags[DECIDED], version.tags[REASON], found=True)
+                return Registered(version.number, version.tags[DECIDED], _verdict(version), found=True)
         number = whole[0].number if whole else create_version(store, params.name, newcomer, turn)
         if whole and number == state.champion:  # a kill cut its registration short
-            decision = Decision(CHAMPION, whole[0].tags[REASON])
+            decision = Decision(CHAMPION, _verdict(whole[0]))
         else:
             lost = [version for version in same if version not in whole]
             decision = _inherited(lost) or _decided(state, newcomer, test, params)
-            _announce(store, params.name, number, decision, turn)
+            _announce(store, params.name, number, decision.reason, turn)
+            tag_version(store, params.name, number, VERDICT, decision.reason)
             if decision.alias == CHAMPION:
                 _crown(store, params.name, state, number, REGISTERED, decision.reason, turn)
             else:
@@ -194,7 +206,7 @@ def promote(store: Store, params: Registry, number: int, reason: str, recorder: 
         UserError: there is no such version, or its files are gone.
     """
     _exists(store, params.name)
-    with exclusive(store.client, params.name, params.lease_seconds, recorder) as turn:
+    with exclusive(ModelTags(store.client, params.name), params.lease_seconds, recorder) as turn:
         state = _reconciled(store, params.name, turn)
         version = state.version(number)
         if version is None:
@@ -207,7 +219,7 @@ def promote(store: Store, params: Registry, number: int, reason: str, recorder: 
                 f"version {number}: its files are gone from the store: choose another (speech-emotion registry)"
             )
         reason = reason or "promoted by hand"
-        _announce(store, params.name, number, Decision(CHAMPION, reason), turn)
+        _announce(store, params.name, number, reason, turn)
         _crown(store, params.name, state, number, PROMOTED, reason, turn)
         return f"{params.name} version {number} is champion now; before: {_named(state.champion)} ({reason})"
 
@@ -221,7 +233,7 @@ def rollback(store: Store, params: Registry, reason: str, recorder: Recorder) ->
         UserError: there was no champion before.
     """
     _exists(store, params.name)
-    with exclusive(store.client, params.name, params.lease_seconds, recorder) as turn:
+    with exclusive(ModelTags(store.client, params.name), params.lease_seconds, recorder) as turn:
         state = _reconciled(store, params.name, turn)
         for number in reversed(champions_before(state.history)):
             version = state.version(number)
@@ -233,7 +245,7 @@ def rollback(store: Store, params: Registry, reason: str, recorder: Recorder) ->
                 "VERSION"
             )
         reason = reason or f"rolled back from {_named(state.champion)}"
-        _announce(store, params.name, number, Decision(CHAMPION, reason), turn)
+        _announce(store, params.name, number, reason, turn)
         _crown(store, params.name, state, number, ROLLED_BACK, reason, turn)
         return f"{params.name} version {number} is champion again; before: {_named(state.champion)} ({reason})"
 
@@ -269,10 +281,10 @@ def tag_version(store: Store, name: str, number: int, key: str, value: Any) -> N
     store.client.set_model_version_tag(name, str(number), key, str(value))
 
 
-def _decided(state: State, newcomer: Newcomer, test: Callable[[Version], float], params: Registry) -> Decision:
+def _decided(state: State, newcomer: Newcomer, test: Callable[[Version], Pair], params: Registry) -> Decision:
     champion = state.version(state.champion)
     if champion is None:
-        return decide(newcomer.standing, None, None, lambda: 1.0, params)
+        return decide(newcomer.standing, None, None, lambda: test(champion), params)
     try:
         standing = champion.standing
     except UserError as error:
@@ -289,20 +301,35 @@ def _inherited(lost: list[Version]) -> Decision | None:
     return Decision(alias, f"the same model as version {held[-1].number}, whose files are gone from the store")
 
 
-def _announce(store: Store, name: str, number: int, decision: Decision, turn: Turn) -> None:
+def _verdict(version: Version) -> str:
+    return version.tags.get(VERDICT, version.tags[REASON])
+
+
+def _announce(store: Store, name: str, number: int, reason: str, turn: Turn) -> None:
     turn.confirm()
-    tag_version(store, name, number, REASON, decision.reason)
+    tag_version(store, name, number, REASON, reason)
 
 
 def _crown(store: Store, name: str, state: State, number: int, how: str, reason: str, turn: Turn) -> None:
     """Moves the alias and writes who was before, why, when and by whom."""
     turn.confirm()
+    event = Event(number, state.champion, how, reason, _user(), _now())
     tag_version(store, name, number, BEFORE, str(state.champion or "none"))
+    tag_version(store, name, number, _line(state.history), _text(event))
     store.client.set_registered_model_alias(name, CHAMPION, str(number))
-    if state.challenger == number:
-        store.client.delete_registered_model_alias(name, CHALLENGER)
     turn.confirm()
-    _record(store, name, state.history, Event(number, state.champion, how, reason, _user(), _now()))
+    _record(store, name, state.history, _text(event))
+    if state.challenger == number:
+        _take_away_challenger(store, name)
+
+
+def _take_away_challenger(store: Store, name: str) -> None:
+    """Deletes the alias if this user may: a server asks for more than for moving one, and read_state can do without."""
+    try:
+        store.client.delete_registered_model_alias(name, CHALLENGER)
+    except MlflowException as error:
+        if error.get_http_status_code() != requests.codes.forbidden:
+            raise
 
 
 def _reconciled(store: Store, name: str, turn: Turn) -> State:
@@ -313,15 +340,24 @@ def _reconciled(store: Store, name: str, turn: Turn) -> State:
         return state
     turn.confirm()
     version = state.version(state.champion)
-    reason = version.tags.get(REASON, "") if version else ""
-    event = Event(state.champion, last, ELSEWHERE, reason or "no reason is known", _user(), _now())
-    _record(store, name, state.history, event)
+    tags = version.tags if version else {}
+    reason = tags.get(REASON) or "no reason is known"
+    elsewhere = _text(Event(state.champion, last, ELSEWHERE, reason, _user(), _now()))
+    _record(store, name, state.history, tags.get(_line(state.history), elsewhere))
     return read_state(store, name)
 
 
-def _record(store: Store, name: str, history: tuple[Event, ...], event: Event) -> None:
-    text = json.dumps(event.__dict__, ensure_ascii=False)
-    store.client.set_registered_model_tag(name, f"{HISTORY}{len(history) + 1:04}", text)
+def _line(history: tuple[Event, ...]) -> str:
+    """The tag that the next change of the champion will have, of the model and of the new champion's version."""
+    return f"{HISTORY}{len(history) + 1:04}"
+
+
+def _text(event: Event) -> str:
+    return json.dumps(event.__dict__, ensure_ascii=False)
+
+
+def _record(store: Store, name: str, history: tuple[Event, ...], text: str) -> None:
+    store.client.set_registered_model_tag(name, _line(history), text)
 
 
 def make_model(store: Store, name: str, description: str) -> None:

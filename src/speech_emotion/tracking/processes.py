@@ -1,0 +1,36 @@
+"""Which process wrote something, and whether it still runs."""
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+SPACE = Path("/proc/self/ns/pid")  # containers on the host's network share its name, and count processes on their own
+
+
+def this_process() -> dict[str, Any]:
+    """Host, its space of process numbers, number and start of this process: enough to tell later if it still runs."""
+    process = psutil.Process()
+    return {"host": platform.node(), "space": _space(), "pid": os.getpid(), "started": round(process.create_time())}
+
+
+def can_be_asked(process: Mapping[str, Any]) -> bool:
+    """Whether `runs_here` can tell: its number means something here."""
+    return (process.get("host"), process.get("space")) == (platform.node(), _space())
+
+
+def runs_here(process: Mapping[str, Any]) -> bool:
+    """Whether a process of this host still runs; one that ended and that nobody has asked after does not."""
+    try:
+        found = psutil.Process(int(process["pid"]))
+        same = abs(found.create_time() - float(process["started"])) < 2
+        return same and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _space() -> str:
+    return os.readlink(SPACE) if SPACE.is_symlink() else ""
