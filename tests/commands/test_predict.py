@@ -148,4 +148,4 @@ def test_predict_answers_files_of_odd_names_and_refuses_what_is_not_of_full_scal
 def test_predict_with_a_model_that_is_no_folder_names_the_model(recordings, capsys):
     assert cli.main(["predict", "recordings", "--model", "artifacts/export/fp32.onnx"]) == 1
     said = capsys.readouterr().err.strip()
-    assert said.startswith("error: artifacts/export/fp32.onnx/bundle.json: Not a directory: a model is the folder")
+    assert said.startswith("error: artifacts/export/fp32.onnx/bundle.json: Not a directory: name the folder")

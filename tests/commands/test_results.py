@@ -73,7 +73,8 @@ def test_publish_copies_finished_units_below_their_paper(project, capsys, found,
     UnitStore(Path("artifacts/units")).save(unit, model)
     folder = Path("artifacts/train/w1")
     folder.mkdir(parents=True)
-    (folder / "units.json").write_text(json.dumps({"corpus": "emodb", "paper": "wang-cl-jetson", "units": {"03-0": {"key": "k1"}}}))
+    record = {"corpus": "emodb", "paper": "wang-cl-jetson", "units": {"03-0": {"key": "k1"}}}
+    (folder / "units.json").write_text(json.dumps(record))
     assert cli.main(["publish"]) == 0
     assert "1 finished units of 1 systems" in capsys.readouterr().out
     path = Path(f"papers/wang-cl-jetson/units/emodb-emodb-loso{folder_end}/w1-03-0.json")

@@ -19,7 +19,8 @@ def card(tmp_path):
     def make(licence="CC0-1.0", corpus="emodb", speakers=SPEAKERS, tested=None, agreeing=10, qat=None, **changed):
         rows = utterances(corpus=corpus, licence=licence, speakers=speakers)
         write_table(tmp_path, rows)
-        write_system(tmp_path / "k2", predictions([row for row in rows if tested is None or row.speaker in tested], "k2"), **changed)
+        asked = [row for row in rows if tested is None or row.speaker in tested]
+        write_system(tmp_path / "k2", predictions(asked, "k2"), **changed)
         table = read_utterances(tmp_path / "utterances.parquet")
         result = read_result(tmp_path / "k2", "k2")
         bundle = {

@@ -1,12 +1,18 @@
+import shutil
+import ssl
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from speech_emotion.errors import UserError
+from speech_emotion.tracking import connection
 from speech_emotion.tracking.connection import open_store
+from speech_emotion_jetson.tls import own_certificate
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,11 +21,11 @@ def test_artifacts_and_the_lock_lie_beside_the_database_and_nothing_else_is_writ
     new_database, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    new_database()
-    with open_store("sqlite:///mlflow.db", "mine") as store:
+    new_database("own.db")
+    with open_store("sqlite:///own.db", "mine") as store:
         run = store.client.create_run(store.experiment)
         store.client.log_text(run.info.run_id, "text", "note.txt")
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["mlartifacts", "mlflow.db", "mlflow.db.lock"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["mlartifacts", "own.db", "own.db.lock"]
     assert (tmp_path / "mlartifacts" / run.info.run_id / "artifacts" / "note.txt").is_file()
 
 
@@ -42,6 +48,44 @@ def test_the_librarys_own_setting_is_as_before(new_database):
 def test_unreachable_server_is_said_at_once_with_the_cure():
     with pytest.raises(UserError, match=r"no answer.*start the server"), open_store("http://127.0.0.1:9", "mine"):
         pass
+
+
+class _Healthy(BaseHTTPRequestHandler):
+    """What the probe asks of an MLflow server."""
+
+    def do_GET(self):
+        content = b"OK" if self.path == "/health" else b"{}"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.fixture
+def behind_tls(tmp_path):
+    """A server with a certificate of its own: its address and the certificate."""
+    certificate, key = own_certificate(["localhost"], tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Healthy) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"https://localhost:{server.server_port}", certificate
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_a_certificate_of_ones_own_authority_is_trusted_once_it_is_named(behind_tls, monkeypatch):
+    uri, certificate = behind_tls
+    with pytest.raises(UserError, match=r"its certificate is not trusted .*MLFLOW_TRACKING_SERVER_CERT_PATH"):
+        connection._probe(uri, uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate))
+    connection._probe(uri, uri)
 
 
 def test_missing_folder_is_named(tmp_path):

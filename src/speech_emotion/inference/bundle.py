@@ -68,7 +68,7 @@ def read_bundle(folder: Path) -> Bundle:
         raise UserError(f"{path}: is not there: run the export step (dvc repro), or name another model") from None
     except OSError as error:
         raise UserError(
-            f"{path}: {error.strerror}: a model is the folder that the export step wrote: name it, and mend its permissions"
+            f"{path}: {error.strerror}: name the folder that the export step wrote, and mend its permissions"
         ) from None
     except KeyError as error:
         raise UserError(f"{path}: {error.args[0]}: is missing: run the export step again (dvc repro)") from None

@@ -137,7 +137,7 @@ class Recogniser:
         """
         with closing(stream_audio(path, BLOCK_SECONDS)) as stream:
             rate = next(stream).rate
-        return self._predict(lambda: (_of_full_scale(block.samples) for block in stream_audio(path, BLOCK_SECONDS)), rate)
+        return self._predict(lambda: (_of_full_scale(part.samples) for part in stream_audio(path, BLOCK_SECONDS)), rate)
 
     def _predict(self, blocks: Blocks, rate: int) -> Prediction:
         bundle = self.bundle

@@ -8,7 +8,6 @@ seconds).
 
 import contextlib
 import json
-import os
 import threading
 import time
 import uuid

@@ -1,4 +1,4 @@
-"""One process at a time on a registered model or an experiment, whatever the store: a file, a database server, a server.
+"""One process at a time on a registered model or an experiment, whatever the store: a file, a database, a server.
 
 MLflow has no transaction over several calls, and over HTTP no lock of the database can be reached. What every store has
 are single reads and writes that are atomic, and these suffice for Lamport's bakery (Lamport 1974, "A new solution of
@@ -166,9 +166,7 @@ class Turn:
                 elif value != ticket.value:
                     seen[ticket.key] = (ticket.value, now)
                 elif now - since > self._lease:
-                    recorder.note(
-                        f"store: {ticket.owner} has been silent for {self._lease:g} s: no longer waited for"
-                    )
+                    recorder.note(f"store: {ticket.owner} has been silent for {self._lease:g} s: no longer waited for")
                     self._tags.remove(ticket.key)
                 elif now - since > 2 and not noted:
                     recorder.note(f"store: waiting for {ticket.owner}")
@@ -182,7 +180,7 @@ def exclusive(tags: Tags, lease_seconds: float, recorder: Recorder) -> Iterator[
     """Waits for the turn and keeps it; others wait meanwhile, in the order of their coming.
 
     A process that dies with its turn holds up others of its host no longer, and those elsewhere, who cannot ask for it,
-    for `lease_seconds`: measured by the clock of each that waits, so that the clocks of several machines need not agree.
+    for `lease_seconds`, by the clock of each that waits: the clocks of several machines need not agree.
 
     Raises:
         UserError: this process was silent for longer than the lease while it waited.

@@ -89,7 +89,7 @@ class Version:
             )
         except (KeyError, ValueError) as error:
             raise UserError(
-                f"version {self.number}: has no tag {error}: it was registered by other means, or by an earlier revision"
+                f"version {self.number}: has no tag {error}: it was registered by other means or an earlier revision"
             ) from None
 
 
