@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -100,6 +101,21 @@ def test_each_broken_file_is_set_aside_with_its_reason_and_the_rest_is_used(root
     assert len(read_utterances(out / "utterances.parquet")) == 4
     report = json.loads((out / "report.json").read_text())
     assert report["set_aside"] == {"count": len(BROKEN), "reasons": dict.fromkeys(sorted(BROKEN), 1)}
+
+
+@pytest.mark.parametrize("corpus", ["emodb", "casia"])
+def test_a_name_that_is_no_utf_8_is_set_aside(tmp_path, corpus):
+    good, odd = {"emodb": ("wav/03a01Fa.wav", "wav/caf\udce9.wav"), "casia": ("anna/sad/1.wav", "ren\udce9/sad/1.wav")}[
+        corpus
+    ]
+    for name in (good, odd):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / "a.wav", tone(), RATE)
+        shutil.copy(tmp_path / "a.wav", path)
+    out = ingest(tmp_path / "data", tmp_path, corpus)
+    assert set_aside(out) == {odd.replace("\udce9", "\\xe9"): "name"}
+    assert len(read_utterances(out / "utterances.parquet")) == 1
 
 
 def test_aiff_named_wav_is_set_aside(root, tmp_path):

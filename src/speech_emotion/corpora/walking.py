@@ -36,6 +36,11 @@ def is_audio(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in ENDINGS
 
 
+def shown(path: Path | str) -> str:
+    """A path as text that can be written; bytes of a name that are no UTF-8 stand as \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def passes_through_link(root: Path, path: str) -> bool:
     """Whether the file, or a folder between it and `root`, is a symbolic link."""
     place = root

@@ -2,12 +2,12 @@
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from speech_emotion.audio.reading import AudioFault
+from speech_emotion.corpora.walking import shown
 from speech_emotion.errors import UserError
 from speech_emotion.inference.recogniser import Prediction
 
@@ -84,11 +84,6 @@ class Report:
 
     def _json(self, row: Row) -> None:
         self._stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def shown(path: Path) -> str:
-    """A path as text; bytes of a name that are no UTF-8 are written as \\xNN."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _rounded(said: Any) -> dict[str, float]:

@@ -6,14 +6,14 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from speech_emotion.audio.reading import AudioFault, check_audio, read_audio
 from speech_emotion.corpora.readers import reader_of
 from speech_emotion.corpora.table import EMOTIONS, Labelled, SetAside, Utterance, write_utterances
-from speech_emotion.corpora.walking import leaves, outside, passes_through_link
+from speech_emotion.corpora.walking import leaves, outside, passes_through_link, shown
 from speech_emotion.errors import UserError
 from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Ingest
@@ -79,8 +79,11 @@ def survey(root: Path, corpus: str, params: Ingest, workers: int, recorder: Reco
 
 def _admit(root: Path, entry: Labelled | SetAside, params: Ingest) -> Labelled | SetAside:
     """What can be refused before the audio is opened."""
+    path = shown(entry.path)
     if isinstance(entry, SetAside):
-        return entry
+        return replace(entry, path=path)
+    if path != entry.path:
+        return SetAside(path, "name", "is no UTF-8: rename it")
     if leaves(entry.path) or passes_through_link(root, entry.path):
         return outside(entry.path)
     if entry.emotion not in EMOTIONS and params.undeclared_labels == "reject":
@@ -167,9 +170,9 @@ def _refuse_damage(
         )
     else:
         head = f"{root}: no file can be used: mend them, or run make data again ({reasons})"
-    shown = [f"{root / item.path}: {item.reason}: {item.detail}" for item in (damaged or aside)[:SHOWN]]
+    some = [f"{root / item.path}: {item.reason}: {item.detail}" for item in (damaged or aside)[:SHOWN]]
     more = [f"and {len(damaged) - SHOWN} files more"] if len(damaged) > SHOWN else []
-    raise UserError("\n".join([head, *shown, *more]))
+    raise UserError("\n".join([head, *some, *more]))
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:
