@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from google.protobuf.json_format import MessageToDict
 from kfp import compiler
 from kfp.dsl.base_component import BaseComponent
@@ -16,6 +15,7 @@ from pipelines.settings import Settings, load_settings
 from speech_emotion.errors import UserError
 from speech_emotion.params import PARAMS_FILE, load_params
 from speech_emotion.store.atomic import atomic_file
+from speech_emotion.yaml_files import read_yaml
 
 PIPELINES: Mapping[str, Callable[..., BaseComponent]] = {
     module.NAME: module.build for module in (train, search, release)
@@ -37,7 +37,7 @@ def build(name: str, settings: Settings | None = None, local: bool = False) -> B
 def params_text() -> str:
     """params.yaml as JSON text, checked."""
     load_params(PARAMS_FILE)
-    return json.dumps(yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8")), ensure_ascii=False)
+    return json.dumps(read_yaml(PARAMS_FILE), ensure_ascii=False)
 
 
 def compile_pipeline(name: str, folder: Path = COMPILED, settings: Settings | None = None) -> Path:

@@ -3,7 +3,6 @@
 import functools
 import json
 
-import yaml
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
@@ -26,7 +25,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         local: for a run on this machine.
     """
     dress = functools.partial(dressed, settings=settings, local=local)
-    whole = yaml.safe_load(params)
+    whole = json.loads(params)
     sections = json.dumps({name: whole[name] for name in SECTIONS}, sort_keys=True)
 
     @dsl.pipeline(name=NAME, description="The champion, checked, as files; nothing where it has not changed.")

@@ -1,9 +1,9 @@
 """Pipeline search: several workers at once on the studies of each system, any of which may die."""
 
 import functools
+import json
 from collections.abc import Callable
 
-import yaml
 from kfp import dsl
 from kfp.dsl import Dataset, Input
 from kfp.dsl.base_component import BaseComponent
@@ -92,7 +92,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
     """
     dress = functools.partial(dressed, settings=settings, local=local)
     prepare, search = preparation(dress), searching(dress)
-    defaults = yaml.safe_load(params)
+    defaults = json.loads(params)
 
     @dsl.pipeline(name=NAME, description="Hyper-parameters of each system and fold, by several workers on PostgreSQL.")
     def pipeline(

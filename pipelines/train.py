@@ -1,9 +1,9 @@
 """Pipeline train: the whole graph, from the data of a revision to a registered model."""
 
 import functools
+import json
 from typing import NamedTuple
 
-import yaml
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Model
 from kfp.dsl.base_component import BaseComponent
@@ -46,7 +46,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         local: for a run on this machine.
     """
     dress = functools.partial(dressed, settings=settings, local=local)
-    defaults = yaml.safe_load(params)
+    defaults = json.loads(params)
     prepare = preparation(dress)
 
     # its own, since kfp takes the number of accelerators from a parameter of a pipeline, and not from a loop's record

@@ -91,7 +91,10 @@ def test_finished_folds_are_found_again_and_a_changed_model_is_not(artifacts, mo
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: (folder / "train/k2/models/m1-0").rename(folder / "lost"), r"m1-0: is not there: set train"),
+        (
+            lambda folder: (folder / "train/k2/models/m1-0").rename(folder / "lost"),
+            r"m1-0: is not there: set train.keep_models: true and train.published_units: false",
+        ),
         (lambda folder: (folder / "train/k2/units.json").unlink(), r"units\.json: no such file: run the train step"),
     ],
 )

@@ -3,15 +3,16 @@
 Values stand in params.yaml alone; this module gives types and ranges, and no defaults.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
-import yaml
 from pydantic import Field, field_validator, model_validator
 
 from speech_emotion.errors import UserError
 from speech_emotion.sections import Section, check, narrowed
+from speech_emotion.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -21,6 +22,15 @@ Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Device = Literal["cpu", "cuda", "auto"]
 CPU: Device = "cpu"
+
+# user:password@, as SQLAlchemy reads it: to the @, whatever stands in it; digits alone before a path are a port
+_BEFORE_HOST = re.compile(r"""://[^/?#:\["'\s]*:(?!\d+[/?#"'])[^@]*@""")
+_IN_QUERY = re.compile(r"[?&](password|passwd|sslpassword)=", re.IGNORECASE)
+
+
+def holds_password(text: str) -> bool:
+    """Whether an address, or one in a longer text, holds a password: before its host or in its query."""
+    return bool(_BEFORE_HOST.search(text) or _IN_QUERY.search(unquote(text)))
 
 
 class Ingest(Section):
@@ -201,7 +211,7 @@ class Tune(Section):
 
     @model_validator(mode="after")
     def _no_password(self) -> "Tune":
-        if "://" in self.storage and urlsplit(self.storage).password is not None:
+        if holds_password(self.storage):
             raise ValueError("storage holds a password, which would be published: remove it and set PGPASSWORD")
         return self
 
@@ -267,7 +277,7 @@ class Track(Section):
     @classmethod
     def without_password(cls, uri: str) -> str:
         """params.yaml and dvc.lock lie in git."""
-        if urlsplit(uri).password is not None:
+        if holds_password(uri):
             raise ValueError(
                 "holds a password, which would lie in git: remove it and export MLFLOW_TRACKING_USERNAME and "
                 "MLFLOW_TRACKING_PASSWORD (an MLflow server), or PGUSER and PGPASSWORD (PostgreSQL)"
@@ -392,11 +402,9 @@ def load_params(path: Path | str = PARAMS_FILE) -> Params:
     """
     path = Path(path)
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = read_yaml(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file: run from the project's top folder") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {str(error).replace(chr(10), ' ')}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: must hold sections such as ingest and train")
     return check(Params, raw, str(path))

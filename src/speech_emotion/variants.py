@@ -42,6 +42,7 @@ from speech_emotion.steps.step import StepParams
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import hash_code, hash_json, sha256_file
+from speech_emotion.store.naming import file_name
 from speech_emotion.systems.catalogue import load_system
 from speech_emotion.systems.network import NetworkSystem
 from speech_emotion.training.fitting import Experiment
@@ -121,9 +122,12 @@ def variants(
     least = round(params.needs[system].min_seconds * params.preprocess.sample_rate)
     jobs = []
     for (fold, seed), tested in result.predictions.groupby(["fold", "seed"]):
-        model = artifacts / "train" / system / "models" / f"{fold}-{seed}"
+        model = artifacts / "train" / system / "models" / file_name(f"{fold}-{seed}")
         if not model.is_dir():
-            raise UserError(f"{model}: is not there: set train.keep_models: true and run dvc repro")
+            raise UserError(
+                f"{model}: is not there: set train.keep_models: true and "
+                "train.published_units: false (dvc repro), since published units have no model"
+            )
         if fold not in folds or sorted(folds[fold].test) != sorted(tested["id"]):
             raise UserError(f"fold {fold}: was trained on another table of utterances: run dvc repro")
         files = {path.name: sha256_file(path) for path in sorted(model.iterdir())}
@@ -139,7 +143,7 @@ def variants(
                 shares=shares,
                 qat=qat,
                 experiment=experiment,
-                record=output / "folds" / f"{fold}-{seed}.json",
+                record=output / "folds" / f"{file_name(f'{fold}-{seed}')}.json",
             )
         )
     missing = [job for job in jobs if _found(job) is None]

@@ -7,6 +7,7 @@ import yaml
 
 from speech_emotion import cli
 from speech_emotion.corpora import fetch, versions
+from speech_emotion.params import load_params
 
 
 @pytest.fixture
@@ -49,6 +50,14 @@ def test_use_there_and_back_changes_no_byte(project):
     cli.main(["use", "ravdess"])
     cli.main(["use", "demo"])
     assert (project / "params.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["2024", "no", "1e5"])
+def test_use_spells_a_corpus_so_that_it_stays_a_name(project, name):
+    path = project / "params.yaml"
+    path.write_text(path.read_text() + f'  "{name}": {{protocol: own-speakers, seeds: [0], max_epochs: 3}}\n')
+    assert cli.main(["use", name]) == 0
+    assert load_params(path).corpus == name
 
 
 def test_use_refuses_a_corpus_without_budget(project, capsys):

@@ -147,3 +147,13 @@ def test_groups_that_do_not_fit_the_corpus_are_refused(groups, message):
     rows = pd.DataFrame({"id": ["1", "2", "3"], "speaker": ["a", "b", "c"], "label": ["x", "y", "x"]})
     with pytest.raises(UserError, match=message):
         make_folds(rows, _independent({"groups": groups}, inner="next"))
+
+
+@pytest.mark.parametrize("part", ["test", "valid"])
+def test_a_speaker_of_a_fixed_fold_that_the_corpus_lacks_is_named(part):
+    protocol = load_protocol("emodb-kth", PROTOCOLS)
+    rows, _ = select_utterances(_table("emodb"), protocol)
+    fixed = protocol.folds.fixed.model_copy(update={part: ["16", "8"]})
+    wrong = protocol.model_copy(update={"folds": protocol.folds.model_copy(update={"fixed": fixed})})
+    with pytest.raises(UserError, match=r"folds.fixed: speaker 8 is not in the corpus: must be one of 03, 08"):
+        make_folds(rows, wrong)

@@ -129,3 +129,12 @@ def test_recall_bars_are_the_recalls(tmp_path, drawn):
     DRAW["recall"](tmp_path / "one.png")
     heights = [bar.get_height() for bar in drawn[0].axes[0].patches]
     assert heights == [each["recall"] for s in ("a", "b") for each in METRICS[s]["per_class"].values()]
+
+
+def test_a_system_without_an_interval_has_a_bar_and_no_whisker(tmp_path, drawn):
+    metrics = {
+        name: {key: one[key] for key in one if key not in ("ua_low", "ua_high")} for name, one in METRICS.items()
+    }
+    figures.comparison_bars(tmp_path / "one.png", RESULTS, metrics, SETTING)
+    (whiskers,) = drawn[0].axes[0].collections
+    assert not any(len(segment) and np.isfinite(segment).all() for segment in whiskers.get_segments())

@@ -8,7 +8,7 @@ import pytest
 from made_up_results import LABELS, predictions, units, utterances
 from speech_emotion.evaluation.claims import Claim
 from speech_emotion.evaluation.comparison import compare_all
-from speech_emotion.evaluation.report import Setting, report
+from speech_emotion.evaluation.report import Setting, interval_of, report
 from speech_emotion.evaluation.results import SystemResult, Units
 from speech_emotion.evaluation.scoring import score
 from speech_emotion.params import Budget, Evaluate
@@ -163,3 +163,8 @@ def test_predictions_by_vote_are_said():
 
 def test_figures_are_linked():
     assert "![x](figures/x.png)" in text([GOOD])
+
+
+def test_an_interval_over_one_speaker_is_a_dash():
+    assert interval_of({"ua": 60.0}) == "-"
+    assert interval_of({"ua": 60.0, "ua_low": 55.02, "ua_high": 65.0}) == "55.0 to 65.0"

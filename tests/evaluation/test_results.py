@@ -1,6 +1,7 @@
 """Everything that training may have left wrong is refused with its name and a cure."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -231,3 +232,10 @@ def test_another_speaker_than_the_table_says_is_refused(tmp_path):
     write_system(tmp_path / "a", table)
     with pytest.raises(UserError, match=f"utterance {ROWS[3].id}: has another speaker"):
         read_results(tmp_path, "emodb", *asked(("a",)), TABLE)
+
+
+@pytest.mark.parametrize("speaker", ["NA", "null", "03", "1e5"])
+def test_a_speaker_may_be_called_so(tmp_path, speaker):
+    rows = [replace(row, speaker=speaker) if row.speaker == "f1" else row for row in ROWS]
+    write_system(tmp_path / "a", predictions(rows, "a"))
+    assert speaker in set(read_result(tmp_path / "a", "a").curves["fold"])

@@ -131,3 +131,8 @@ def test_ua_agrees_with_the_metric_on_one_seed():
     one = result(predictions(ROWS, "a"))
     ua = 100 * unweighted_recall(one.truth, one.predicted)
     assert score(one, SEXES, PARAMS)["ua"] == pytest.approx(ua, abs=0.006)
+
+
+def test_one_speaker_has_no_interval():
+    table = predictions([row for row in ROWS if row.speaker == "f1"], "a")
+    assert not {"ua_low", "ua_high"} & set(score(result(table), SEXES, PARAMS))

@@ -155,3 +155,9 @@ def test_the_data_are_what_the_shipped_model_was_fitted_on_where_one_speaker_alo
     assert rows_of(section(text, "Data and licences")) == rows_of(section(whole, "Data and licences"))
     assert "The figures are of 15 utterances among them." in section(text, "Data and licences")
     assert "The figures are of" not in section(whole, "Data and licences")
+
+
+def test_of_one_tested_speaker_there_is_no_interval(card):
+    text, figures = card(tested=SPEAKERS[:1])
+    assert f"UA {figures['ua']:.1f} % (of one speaker alone)" in text
+    assert "interval of UA" not in text

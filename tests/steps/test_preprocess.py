@@ -1,6 +1,7 @@
 """preprocess: from files that the table names to waveforms by recipe."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.steps.preprocess import STEP
 from speech_emotion.steps.step import StepParams
 from speech_emotion.store.arrays import ArrayStore
+from speech_emotion.store.hashing import sha256_file
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 
@@ -59,6 +61,7 @@ def made(tmp_path):
         utterance("c.flac", 16000, 1, 0.0, 0.25),
         utterance("c.flac", 16000, 1, 0.25, 0.5),
     ]
+    rows = [replace(row, sha256=sha256_file(data / row.path)) for row in rows]
     write_utterances(table / "utterances.parquet", rows)
     return {"data": data, "utterances": table}
 
@@ -115,6 +118,12 @@ def test_file_that_went_missing_is_named_with_the_cure(made, tmp_path):
 def test_file_that_was_cut_since_ingest_is_named(made, tmp_path):
     soundfile.write(made["data"] / "a.wav", tone(16000, 0.1), 16000)
     with pytest.raises(UserError, match=r"a\.wav: interval"):
+        run(made, tmp_path / "out", with_needs())
+
+
+def test_file_that_is_another_than_at_ingest_is_named_though_it_is_as_long(made, tmp_path):
+    soundfile.write(made["data"] / "c.flac", tone(16000, 0.5, 500.0), 16000)
+    with pytest.raises(UserError, match=r"c\.flac: is another file: was in order at ingest: run dvc repro"):
         run(made, tmp_path / "out", with_needs())
 
 

@@ -131,3 +131,17 @@ def test_an_empty_file_for_a_shard_is_named(tmp_path):
     (tmp_path / "shard-00000.arrow").touch()
     with pytest.raises(UserError, match=r"shard-00000\.arrow: is damaged"):
         ArrayStore(tmp_path)
+
+
+def test_a_shard_that_is_gone_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "SHARD_BYTES", 64)
+    _write(tmp_path)
+    (tmp_path / "shard-00001.arrow").unlink()
+    with pytest.raises(UserError, match=r"shard-00001\.arrow: is not there: run the step"):
+        ArrayStore(tmp_path)
+
+
+def test_an_array_that_is_not_there_is_named(tmp_path):
+    _write(tmp_path)
+    with pytest.raises(UserError, match="has no array of u9: run the step that makes it again"):
+        ArrayStore(tmp_path)["u9"]

@@ -1,3 +1,7 @@
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
 from speech_emotion.store.atomic import atomic_file, atomic_folders, write_text
@@ -51,3 +55,35 @@ def test_a_link_in_the_way_is_replaced_and_its_target_kept(tmp_path):
         (one / "new").touch()
     assert not (tmp_path / "out").is_symlink()
     assert (target / "kept").exists()
+
+
+def test_a_kill_while_the_old_folder_is_removed_leaves_no_part_of_it_in_its_place(tmp_path, monkeypatch):
+    old = tmp_path / "out"
+    old.mkdir()
+    (old / "stale").touch()
+
+    def killed(path, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(shutil, "rmtree", killed)
+        with atomic_folders(old) as (one,):
+            (one / "new").touch()
+    assert [path.name for path in old.iterdir()] == ["new"]
+
+
+def test_where_the_new_folder_cannot_take_its_place_the_old_one_is_back(tmp_path, monkeypatch):
+    old = tmp_path / "out"
+    old.mkdir()
+    (old / "kept").touch()
+    replace = os.replace
+
+    def fails(source, target):
+        if (Path(source) / "new").exists():
+            raise OSError("no space")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(OSError, match="no space"), atomic_folders(old) as (one,):
+        (one / "new").touch()
+    assert [path.name for path in old.iterdir()] == ["kept"]

@@ -134,3 +134,11 @@ def test_the_key_depends_on_code_and_every_part(tmp_path):
 def test_what_is_kept_can_be_compared(unit):
     assert unit.name == "03-0"
     assert unit != dataclasses.replace(unit, seed=1)
+
+
+@pytest.mark.parametrize("speaker", ["/tmp/x", "../../x", "S1/F", "+".join(f"speaker-{n:03d}" for n in range(40))])
+def test_a_unit_of_an_odd_speaker_is_published_where_it_is_found(tmp_path, unit, speaker):
+    odd = dataclasses.replace(unit, fold=speaker)
+    path = publish(odd, tmp_path / "papers", "wang-cl-jetson")
+    assert path.parent == tmp_path / "papers/wang-cl-jetson/units/emodb-emodb-loso"
+    assert UnitStore(tmp_path / "units", tmp_path / "papers").find("k1") == odd

@@ -1,5 +1,6 @@
 """Corpora: obtain one, choose one, compare it with its publisher's sums, and what the graph asks of it first."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.params import PARAMS_FILE, load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.store.atomic import write_text
+from speech_emotion.yaml_files import parse_yaml
 
 DATA = Path("data")
 SYNTHETIC = "demo"  # the corpus that the project makes itself, the same bytes each time
@@ -56,7 +58,8 @@ def use(corpus: str, path: Path = PARAMS_FILE) -> None:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     number = next(number for number, line in enumerate(lines) if line.startswith("corpus:"))
     value, mark, comment = lines[number].rstrip("\n").partition("#")
-    lines[number] = f"{f'corpus: {corpus}':<{len(value) - 1}} {mark}{comment}".rstrip() + "\n"
+    spelled = corpus if parse_yaml(corpus) == corpus else json.dumps(corpus)  # no and 2024 are no texts
+    lines[number] = f"{f'corpus: {spelled}':<{len(value) - 1}} {mark}{comment}".rstrip() + "\n"
     write_text(path, "".join(lines))
 
 

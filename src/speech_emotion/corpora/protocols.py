@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pandas as pd
-import yaml
 from pydantic import Field, model_validator
 
 from speech_emotion.errors import UserError
 from speech_emotion.params import Name, Positive, Seed
 from speech_emotion.sections import Section, check
+from speech_emotion.yaml_files import read_yaml
 
 PROTOCOLS = Path("protocols")
 
@@ -90,10 +90,7 @@ def load_protocol(name: str, folder: Path = PROTOCOLS) -> Protocol:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
         raise UserError(f"protocol = {name}: {path} is not there: must be one of {known}")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {str(error).replace(chr(10), ' ')}") from None
+    raw = read_yaml(path)
     return check(Protocol, raw if isinstance(raw, dict) else {}, str(path))
 
 

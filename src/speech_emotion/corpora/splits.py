@@ -31,6 +31,11 @@ def make_folds(rows: pd.DataFrame, protocol: Protocol) -> list[Fold]:
     if rule.random is not None:
         folds = _random(rows, protocol)
     elif rule.fixed is not None:
+        if absent := {*rule.fixed.test, *rule.fixed.valid} - set(rows["speaker"]):
+            raise UserError(
+                f"protocol {protocol.title!r}: folds.fixed: speaker {min(absent)} is not in the corpus: must be one of "
+                f"{', '.join(sorted(set(rows['speaker'])))}"
+            )
         folds = [_by_values("fixed", rows, "speaker", rule.fixed.test, rule.fixed.valid)]
     else:
         column = rule.each or "speaker"

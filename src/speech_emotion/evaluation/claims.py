@@ -1,14 +1,13 @@
 """Figures that the papers claim, papers/<paper>/claims.yaml, to stand beside those measured."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import yaml
 from pydantic import Field
 
-from speech_emotion.errors import UserError
 from speech_emotion.params import Name
 from speech_emotion.sections import Section, check
+from speech_emotion.yaml_files import read_yaml
 
 METRICS = ("ua", "wa", "macro_precision", "macro_recall", "macro_f1")
 
@@ -70,9 +69,5 @@ def read_claims(folder: Path, paper: str, system: str, corpus: str) -> list[Clai
     path = folder / paper / "claims.yaml"
     if not path.is_file():
         return []
-    try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {str(error).replace(chr(10), ' ')}: mend it") from None
-    claims = check(Claims, raw, str(path)).claims
+    claims = check(Claims, read_yaml(path), str(path)).claims
     return [claim for claim in claims if (claim.system, claim.corpus) == (system, corpus)]

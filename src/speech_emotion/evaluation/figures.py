@@ -130,7 +130,7 @@ def comparison_bars(path: Path, results: Sequence[SystemResult], metrics: Mappin
     figures = [metrics[result.system] for result in ordered]
     places = np.arange(len(ordered))
     ua = np.array([one["ua"] for one in figures])
-    low, high = (np.array([one[key] for one in figures]) for key in ("ua_low", "ua_high"))
+    low, high = (np.array([one.get(key, np.nan) for one in figures]) for key in ("ua_low", "ua_high"))
     wa = np.array([one["wa"] for one in figures])
     with rc_context(STYLE):
         figure = Figure(figsize=(9, 1.7 + 0.62 * len(ordered)), layout="constrained")

@@ -128,7 +128,7 @@ def _systems(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], params
             [
                 result.units.title,
                 f"**{one['ua']:.1f}**",
-                f"{one['ua_low']:.1f} to {one['ua_high']:.1f}",
+                interval_of(one),
                 _optional(one.get("ua_fold_std")),
                 _optional(one.get("ua_seed_std")),
                 str(len(result.units.seeds)),
@@ -266,6 +266,11 @@ def _per_sex(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], sexes:
             )
     yield "## Each sex"
     yield table(["system", "sex", "UA", "WA", "speakers", "utterances"], rows, numbers=range(2, 6))
+
+
+def interval_of(figures: Mapping[str, Any]) -> str:
+    """The bootstrap interval of UA in words; speakers are what is drawn, and of one there is none."""
+    return f"{figures['ua_low']:.1f} to {figures['ua_high']:.1f}" if "ua_low" in figures else "-"
 
 
 def _optional(value: float | None) -> str:

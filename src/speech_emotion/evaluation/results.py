@@ -142,6 +142,16 @@ def read_result(folder: Path, system: str) -> SystemResult:
     return SystemResult(system, units, ordered, curves)
 
 
+def read_curves(path: Path) -> pd.DataFrame:
+    """curves.csv as it is written; a speaker may be called NA or 03."""
+    return pd.read_csv(
+        path,
+        dtype={"fold": str, "system": str},
+        keep_default_na=False,
+        na_values={column: [""] for column in CURVES},
+    )
+
+
 def _codes(values: pd.Series, labels: Sequence[str]) -> np.ndarray:
     return pd.Index(labels).get_indexer(values)
 
@@ -154,7 +164,7 @@ def _read_table(reader: Any, path: Path, cure: str) -> pd.DataFrame:
 
 
 def _read_curves(path: Path, cure: str) -> pd.DataFrame:
-    curves = _read_table(pd.read_csv, path, cure)
+    curves = _read_table(read_curves, path, cure)
     if missing := [column for column in CURVES if column not in curves.columns]:
         raise UserError(f"{path}: column {missing[0]} is missing: {cure}")
     for column in ("fold", "seed", "epoch"):

@@ -49,10 +49,10 @@ def score(result: SystemResult, sexes: pd.Series, params: Evaluate) -> dict[str,
 
     Returns:
         ua, wa, macro_precision, macro_recall, macro_f1 (percent); ece (expected calibration error, share);
-        ua_low, ua_high (percent, bootstrap interval of UA over speakers); ua_fold_std, ua_seed_std (percent
-        points, standard deviation with n - 1; left out where there is but one fold or seed); parameters (left
-        out where the system names none); per_class: label -> precision, recall, f1 (percent), support
-        (utterances); per_sex: sex -> ua, wa (percent).
+        ua_low, ua_high (percent, bootstrap interval of UA over speakers; left out where one alone was tested);
+        ua_fold_std, ua_seed_std (percent points, standard deviation with n - 1; left out where there is but one fold
+        or seed); parameters (left out where the system names none); per_class: label -> precision, recall, f1
+        (percent), support (utterances); per_sex: sex -> ua, wa (percent).
     """
     seeds = result.predictions["seed"].to_numpy()
     right = result.predicted == result.truth
@@ -74,8 +74,9 @@ def score(result: SystemResult, sexes: pd.Series, params: Evaluate) -> dict[str,
     )
     # one key for all systems: they are judged on the same resamples of the speakers
     random = generator(params.seed, "bootstrap", result.units.corpus, result.units.protocol)
-    low, high = bootstrap_interval(*counts, params.bootstrap_draws, params.confidence, random)
-    figures["ua_low"], figures["ua_high"] = percent(low), percent(high)
+    if len(counts[0]) > 1:
+        low, high = bootstrap_interval(*counts, params.bootstrap_draws, params.confidence, random)
+        figures["ua_low"], figures["ua_high"] = percent(low), percent(high)
     if result.units.parameters is not None:
         figures["parameters"] = result.units.parameters
     figures["per_class"] = {result.labels[code]: _class_figures(by_seed, code) for code in by_seed[0].per_class}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from speech_emotion.evaluation.markdown import count, table
+from speech_emotion.evaluation.report import interval_of
 from speech_emotion.evaluation.results import SystemResult
 from speech_emotion.export.quantisation_aware_fitting import FORMS, KEPT, NOT_NEEDED, QAT
 
@@ -87,10 +88,10 @@ def _summary(facts: Facts) -> str:
             "says nothing about people and is not to be used on them."
         )
     heard = "that its training had not heard" if units.speaker_independent else "**that its training had heard**"
+    interval = f"95 % interval {interval_of(figures)}" if "ua_low" in figures else "of one speaker alone"
     lines.append(
-        f"UA {figures['ua']:.1f} % (95 % interval {figures['ua_low']:.1f} to {figures['ua_high']:.1f}), accuracy "
-        f"{figures['wa']:.1f} %, on speakers {heard}: protocol {units.protocol}, {count(units.folds, 'fold')}, "
-        f"{count(len(units.seeds), 'seed')}."
+        f"UA {figures['ua']:.1f} % ({interval}), accuracy {figures['wa']:.1f} %, on speakers {heard}: protocol "
+        f"{units.protocol}, {count(units.folds, 'fold')}, {count(len(units.seeds), 'seed')}."
     )
     lines.append(f"Licence of the data: {', '.join(facts.bundle['licences'])}. " + " ".join(_obligations(facts)))
     return "\n\n".join(line.strip() for line in lines)
@@ -152,7 +153,7 @@ def _figures(facts: Facts) -> str:
     figures = facts.figures
     rows = [
         ["UA (macro recall)", f"{figures['ua']:.1f} %"],
-        ["interval of UA", f"{figures['ua_low']:.1f} to {figures['ua_high']:.1f} %"],
+        *([["interval of UA", f"{interval_of(figures)} %"]] if "ua_low" in figures else []),
     ]
     for key, words in (("ua_fold_std", "spread of UA over folds"), ("ua_seed_std", "spread of UA over seeds")):
         if key in figures:

@@ -11,6 +11,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 from speech_emotion.errors import UserError
 from speech_emotion.search.study import NUMBER, SearchJob, Slots
 from speech_emotion.store.atomic import write_text
+from speech_emotion.store.naming import file_name
 from speech_emotion.systems.catalogue import system_class
 
 
@@ -55,7 +56,7 @@ def take_published(job: SearchJob, study: optuna.Study, papers: Path) -> int:
 def _path(job: SearchJob, papers: Path) -> Path:
     experiment = job.job.experiment
     folder = papers / system_class(job.system).PAPER / "studies" / f"{experiment.corpus}-{experiment.protocol}"
-    return folder / f"{job.system}-{job.fold}.json"
+    return folder / f"{file_name(f'{job.system}-{job.fold}')}.json"
 
 
 def _record(trial: FrozenTrial) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from speech_emotion.steps.train import experiment_of
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import sha256_file
+from speech_emotion.store.naming import file_name
 from speech_emotion.systems.catalogue import DEFINITION, load_system
 from speech_emotion.systems.network import NetworkSystem
 
@@ -166,7 +167,7 @@ def _folds_models(system: NetworkSystem, inputs: Folders, params: StepParams, as
     """
     id, seed = system.definition.id, min(params.budget.seeds)
     experiment, _, folds = experiment_of(params.of_system(id), inputs["utterances"], inputs["features"])
-    paths = {fold.name: inputs["trained"] / id / "models" / f"{fold.name}-{seed}" for fold in folds}
+    paths = {fold.name: inputs["trained"] / id / "models" / file_name(f"{fold.name}-{seed}") for fold in folds}
     tested = set(read_result(inputs["trained"] / id, id).predictions["fold"])
     models = [FoldModel(paths[fold.name], experiment, fold, seed) for fold in folds if fold.name in tested]
     for model in models:

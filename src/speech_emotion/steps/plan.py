@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from speech_emotion.errors import UserError
 from speech_emotion.params import Params
 from speech_emotion.sections import check, part_of
@@ -23,6 +21,7 @@ from speech_emotion.steps.driver import NAMES, check_systems, load_step
 from speech_emotion.steps.graph import READ_FROM_TOP, SOURCE, stage_deps
 from speech_emotion.steps.step import Step
 from speech_emotion.store.hashing import canonical_json, hash_code, hash_json, sha256_file
+from speech_emotion.yaml_files import parse_yaml
 
 CODE = f"src/{SOURCE.name}/"  # how dvc.yaml spells the package's folder
 SHARDED = ("preprocess", "augment", "features")
@@ -174,6 +173,6 @@ def _override(raw: dict[str, Any], text: str) -> None:
     if not isinstance(section, dict):
         raise UserError(f"overrides: {key}: is no key of params: mend its spelling")
     try:
-        section[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UserError(f"overrides: {text}: its value is not YAML: {str(error).replace(chr(10), ' ')}") from None
+        section[last] = parse_yaml(value)
+    except ValueError as error:
+        raise UserError(f"overrides: {text}: its value is not YAML: {error}") from None

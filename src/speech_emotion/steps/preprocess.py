@@ -1,6 +1,7 @@
 """preprocess: utterances of the corpus as waveforms, once for each recipe that a system of the budget needs."""
 
-from functools import partial
+import functools
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from speech_emotion.params import Preprocess
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.store.arrays import ArrayWriter
+from speech_emotion.store.hashing import sha256_file
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
@@ -24,9 +26,9 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     """
     table = inputs["utterances"] / "utterances.parquet"
     places = params.part.range(count_utterances(table))
-    rows = iterate_utterances(table, ("id", "path", "start", "end"), places)
+    rows = iterate_utterances(table, ("id", "path", "start", "end", "sha256"), places)
     recipes = sorted({params.needs[system].recipe for system in params.candidates})
-    work = partial(_waveforms, inputs["data"], recipes, params.preprocess)
+    work = functools.partial(_waveforms, inputs["data"], recipes, params.preprocess)
     writers = {recipe: ArrayWriter(outputs["waveforms"] / recipe) for recipe in recipes}
     try:
         for id, waveforms in ordered_map(work, rows, params.workers, recorder, "preprocess", len(places)):
@@ -38,14 +40,22 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
 
 
 def _waveforms(
-    data: Path, recipes: list[str], params: Preprocess, row: tuple[str, str, float, float]
+    data: Path, recipes: list[str], params: Preprocess, row: tuple[str, str, float, float, str]
 ) -> tuple[str, list[np.ndarray]]:
-    id, path, start, end = row
+    id, path, start, end, sha256 = row
     try:
         audio = read_audio(data / path, start, end)
+        if _hash(data / path, os.stat(data / path).st_mtime_ns) != sha256:
+            raise UserError(f"{data / path}: is another file")
         return id, [prepare(audio.samples, audio.rate, params.recipes[recipe], params) for recipe in recipes]
     except UserError as error:
         raise UserError(f"{error}: was in order at ingest: run dvc repro, which checks it again") from None
+
+
+@functools.lru_cache(maxsize=8)
+def _hash(path: Path, _modified: int) -> str:
+    """Once a file, though many utterances lie in it one after the other."""
+    return sha256_file(path)
 
 
 STEP = Step(

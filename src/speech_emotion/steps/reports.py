@@ -107,7 +107,7 @@ def _evaluate(folders: Folders, reports: Reports) -> None:
 
 
 def _confusion(file: Path, labels: list[str], artifact: Any) -> None:
-    rows = pd.read_csv(file)
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False)  # an emotion may be called none
     matrix = pd.crosstab(rows["actual"], rows["predicted"]).reindex(index=labels, columns=labels, fill_value=0)
     artifact.log_confusion_matrix(labels, matrix.to_numpy().tolist())
     write_text(artifact.path, matrix.to_csv(lineterminator="\n"))

@@ -18,6 +18,7 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.store.atomic import write_text
 from speech_emotion.store.hashing import hash_json
+from speech_emotion.store.naming import file_name
 from speech_emotion.systems import catalogue, estimator, network
 from speech_emotion.systems.catalogue import system_class
 from speech_emotion.training import fitting, loop, windows
@@ -175,7 +176,7 @@ def _write(
     (folder / "models").mkdir()
     for unit in units if params.train.keep_models else ():
         if model := store.model_folder(unit.key):
-            shutil.copytree(model, folder / "models" / unit.name)
+            shutil.copytree(model, folder / "models" / file_name(unit.name))
 
 
 def _summary_record(

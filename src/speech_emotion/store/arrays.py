@@ -104,7 +104,7 @@ class ArrayStore:
     Opening reads ids and sizes alone. An id takes some 200 bytes, whatever its array takes.
 
     Raises:
-        UserError: the folder holds no shard, or an id twice.
+        UserError: the folder holds no shard, lacks one or holds an id twice; later, it lacks an array.
     """
 
     def __init__(self, folder: Path | str):
@@ -112,6 +112,11 @@ class ArrayStore:
         shards = shards_of(self.folder)
         if not shards:
             raise UserError(f"{self.folder}: holds no arrays: run the step that makes them (dvc repro)")
+        for number, shard in enumerate(shards):
+            if shard != shard_path(self.folder, number):
+                raise UserError(
+                    f"{shard_path(self.folder, number)}: is not there: run the step that makes it again (dvc repro)"
+                )
         self._rows: dict[str, int] = {}
         self._sources: dict[str, str] = {}  # of copies alone
         self._copies: dict[str, list[str]] = {}
@@ -153,7 +158,8 @@ class ArrayStore:
         return id in self._rows
 
     def __getitem__(self, id: str) -> np.ndarray:
-        row = self._rows[id]
+        if (row := self._rows.get(id)) is None:
+            raise UserError(f"{self.folder}: has no array of {id}: run the step that makes it again (dvc repro)")
         place = bisect_right(self._starts, row) - 1
         return self._batches[place].array(row - self._starts[place])
 

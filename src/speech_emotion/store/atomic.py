@@ -35,7 +35,7 @@ def atomic_folders(*folders: Path | str) -> Iterator[list[Path]]:
     """Yields one empty temporary folder for each of `folders`; they take their places together at the end.
 
     A failure inside the block leaves what was there before untouched. The moves themselves are renames within one
-    file system; a kill between two of them leaves each folder whole, old or new.
+    file system; a kill between two of them leaves each folder whole, old or new, or absent, and a hidden one beside it.
     """
     finals = [Path(folder) for folder in folders]
     temporaries = []
@@ -47,11 +47,23 @@ def atomic_folders(*folders: Path | str) -> Iterator[list[Path]]:
             temporaries[-1].chmod(0o755)
         yield temporaries
         for temporary, final in zip(temporaries, finals, strict=True):
-            if final.is_dir() and not final.is_symlink():
-                shutil.rmtree(final)
-            elif final.is_symlink() or final.exists():
-                final.unlink()
-            os.replace(temporary, final)
+            _replace(temporary, final)
     finally:
         for temporary in temporaries:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace(temporary: Path, final: Path) -> None:
+    """What stands at `final` goes aside first: a folder removed file by file can be taken for a smaller whole."""
+    if not final.is_dir() or final.is_symlink():
+        final.unlink(missing_ok=True)
+        os.replace(temporary, final)
+        return
+    aside = tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.")
+    os.replace(final, aside)
+    try:
+        os.replace(temporary, final)
+    except BaseException:
+        os.replace(aside, final)
+        raise
+    shutil.rmtree(aside)

@@ -12,6 +12,7 @@ import pandas as pd
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.figures import COLOURS
+from speech_emotion.evaluation.results import read_curves
 from speech_emotion.export.files import BUNDLE, CALIBRATION, CHECK, FP32, INT8, INT8_CPU, OPERATORS_CARD, PRUNED
 from speech_emotion.params import CPU
 from speech_emotion.store.hashing import hash_json, sha256_file
@@ -113,7 +114,7 @@ def _system(
         "deployable": f"no: {reason}" if reason else "yes",
         **_revision(folders, system),
     }
-    curves = pd.read_csv(folder / "curves.csv", dtype={"fold": str})
+    curves = read_curves(folder / "curves.csv")
     journals = {name: finished_journal(folders.journals, unit["key"]) for name, unit in units["units"].items()}
     files = {folder / name: "" for name in ("predictions.parquet", "curves.csv", "units.json")}
     for path in sorted((folders.tuned / system).glob("*")):
@@ -202,7 +203,7 @@ def _trials(folder: Path, system: str, units: Mapping[str, Any], tags: Mapping[s
     if not path.is_file():
         return
     known = set(units["hyperparameters"])
-    for row in pd.read_csv(path, dtype={"fold": str}).to_dict("records"):
+    for row in pd.read_csv(path, converters={"fold": str}).to_dict("records"):
         given = {str(name): value for name, value in row.items() if not pd.isna(value)}
         rest = {name: value for name, value in given.items() if name not in TRIAL_FACTS}
         found = json.loads(rest.pop("params", "{}"))

@@ -20,6 +20,7 @@ from speech_emotion.params import CPU
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.store.atomic import atomic_folders, write_text
 from speech_emotion.store.hashing import hash_code, hash_json
+from speech_emotion.store.naming import file_name
 
 RECORD = "unit.json"
 NOTHING = np.float32(2**-20)  # of a dimension's largest magnitude: what is smaller counts as 0 in a fingerprint
@@ -165,6 +166,6 @@ def publish(unit: Unit, papers: Path, paper: str, tuned: bool = False) -> Path:
         tuned: it has hyper-parameters that a search found for its fold: these lie apart from those of params.yaml.
     """
     folder = f"{unit.corpus}-{unit.protocol}{'-tuned' if tuned else ''}"
-    path = papers / paper / "units" / folder / f"{unit.system}-{unit.fold}-{unit.seed}.json"
+    path = papers / paper / "units" / folder / f"{file_name(f'{unit.system}-{unit.name}')}.json"
     write_text(path, unit.to_text())
     return path
