@@ -35,7 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--cache", type=Path, default=ARTIFACTS, help="folder with the finished units, by default %(default)s"
     )
     running.add_argument(
-        "--env-file", type=Path, help="lines NAME=VALUE, e.g. keys of stores; what the environment sets already stays"
+        "--env-file",
+        type=Path,
+        help="lines NAME=VALUE, e.g. keys of stores; # after a blank begins a comment unless the value is quoted; "
+        "what the environment sets already stays",
     )
     hashing = commands.add_parser("data-hash", help="hash of a corpus's files, as parameter data_hash wants it")
     hashing.add_argument("corpus", nargs="?", help="by default that of params.yaml")

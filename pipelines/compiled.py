@@ -12,6 +12,7 @@ import yaml
 
 from components.base import CUDA
 from speech_emotion.errors import UserError
+from speech_emotion.params import holds_password
 
 BY_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}$")
 # Type of a parameter in a compiled pipeline -> (what it is called, an example)
@@ -91,11 +92,17 @@ class Compiled:
         """Arguments written as NAME=VALUE, as values of the parameters' types.
 
         Raises:
-            UserError: no such parameter, a value of another type, one given twice, or one missing.
+            UserError: no such parameter, a value of another type or with a password in it, one given twice, or one
+                missing.
         """
         given: dict[str, Any] = {}
         for word in words:
             name, sign, text = word.partition("=")
+            if holds_password(word):  # first, since the other messages repeat what was given
+                raise UserError(
+                    f"parameter {name.partition('://')[0]}: holds a password, which would be published: remove it and "
+                    "set PGPASSWORD (PostgreSQL) or MLFLOW_TRACKING_PASSWORD (an MLflow server)"
+                )
             if not sign:
                 raise UserError(f"parameter {word}: must be NAME=VALUE")
             if name not in self.parameters:

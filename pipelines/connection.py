@@ -107,9 +107,13 @@ def said(error: kfp_server_api.ApiException) -> str:
 
 
 def _address(host: str) -> str:
-    parts = urlsplit(host)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"HOST = {host}: must be {HOSTS}")
+    try:
+        parts = urlsplit(host)
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        shown = re.sub("^.*@", "...@", host)  # a password may stand before it
+        raise UserError(f"HOST = {shown}: must be {HOSTS}")
     if parts.username or parts.password:
         raise UserError(
             f"HOST = {parts.scheme}://...@{parts.hostname}: must hold no password: export {TOKEN} or {COOKIE}"

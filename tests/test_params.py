@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from speech_emotion.errors import UserError
-from speech_emotion.params import load_params
+from speech_emotion.params import holds_password, load_params
 from speech_emotion.systems.catalogue import check_hyperparameters, check_system_params
 
 TOP = Path(__file__).parents[1]
@@ -37,10 +37,54 @@ def test_the_projects_own_params_are_good():
         check_system_params(params, system)
 
 
-def test_password_in_the_address_of_the_store_is_refused_and_not_shown(tmp_path):
+@pytest.mark.parametrize("uri", ["http://me:whispered@host:5000", "postgresql://host/db?user=me&password=whispered"])
+def test_password_in_the_address_of_the_store_is_refused_and_not_shown(tmp_path, uri):
     with pytest.raises(UserError, match=r"track\.uri: holds a password.*MLFLOW_TRACKING_PASSWORD") as error:
-        _load(tmp_path, _set("track.uri", "http://me:whispered@host:5000"))
+        _load(tmp_path, _set("track.uri", uri))
     assert "whispered" not in str(error.value)
+
+
+def test_password_in_the_query_of_the_searchs_address_is_refused_and_not_shown(tmp_path):
+    with pytest.raises(UserError, match="tune: storage holds a password, which would be published") as error:
+        _load(tmp_path, _set("tune.storage", "postgresql://host/db?user=me&password=whispered"))
+    assert "whispered" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://me:word@host/db",
+        "postgresql://me:@host/db",
+        "postgresql://me:wo/rd#@host/db",
+        "http://me:1234@host",
+        "http://me:word@[::1",
+        "postgresql://host/db?PassWord=word",
+        "postgresql://host/db?user=me&sslpassword=word",
+        "mysql://host/db?p%61sswd=word",
+        "overrides=[\"tune.storage='postgresql://me:word@host/db'\"]",
+    ],
+)
+def test_a_password_is_found_before_the_host_and_in_the_query_also_within_a_longer_text(text):
+    assert holds_password(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqlite",
+        "sqlite:///mlflow.db",
+        "https://me@host/path",
+        "http://host:5000/a@b",
+        "http://[::1]:5000/a@b",
+        "postgresql://me@host:5432/db?application_name=a@b",
+        "postgresql://host/db?options=a:b@c&passfile=/home/me/.pgpass",
+        '{"uri":"http://host:5000","experiment":"a@b"}',
+        '{"uri":"http://host","experiment":"a@b"}',
+        "git@host:team/project.git",
+    ],
+)
+def test_users_ports_and_what_follows_the_host_are_no_passwords(text):
+    assert not holds_password(text)
 
 
 @pytest.mark.parametrize(

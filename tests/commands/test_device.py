@@ -53,6 +53,16 @@ def test_device_bundle_without_an_export_names_the_cure(project, capsys):
     assert not Path("device").exists()
 
 
+@pytest.mark.parametrize("options", [[], ["--model", "models:/a@b"]])
+def test_device_bundle_leaves_a_folder_with_other_files_before_it_looks_for_a_model(project, capsys, options):
+    Path("bundles").mkdir()
+    Path("bundles/mine").touch()
+    assert cli.main(["device-bundle", "bundles", *options]) == 1
+    told = "error: output = bundles: is a folder with other files: name a new one, or bundles/NAME.tar.gz\n"
+    assert capsys.readouterr().err == told
+    assert Path("bundles/mine").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

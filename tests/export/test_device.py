@@ -11,7 +11,7 @@ import pytest
 from made_up_device import write_whole_export
 from speech_emotion.errors import UserError
 from speech_emotion.export import device
-from speech_emotion.export.device import Variant, exported_variants, make_device_bundle
+from speech_emotion.export.device import KIND, Variant, exported_variants, make_device_bundle
 
 
 @pytest.fixture
@@ -99,11 +99,59 @@ def test_further_variants_travel_with_their_flags(export, tmp_path):
     assert not (made / "models/int4-cpu.flags").exists()
 
 
+def write_bundle_before(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "bundle.json").write_text(json.dumps({"kind": KIND}))
+    (folder / "old").touch()
+
+
 def test_a_bundle_takes_the_place_of_the_one_before(export, tmp_path):
-    (tmp_path / "device").mkdir()
-    (tmp_path / "device/old").touch()
+    write_bundle_before(tmp_path / "device")
     make_device_bundle(export, tmp_path / "device")
     assert "old" not in files(tmp_path / "device")
+
+
+def test_a_bundle_takes_the_place_of_an_empty_folder_also_behind_a_link(export, tmp_path):
+    (tmp_path / "device").mkdir()
+    (tmp_path / "link").symlink_to("device")
+    assert make_device_bundle(export, tmp_path / "link") == tmp_path / "link"
+    assert (tmp_path / "link").is_symlink() and "bundle.json" in files(tmp_path / "device")
+
+
+@pytest.mark.parametrize("description", [None, "{", "[]", '{"kind": "another"}'])
+def test_a_folder_with_other_files_is_refused_and_stays(export, tmp_path, description):
+    output = tmp_path / "bundles"
+    output.mkdir()
+    (output / "mine").write_text("mine")
+    if description is not None:
+        (output / "bundle.json").write_text(description)
+    before = files(tmp_path)
+    with pytest.raises(UserError) as caught:
+        make_device_bundle(export, output)
+    cure = f"name a new one, or {output}/NAME.tar.gz"
+    assert str(caught.value) == f"output = {output}: is a folder with other files: {cure}"
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("output", [".", "..", "../here", "../../up/here/../."])
+def test_the_working_folder_and_those_above_it_are_refused_whatever_they_hold(export, tmp_path, monkeypatch, output):
+    write_bundle_before(tmp_path / "up")
+    write_bundle_before(tmp_path / "up/here")
+    before = files(tmp_path)
+    monkeypatch.chdir(tmp_path / "up/here")
+    with pytest.raises(UserError, match=r"holds the working folder: name a new one, or .*NAME\.tar\.gz"):
+        make_device_bundle(export, Path(output))
+    assert files(tmp_path) == before
+
+
+def test_a_file_in_a_bundles_place_and_a_folder_in_an_archives_are_refused(export, tmp_path):
+    (tmp_path / "device").write_text("mine")
+    (tmp_path / "device.tar.gz").mkdir()
+    with pytest.raises(UserError, match=r"device: is a file: name a folder, or .*/device\.tar\.gz"):
+        make_device_bundle(export, tmp_path / "device")
+    with pytest.raises(UserError, match=r"device\.tar\.gz: is a folder: name a new file"):
+        make_device_bundle(export, tmp_path / "device.tar.gz")
+    assert (tmp_path / "device").read_text() == "mine"
 
 
 def remove(name):
@@ -137,8 +185,7 @@ def test_an_export_that_is_not_whole_is_refused_and_what_was_there_stays(export,
     spoil(export)
     before = tmp_path / output
     if output == "device":
-        before.mkdir()
-        (before / "old").touch()
+        write_bundle_before(before)
     else:
         before.write_text("old")
     with pytest.raises(UserError, match=message):

@@ -101,6 +101,23 @@ def test_a_mistake_is_told_and_nothing_sent(stub, pushed, capsys, words, message
     assert out.err.startswith(f"error: {message}") and stub.requests == []
 
 
+@pytest.mark.parametrize("command", [["submit"], ["schedule", "--every", "6h"]])
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["storage=postgresql://me:whispered@host/studies"], "storage"),
+        (["storage=postgresql://host/studies?user=me&password=whispered"], "storage"),
+        (["storage=postgresql://host/studies", 'overrides=["track.uri=http://me:whispered@host:5000"]'], "overrides"),
+    ],
+)
+def test_a_password_is_neither_sent_nor_shown(stub, pushed, capsys, command, words, name):
+    given = [part for word in words for part in ("--param", word)]
+    assert main([*command, "search", "--host", stub.url, *given]) == 1
+    out = capsys.readouterr()
+    assert out.err.startswith(f"error: parameter {name}: holds a password, which would be published")
+    assert "whispered" not in out.out + out.err and stub.requests == []
+
+
 def test_images_that_were_never_pushed(stub, pushed, capsys):
     pushed.unlink()
     assert main(["submit", "release", "--host", stub.url]) == 1

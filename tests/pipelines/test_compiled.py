@@ -42,6 +42,24 @@ def test_a_wrong_argument_is_refused_with_its_cure(compiled, words, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("revision=postgresql://me:whispered@host/name", "revision"),
+        ("revision=postgresql://host/name?user=me&PASSWORD=whispered", "revision"),
+        ('systems=["tune.trials=2", "tune.storage=postgresql://me:whispered@host/name"]', "systems"),
+        ("systems=[tune.storage=postgresql://host/name?password=whispered]", "systems"),
+        ("storage=postgresql://me:whispered@host/name", "storage"),
+        ("storage:postgresql://me:whispered@host/name", "storage:postgresql"),
+    ],
+)
+def test_an_argument_with_a_password_is_refused_and_not_repeated(compiled, word, name):
+    with pytest.raises(UserError) as caught:
+        compiled().arguments([word])
+    assert str(caught.value).startswith(f"parameter {name}: holds a password, which would be published: remove it and")
+    assert "whispered" not in str(caught.value)
+
+
 def test_a_list_may_lack_the_quotes_that_a_shell_takes_away(compiled):
     given = compiled().arguments(["revision=a", "systems=[k2, t2]"])
     assert given["systems"] == ["k2", "t2"]

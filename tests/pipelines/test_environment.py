@@ -22,6 +22,32 @@ def test_a_name_without_a_value_is_refused(tmp_path):
         read_environment(written(tmp_path, "GIT_TOKEN\n"))
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("A=1\n\n# keys\n\nGIT TOKEN=whispered\n", 5),
+        ('A=1\nGIT_TOKEN="whispered\n', 2),
+        ("GIT_TOKEN='whis'pered\n", 1),
+        ("A='1\n2'\n=whispered\n", 3),
+    ],
+)
+def test_a_line_that_is_no_name_and_value_is_told_by_its_number_and_not_repeated(tmp_path, text, line):
+    with pytest.raises(UserError, match=rf"secrets\.env: line {line}: is no NAME=VALUE: mend it") as caught:
+        read_environment(written(tmp_path, text))
+    assert "whis" not in str(caught.value)
+
+
+def test_a_comment_begins_after_a_blank_unless_the_value_is_quoted(tmp_path):
+    file = written(tmp_path, "A=a #b\nB='a #b'\nC=a#b # c\n")
+    assert read_environment(file) == {"A": "a", "B": "a #b", "C": "a#b"}
+
+
+def test_a_file_in_another_encoding_is_refused_with_the_cure(tmp_path):
+    (tmp_path / "secrets.env").write_bytes("GIT_TOKEN=schlüssel\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"secrets\.env: is no UTF-8 text: save it as UTF-8"):
+        read_environment(tmp_path / "secrets.env")
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"none\.env: cannot be read"):
         read_environment(tmp_path / "none.env")

@@ -221,9 +221,15 @@ def test_nothing_is_sent_where_an_image_was_never_pushed(stub, go):
     assert stub.requests == []
 
 
-@pytest.mark.parametrize("host", ["", "kubeflow.example.com", "ftp://kubeflow", "http://"])
+@pytest.mark.parametrize("host", ["", "kubeflow.example.com", "ftp://kubeflow", "http://", "http://[::1"])
 def test_what_is_no_address_is_refused(go, host):
     assert _failing(go, host).startswith(f"HOST = {host}: must be an address such as")
+
+
+@pytest.mark.parametrize("host", ["http://me:pass-word@[::1", "ftp://me:pass-word@kubeflow", "me:pass-word@kubeflow"])
+def test_a_password_in_what_is_no_address_is_not_repeated(go, host):
+    message = _failing(go, host)
+    assert message.startswith(f"HOST = ...@{host.partition('@')[2]}: must be an address such as")
 
 
 def test_a_password_in_the_address_is_refused_and_not_repeated(go):

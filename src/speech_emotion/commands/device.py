@@ -50,7 +50,8 @@ def device_bundle(
         register: make it a version of <name>-jetson; a model's alone.
 
     Raises:
-        UserError: the export is not there or not whole, or options contradict each other.
+        UserError: the export is not there or not whole, or options contradict each other, or other files would be
+            removed.
     """
     if model is None and register:
         raise UserError("--register: needs a registered model: add --model models:/speech-emotion@champion")
@@ -58,10 +59,12 @@ def device_bundle(
         raise UserError(f"--model = {model}: comes from the registry: leave out --from and --source")
     if output is None and not register:
         raise UserError("output: is missing: name a folder or a .tar.gz, or add --register")
+    from speech_emotion.export.device import check_output, make_device_bundle
+
+    if output is not None:  # before a model is fetched
+        check_output(output)
     shown = f"python -m speech_emotion_jetson {output} show"
     if model is None:
-        from speech_emotion.export.device import make_device_bundle
-
         made = make_device_bundle(exported or EXPORTED, output, source=source, key=key)
         return f"{made}: {shown}"
     from speech_emotion.tracking.device import make_from_registry

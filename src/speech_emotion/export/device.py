@@ -81,7 +81,7 @@ def make_device_bundle(
 
     Args:
         exported: folder that the export step wrote.
-        output: a folder, or a file that ends with .tar.gz.
+        output: a folder, or a file that ends with .tar.gz; takes the place of a bundle that is there.
         variants: forms of the model; None takes those of the export step.
         default: name of the variant that is used where none is asked for.
         source: the registry's version, such as models:/speech-emotion/3.
@@ -91,10 +91,12 @@ def make_device_bundle(
         `output`.
 
     Raises:
-        UserError: the export is not there or not whole, or there is no runtime, or the key does not sign.
+        UserError: the export is not there or not whole, or there is no runtime, or the key does not sign, or
+            check_output() refuses the output.
     """
+    check_output(output)
     if not output.name.endswith(ARCHIVE):
-        with atomic_folders(output) as (folder,):
+        with atomic_folders(output.resolve()) as (folder,):
             _fill(folder, exported, variants, default, source, key)
         return output
     with TemporaryDirectory() as scratch, atomic_file(output) as temporary:
@@ -103,6 +105,32 @@ def make_device_bundle(
         _fill(folder, exported, variants, default, source, key)
         pack(folder, temporary)
     return output
+
+
+def check_output(output: Path) -> None:
+    """Raises UserError where a bundle at `output` would remove anything but an earlier bundle."""
+    place, here = output.resolve(), Path.cwd()
+    if output.name.endswith(ARCHIVE):
+        if place.is_dir():
+            raise UserError(f"output = {output}: is a folder: name a new file")
+        return
+    if place == here or place in here.parents:
+        raise UserError(f"output = {output}: holds the working folder: name a new one, or {output / 'NAME'}{ARCHIVE}")
+    if place.is_dir():
+        if any(place.iterdir()) and not _is_bundle(place):
+            raise UserError(
+                f"output = {output}: is a folder with other files: name a new one, or {output / 'NAME'}{ARCHIVE}"
+            )
+    elif place.exists():
+        raise UserError(f"output = {output}: is a file: name a folder, or {output}{ARCHIVE}")
+
+
+def _is_bundle(folder: Path) -> bool:
+    try:
+        description = json.loads((folder / BUNDLE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(description, dict) and description.get("kind") == KIND
 
 
 def pack(folder: Path, archive: Path) -> None:
