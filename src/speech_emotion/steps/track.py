@@ -48,7 +48,7 @@ STEP = Step(
         "exported": "artifacts/export",
     },
     outputs={"tracked": "artifacts/track"},
-    sections=("corpus", "track", "registry", "budgets.{corpus}", "candidates"),
+    sections=("corpus", "track", "registry.lease_seconds", "budgets.{corpus}", "candidates"),
     caches={"provenance": "artifacts/provenance", "journals": "artifacts/journals"},
     always=True,
 )
