@@ -30,6 +30,18 @@ def test_a_bundle_is_opened_from_its_archive_and_nothing_stays(made, tmp_path):
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("name", ["engines/fp32.plan", "runtime/numpy.py", "models/more.flags", "note.txt"])
+def test_a_file_in_an_archive_that_is_not_among_the_checksums_is_refused(device, tmp_path, name):
+    (device / name).parent.mkdir(exist_ok=True)
+    (device / name).write_text("added")
+    pack(device, tmp_path / "device.tar.gz")
+    expected = (
+        f"device/{name}: is not among the checksums, so that nobody vouches for it: get the bundle from its maker"
+    )
+    with pytest.raises(UserError, match=expected), opened(tmp_path / "device.tar.gz"):
+        pass
+
+
 @pytest.mark.parametrize(
     "member",
     [

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from made_up_export import LABELS, RATE, WINDOW, answer
+from speech_emotion_jetson import commands
 from speech_emotion_jetson.cli import main
 
 SOURCE = f"{os.path.dirname(__file__)}/../../jetson/src"
@@ -74,12 +75,35 @@ def test_an_output_file_is_written_whole(made, sound, tmp_path):
     assert [path.name for path in tmp_path.glob(".said*")] == []
 
 
+def test_an_output_that_is_a_folder_is_refused_before_any_work(made, sound, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands.Recogniser, "predict_file", lambda *_: pytest.fail("worked"))
+    assert main([str(made), "folder", str(sound), "--output", str(tmp_path)]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["sound"]
+
+
+@pytest.mark.parametrize("step", ["chmod", "replace"])
+def test_an_output_that_cannot_be_written_after_all_is_one_line_and_nothing_stays(
+    made, sound, tmp_path, monkeypatch, capsys, step
+):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(commands.os, step, fail)
+    assert main([str(made), "folder", str(sound), "--output", str(tmp_path / "said.csv")]) == 1
+    expected = f"error: --output = {tmp_path}/said.csv: No space left on device: name another file\n"
+    assert capsys.readouterr().err == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["sound"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["folder", "nowhere"], "nowhere: is no folder"),
         (["folder", "."], ": holds no audio file"),
         (["file", "a.wav", "--output", "no/such/folder/a.csv"], "--output = no/such/folder/a.csv: No such file"),
+        (["file", "a.wav", "--output", "."], "--output = .: is a folder: name a file"),
+        (["mic", "--rate", "0"], "--rate = 0: must lie within 8000 and 96000 Hz"),
+        (["mic", "--rate", "-5"], "--rate = -5: must lie within 8000 and 96000 Hz"),
         (["file", "a.wav", "--threads", "0"], "--threads = 0"),
         (["file", "a.wav", "--variant", "int4"], "--variant = int4"),
         (["show", "--trust", "nobody"], "--trust = nobody: is not there"),

@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import os
 import select
 import socket
 import threading
@@ -92,6 +93,15 @@ def test_a_sample_that_was_removed_is_told(serve, tmp_path, waveform):
         status, _, content = ask(port, "/api/samples/1")
         assert (status, json.loads(content)["error"]) == (404, "this sample is no longer there")
         assert ask(port, "/api/health")[0] == 200
+
+
+def test_a_sample_whose_name_is_no_utf_8_is_shown_and_can_be_had(serve, tmp_path, waveform):
+    soundfile.write(tmp_path / "mine.wav", waveform, RATE)
+    (tmp_path / "mine.wav").rename(tmp_path / os.fsdecode(b"h\xf6rt-her.wav"))
+    with serve("--samples", str(tmp_path)) as (port, _):
+        status, _, content = ask(port, "/api/model")
+        assert (status, json.loads(content)["samples"]) == (200, [{"id": "1", "name": "h\\xf6rt her"}])
+        assert ask(port, "/api/samples/1")[0] == 200
 
 
 def test_a_recording_is_answered_with_all_that_the_page_shows(port, recogniser, waveform):
@@ -366,6 +376,19 @@ def test_a_fault_of_the_program_is_told_in_a_line_and_the_service_stays_up(serve
         status, (said,) = analyse(port, wav(waveform))
         assert status == 500 and said["error"] == "the model failed: look at the device's own messages"
         assert told[-1] == "page: RuntimeError: the accelerator is gone"
+        assert ask(port, "/api/health")[0] == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_fault_of_the_page_itself_is_told_in_a_line_too(serve, monkeypatch, method):
+    def broken():
+        raise ValueError("no formats")
+
+    with serve() as (port, told):
+        monkeypatch.setattr(handler, "formats", broken)
+        status, _, content = ask(port, "/api/model", method)
+        assert status == 500 and (method == "HEAD" or b"the page failed: look at the device's own messages" in content)
+        assert told[-1] == "page: ValueError: no formats"
         assert ask(port, "/api/health")[0] == 200
 
 

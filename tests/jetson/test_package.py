@@ -64,7 +64,7 @@ def test_a_bundle_answers_where_the_project_is_not_installed(made, tmp_path):
         "print(status, sorted({'soxr', 'scipy', 'torch', 'onnx', 'soundfile'} & set(sys.modules)))\n"
     )
     finished = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-B", "-c", program],  # as ./run does: nothing is written into the bundle
         env={**os.environ, "PYTHONPATH": str(made / "runtime")},
         cwd=tmp_path,
         capture_output=True,

@@ -123,6 +123,16 @@ def test_what_the_project_refuses_is_refused_for_the_same_reason(tmp_path, noise
         samples_of(path)
 
 
+@pytest.mark.parametrize("size", range(12, 80, 4))
+def test_a_long_file_that_was_cut_within_its_header_is_refused(tmp_path, noise, monkeypatch, size):
+    path = write(tmp_path / "a.wav", noise, format="RF64")
+    content = path.read_bytes()
+    assert content[12:16] == b"ds64"
+    path.write_bytes(content[:size])
+    monkeypatch.setattr(reading, "soundfile", lambda: None)
+    assert fault(path) == "truncated"
+
+
 @pytest.mark.parametrize("how", ["unknown length", "chunks"])
 def test_odd_but_sound_headers_are_read(tmp_path, noise, how):
     path = spoil(write(tmp_path / "a.wav", noise), how)

@@ -1,13 +1,15 @@
 """A bundle that was signed is taken with the maker's key and with no other."""
 
+import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 from made_up_device import seal, write_whole_export
 from speech_emotion.errors import UserError as MakerError
-from speech_emotion.export.device import make_device_bundle
+from speech_emotion.export.device import make_device_bundle, pack
 from speech_emotion_jetson import signature
 from speech_emotion_jetson.bundle import opened
 from speech_emotion_jetson.errors import UserError
@@ -52,6 +54,63 @@ def test_a_bundle_that_was_changed_and_sealed_again_is_refused(signed, tmp_path)
     seal(device)
     with pytest.raises(UserError, match="signature: is not by a key"), opened(device, signed[1]):
         pass
+
+
+@pytest.fixture
+def own(signed, tmp_path):
+    """A copy of the signed bundle, of the test's own."""
+    return shutil.copytree(signed[0], tmp_path / "device")
+
+
+def test_an_engine_that_was_added_to_a_signed_archive_is_refused(signed, own, tmp_path):
+    (own / "engines").mkdir()
+    for name in ("fp32.plan", "fp32.json"):
+        (own / "engines" / name).write_text("added")
+    with pytest.raises(UserError, match=r"engines/fp32\.json: is not among the checksums"):
+        pack(own, tmp_path / "device.tar.gz")
+        with opened(tmp_path / "device.tar.gz", signed[1]):
+            pass
+
+
+def test_a_signed_archive_is_opened(signed, own, tmp_path):
+    pack(own, tmp_path / "device.tar.gz")
+    with opened(tmp_path / "device.tar.gz", signed[1]) as bundle:
+        assert bundle.title == "T0 made up"
+
+
+@pytest.mark.parametrize(
+    "name", ["runtime/numpy.py", "runtime/speech_emotion_jetson/__pycache__/cli.pyc", "models/more.flags", "json.py"]
+)
+def test_a_file_that_was_added_to_a_signed_folder_is_refused(signed, own, name):
+    (own / name).parent.mkdir(exist_ok=True)
+    (own / name).write_text("added")
+    with opened(own):  # nobody asked who made it
+        pass
+    with pytest.raises(UserError, match=f"device/{name}: is not among the checksums.*move out"), opened(own, signed[1]):
+        pass
+
+
+def test_a_folder_that_was_linked_into_a_signed_one_is_refused(signed, own, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (own / "numpy").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="device/numpy: is not among the checksums"), opened(own, signed[1]):
+        pass
+
+
+def test_the_devices_own_engines_and_the_file_of_keys_may_lie_in_a_signed_folder(signed, own, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (own / "engines").symlink_to(tmp_path / "disk")
+    (own / "engines/fp32.plan").write_text("built here")
+    shutil.copyfile(signed[1], own / "trusted")
+    with opened(own, own / "trusted") as bundle:
+        assert bundle.variant("fp32").engine.is_file()
+
+
+def test_its_own_script_leaves_nothing_behind_that_would_be_refused(signed, own, tmp_path):
+    command = [own / "run", "file", "--trust", signed[1], own / "samples/anger.wav"]
+    environment = {"PATH": os.environ["PATH"], "PYTHON": sys.executable}
+    for _ in range(2):
+        subprocess.run(command, env=environment, cwd=own, check=True, capture_output=True)
 
 
 def test_a_bundle_without_a_signature_is_refused_where_one_is_asked_for(made, signed):

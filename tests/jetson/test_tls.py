@@ -4,7 +4,9 @@ import hashlib
 import shutil
 import socket
 import ssl
+import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +84,41 @@ def test_without_openssl_the_cure_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(tls.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match="openssl is not there: apt-get install openssl, or give --certificate"):
         tls.own_certificate(["localhost"], tmp_path)
+
+
+def test_a_home_that_cannot_be_written_is_named_with_the_cure(tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("no folder")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    expected = (
+        r"--tls: ~/\.config/speech-emotion-jetson: cannot be written \(.*Not a directory.*\): "
+        "set HOME, or give --certificate and --key"
+    )
+    with pytest.raises(UserError, match=expected):
+        tls.own_certificate(["localhost"])
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no home"), KeyError("uid not found")])
+def test_a_user_without_a_home_is_told_the_cure(monkeypatch, error):
+    def homeless(path):
+        raise error
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.raises(UserError, match=r"--tls: .*(no home|uid not found).*set HOME, or give --certificate and --key"):
+        tls.own_certificate(["localhost"])
+
+
+def test_notes_in_a_certificates_file_do_no_harm(tmp_path):
+    certificate, _ = tls.own_certificate(["localhost"], tmp_path)
+    expected = tls.fingerprint(certificate)
+    certificate.write_bytes("Küche, -----END CERTIFICATE-----\n".encode("latin-1") + certificate.read_bytes())
+    assert tls.fingerprint(certificate) == expected
+
+
+def test_a_certificate_of_openssls_own_kind_is_refused_with_the_cure(serve, tmp_path):
+    plain, key = tls.own_certificate(["localhost"], tmp_path)
+    own = tmp_path / "own.crt"
+    subprocess.run(["openssl", "x509", "-in", plain, "-trustout", "-out", own], check=True)
+    own.write_bytes(own.read_bytes() + plain.read_bytes())  # a server shows the first
+    expected = r"--certificate = .*own\.crt: holds no BEGIN CERTIFICATE block at first: openssl x509 -in .* writes one"
+    with pytest.raises(UserError, match=expected), serve("--certificate", str(own), "--key", str(key)):
+        pass

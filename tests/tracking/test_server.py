@@ -251,6 +251,26 @@ def test_a_restore_that_fails_leaves_everything_as_it_was(tracking, tracked, tmp
         tracking.start("server")
 
 
+def test_a_restore_that_is_stopped_at_its_exchange_is_whole(tracking, tracked, tmp_path, monkeypatch):
+    assert tracking.script("backup", tmp_path / "backups").returncode == 0
+    (backup,) = (tmp_path / "backups").iterdir()
+    stopping = 'status=$?\ncase "$*" in *RENAME*) kill -TERM $PPID ;; esac\nexit $status\n'
+    (tmp_path / "psql").write_text(f'#!/bin/sh\n{shutil.which("psql")} "$@"\n{stopping}')
+    (tmp_path / "psql").chmod(0o755)
+    monkeypatch.setitem(tracking.environment, "PATH", f"{tmp_path}:{tracking.environment['PATH']}")
+    tracking.stop("server")
+    tracking.bucket().put_object(Key="newer/note.txt", Body=b"made after the backup")
+    tracking.query("mlflow", "CREATE TABLE made_after_the_backup ()")
+    try:
+        finished = tracking.script("restore", "--force", backup)
+        assert finished.returncode == 0, finished.stderr
+        assert tracking.contents() == tracked
+        assert not tracking.query("mlflow", "SELECT FROM pg_tables WHERE tablename = 'made_after_the_backup'")
+        assert databases(tracking) == {"mlflow", "mlflow_auth"}
+    finally:
+        tracking.start("server")
+
+
 def test_a_backup_that_fails_leaves_nothing(tracking, tmp_path):
     tracking.stop("storage")
     try:

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Iterator
 
 from speech_emotion_jetson.archive import unpack
-from speech_emotion_jetson.checksums import verify
+from speech_emotion_jetson.checksums import CHECKSUMS, refuse_others, verify
 from speech_emotion_jetson.errors import UserError
-from speech_emotion_jetson.signature import verify_signature
+from speech_emotion_jetson.signature import SIGNATURE, verify_signature
 
 BUNDLE = "bundle.json"
 CARD = "MODEL_CARD.md"
@@ -101,20 +101,39 @@ def opened(path: Path, trusted: Path | None = None) -> Iterator[Bundle]:
         trusted: public keys of which one must have signed it; None asks for no signature.
 
     Raises:
-        UserError: not there, damaged, changed, not signed, or of another format.
+        UserError: not there, damaged, changed, not signed, with files that were not packed, or of another format.
     """
     path = Path(path)
     if path.is_dir():
-        yield _read(path, trusted)
+        names = _proved(path, trusted)
+        if trusted is not None:
+            # The device's own, as is the file of keys: the user has named it.
+            refuse_others(path, {*names, CHECKSUMS, SIGNATURE, f"{ENGINES}/", *_within(path, trusted)})
+        yield _read(path, names)
         return
-    with TemporaryDirectory(prefix="speech-emotion-") as folder:
-        yield _read(unpack(path, Path(folder)), trusted)
+    with TemporaryDirectory(prefix="speech-emotion-") as scratch:
+        folder = unpack(path, Path(scratch))
+        names = _proved(folder, trusted)
+        refuse_others(folder, {*names, CHECKSUMS, SIGNATURE})  # no device has built engines in an archive
+        yield _read(folder, names)
 
 
-def _read(folder: Path, trusted: Path | None) -> Bundle:
+def _proved(folder: Path, trusted: Path | None) -> frozenset[str]:
+    """The names of all files that were packed, each of which is whole and, where `trusted` is given, signed."""
     if trusted is not None:
         verify_signature(folder, trusted)
-    names = verify(folder)
+    return verify(folder)
+
+
+def _within(folder: Path, path: Path) -> list[str]:
+    """The name of a file of the folder; of a file elsewhere nothing."""
+    try:
+        return [path.resolve().relative_to(folder.resolve()).as_posix()]
+    except ValueError:
+        return []
+
+
+def _read(folder: Path, names: frozenset[str]) -> Bundle:
     path = folder / BUNDLE
     if BUNDLE not in names:
         raise UserError(f"{path}: is not among the checksums: copy the whole bundle again")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
+from typing import Container
 
 from speech_emotion_jetson.errors import UserError
 
@@ -54,6 +56,27 @@ def verify(folder: Path) -> frozenset[str]:
         if sha256_file(path) != expected:
             raise UserError(f"{path}: is damaged or changed (its sha256 differs from {CHECKSUMS}): {CURE}")
     return frozenset(checksums)
+
+
+def refuse_others(folder: Path, names: Container[str]) -> None:
+    """Accepts a folder that holds files of these names and no others.
+
+    Args:
+        names: with forward slashes; one that ends with a slash stands for whatever that folder holds.
+
+    Raises:
+        UserError: another file, or a link to a folder.
+    """
+    for place, subfolders, files in os.walk(folder):
+        inner = Path(place).relative_to(folder)
+        links = [name for name in subfolders if (Path(place) / name).is_symlink()]
+        subfolders[:] = [name for name in subfolders if f"{(inner / name).as_posix()}/" not in names]
+        for name in sorted(files + [link for link in links if link in subfolders]):
+            if (inner / name).as_posix() not in names:
+                raise UserError(
+                    f"{Path(place) / name}: is not among the checksums, so that nobody vouches for it: "
+                    "get the bundle from its maker, or move out what you put there yourself"
+                )
 
 
 def sha256_file(path: Path) -> str:

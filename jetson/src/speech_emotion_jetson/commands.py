@@ -11,7 +11,7 @@ from typing import Callable, Iterator, Sequence, TextIO
 
 from speech_emotion_jetson.errors import UserError
 from speech_emotion_jetson.microphone import listen
-from speech_emotion_jetson.raw import raw_blocks
+from speech_emotion_jetson.raw import check_rate, raw_blocks
 from speech_emotion_jetson.reading import is_audio
 from speech_emotion_jetson.recogniser import Recogniser
 from speech_emotion_jetson.report import Report, shown
@@ -63,6 +63,7 @@ def answer_microphone(
     recogniser: Recogniser, device: str, rate: int, form: str, retries: int | None, tell: Callable[[str], None]
 ) -> None:
     """Writes a row a hop for a microphone, until the user stops it; times start again when it comes back."""
+    check_rate(rate)
     report = Report(sys.stdout, form, recogniser.labels, "live")
     for blocks in listen(device, rate, tell, retries):
         for window in recogniser.follow(blocks, rate):
@@ -71,19 +72,25 @@ def answer_microphone(
 
 @contextmanager
 def _writing(output: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that is written whole or not at all."""
+    """Standard output, or a file that is written whole or not at all.
+
+    Raises:
+        UserError: the file cannot be written; of a folder this is told before any work.
+    """
     if output is None:
         yield sys.stdout
         return
+    name = None
     try:
+        if output.is_dir():
+            raise UserError(f"--output = {output}: is a folder: name a file")
         handle, name = tempfile.mkstemp(dir=str(output.parent), prefix=f".{output.name}.")
-    except OSError as error:
-        raise UserError(f"--output = {output}: {error.strerror}: name another file") from None
-    try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             yield stream
         os.chmod(name, 0o644)
         os.replace(name, output)
+    except OSError as error:
+        raise UserError(f"--output = {output}: {error.strerror or error}: name another file") from None
     finally:
-        if os.path.exists(name):
+        if name is not None and os.path.exists(name):
             os.unlink(name)

@@ -24,6 +24,7 @@ from speech_emotion_jetson.errors import AudioFault, UserError
 from speech_emotion_jetson.gate import Busy, Gate
 from speech_emotion_jetson.reading import ENDINGS, formats
 from speech_emotion_jetson.recogniser import Recogniser
+from speech_emotion_jetson.report import shown
 from speech_emotion_jetson.web import HEADER_SECONDS, SILENCE_SECONDS, is_gone
 
 FILES = {  # path -> file of page/ and its type: nothing else can be had
@@ -113,6 +114,16 @@ class Handler(BaseHTTPRequestHandler):
         if not self._admitted():
             return
         path = urlsplit(self.path).path
+        try:
+            self._give(path)
+        except Exception as error:  # such as a file of the package that is gone: the service stays up
+            self.service.tell(f"page: {type(error).__name__}: {error}")
+            self._refuse(500, "the page failed: look at the device's own messages")
+
+    do_HEAD = do_GET  # `_send` leaves the body out
+
+    def _give(self, path: str) -> None:
+        """Sends what lies at a path, or that there is nothing."""
         if path in FILES:
             name, kind = FILES[path]
             self._send(200, Path(__file__).with_name("page").joinpath(name).read_bytes(), kind)
@@ -124,8 +135,6 @@ class Handler(BaseHTTPRequestHandler):
             self._send_file(self.service.samples[path[len(SAMPLES) :]])
         else:
             self._refuse(404, "no such page")
-
-    do_HEAD = do_GET  # `_send` leaves the body out
 
     def do_POST(self) -> None:
         if not self._admitted():
@@ -159,7 +168,6 @@ class Handler(BaseHTTPRequestHandler):
             content = json.dumps(part, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
             try:
                 if place == 0:
-                    self._begun = True
                     self._head(200, "application/x-ndjson; charset=utf-8", {})
                 self.wfile.write(content)
             except OSError:
@@ -167,6 +175,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _model(self) -> dict[str, Any]:
         bundle = self.service.recogniser.bundle
+        samples = {id: Path(shown(path)).stem.replace("-", " ") for id, path in self.service.samples.items()}
         return {
             "title": bundle.title,
             "source": bundle.source,
@@ -180,7 +189,7 @@ class Handler(BaseHTTPRequestHandler):
             "formats": [ending for ending, kind in ENDINGS.items() if kind in formats()],
             "max_bytes": self.service.max_bytes,
             "max_seconds": self.service.max_seconds,
-            "samples": [{"id": id, "name": path.stem.replace("-", " ")} for id, path in self.service.samples.items()],
+            "samples": [{"id": id, "name": name} for id, name in samples.items()],
             "samples_note": self.service.samples_note,
             "version": __version__,
         }
@@ -283,6 +292,7 @@ class Handler(BaseHTTPRequestHandler):
                 shutil.copyfileobj(file, self.wfile)
 
     def _head(self, status: int, kind: str, headers: Mapping[str, str]) -> None:
+        self._begun = True
         self.send_response(status)
         for name, value in {**HEADERS, "Content-Type": kind, **headers}.items():
             self.send_header(name, value)

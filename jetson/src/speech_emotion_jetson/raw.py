@@ -14,6 +14,12 @@ from speech_emotion_jetson.wav import WIDTHS, decode
 BLOCK_SECONDS = 0.1
 
 
+def check_rate(rate: int) -> None:
+    """Refuses a rate, in Hz, that no recording may have."""
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise UserError(f"--rate = {rate}: must lie within {MIN_RATE} and {MAX_RATE} Hz")
+
+
 def raw_blocks(stream: BinaryIO, rate: int, channels: int, encoding: str) -> Iterator[np.ndarray]:
     """The mean of the channels of interleaved little-endian samples, (n,) float32 each, until the stream ends.
 
@@ -25,8 +31,7 @@ def raw_blocks(stream: BinaryIO, rate: int, channels: int, encoding: str) -> Ite
     Raises:
         UserError: rate or channels out of range, or samples that cannot be of this encoding.
     """
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise UserError(f"--rate = {rate}: must lie within {MIN_RATE} and {MAX_RATE} Hz")
+    check_rate(rate)
     if not 1 <= channels <= MAX_CHANNELS:
         raise UserError(f"--channels = {channels}: must lie within 1 and {MAX_CHANNELS}")
     wide = WIDTHS[encoding] * channels

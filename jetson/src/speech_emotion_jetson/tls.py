@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -16,6 +17,9 @@ from speech_emotion_jetson.errors import UserError
 
 KEPT = Path("~/.config/speech-emotion-jetson")
 DAYS = 825  # browsers take no certificate that lasts longer
+_FIRST = re.compile(  # the block that a server shows
+    r"-----BEGIN (?P<kind>(TRUSTED |X509 )?)CERTIFICATE-----.*?-----END (?P=kind)CERTIFICATE-----", re.DOTALL
+)
 
 
 def secure_context(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -39,9 +43,18 @@ def own_certificate(names: Sequence[str], folder: Path | None = None) -> tuple[P
         folder: where it is kept; None is KEPT below the home folder.
 
     Raises:
-        UserError: openssl is not there or fails.
+        UserError: openssl is not there or fails, or the folder cannot be written.
     """
-    folder = (folder or KEPT).expanduser()
+    folder = folder or KEPT
+    try:
+        return _made_once(names, folder.expanduser())
+    except (OSError, RuntimeError, KeyError) as error:  # a user without a home: RuntimeError, in Python 3.8 KeyError
+        raise UserError(
+            f"--tls: {folder}: cannot be written ({error}): set HOME, or give --certificate and --key"
+        ) from None
+
+
+def _made_once(names: Sequence[str], folder: Path) -> tuple[Path, Path]:
     tag = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:12]
     certificate, key = folder / f"{tag}.crt", folder / f"{tag}.key"
     if certificate.is_file() and key.is_file() and _lasts(certificate):
@@ -67,11 +80,15 @@ def own_certificate(names: Sequence[str], folder: Path | None = None) -> tuple[P
 
 
 def fingerprint(certificate: Path) -> str:
-    """SHA-256 of a PEM certificate as browsers show it."""
-    text = certificate.read_text(encoding="ascii")
-    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-    first = text[text.index(begin) : text.index(end) + len(end)]
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(first)).hexdigest().upper()
+    """SHA-256 of a PEM certificate as browsers show it; UserError where openssl's other kinds of PEM come first."""
+    text = certificate.read_text(encoding="ascii", errors="replace")  # people write notes beside the blocks
+    first = _FIRST.search(text)
+    if first is None or first["kind"]:
+        raise UserError(
+            f"--certificate = {certificate}: holds no BEGIN CERTIFICATE block{' at first' if first else ''}: "
+            f"openssl x509 -in {certificate} -out NEW.crt writes one"
+        )
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(first[0])).hexdigest().upper()
     return ":".join(digest[place : place + 2] for place in range(0, len(digest), 2))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from speech_emotion_jetson.errors import AudioFault
 
+CUT_HEADER = "ends within its header, before any samples"
 LENGTH_UNKNOWN = 0xFFFFFFFF  # a data chunk's size when it was written to a pipe, or in RF64
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 ENCODINGS = {
@@ -64,9 +65,9 @@ def _parse(path: Path, file: BinaryIO, size: int) -> Header:
         chunk, length = struct.unpack(order + "4sI", file.read(8))
         position += 8
         if chunk == b"ds64" and length >= 24:
-            long_data = struct.unpack("<8xQ", file.read(16))[0]
+            long_data = struct.unpack("<8xQ", _whole(path, file, 16))[0]
         elif chunk == b"fmt ":
-            form = _form(path, file.read(min(length, 40)), order)
+            form = _form(path, _whole(path, file, min(length, 40)), order)
         elif chunk == b"data":
             if form is None:
                 raise AudioFault(path, "not-audio", "its samples come before their description: convert it to WAV")
@@ -78,13 +79,21 @@ def _parse(path: Path, file: BinaryIO, size: int) -> Header:
             rate, channels, encoding = form
             return Header(rate, channels, encoding, position, length // (WIDTHS[encoding] * channels), order == ">")
         position += length + length % 2
-    raise AudioFault(path, "truncated", "ends within its header, before any samples")
+    raise AudioFault(path, "truncated", CUT_HEADER)
+
+
+def _whole(path: Path, file: BinaryIO, size: int) -> bytes:
+    """The next so many bytes of a header."""
+    content = file.read(size)
+    if len(content) < size:
+        raise AudioFault(path, "truncated", CUT_HEADER)
+    return content
 
 
 def _form(path: Path, chunk: bytes, order: str) -> tuple[int, int, str]:
     """Rate, channels and encoding."""
     if len(chunk) < 16:
-        raise AudioFault(path, "truncated", "ends within its header, before any samples")
+        raise AudioFault(path, "truncated", CUT_HEADER)
     tag, channels, rate, _, align, bits = struct.unpack(order + "HHIIHH", chunk[:16])
     if tag == EXTENSIBLE and len(chunk) >= 26:
         tag = struct.unpack(order + "H", chunk[24:26])[0]
