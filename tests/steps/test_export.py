@@ -211,6 +211,7 @@ def test_real_speech_through_the_w1_network(inputs, tmp_path, corpora):
                     "CC0-1.0",
                 )
             )
+    utterances = [replace(utterance, emotion=LABELS[n % 3]) for n, utterance in enumerate(utterances)]
     write_utterances(tmp_path / "table" / "utterances.parquet", utterances)
     features = {name: PARAMS.features[name] for name in PARAMS.needs["w1"].features}
     dims = front_end_dims(features, 16000)
@@ -218,11 +219,10 @@ def test_real_speech_through_the_w1_network(inputs, tmp_path, corpora):
     recipe = PARAMS.preprocess.recipes["plain"]
     system = create_system("w1", PARAMS.systems["w1"], recipe, features, dims, 16000, LABELS)
     save_system(system, inputs["selected"] / "model")
-    heard = [replace(utterance, emotion=LABELS[n % 3]) for n, utterance in enumerate(utterances)]
-    write_system(tmp_path / "trained" / "w1", predictions(heard, "w1", protocol="emodb-loso", labels=LABELS))
+    write_system(tmp_path / "trained" / "w1", predictions(utterances, "w1", protocol="emodb-loso", labels=LABELS))
     folders = {**inputs, "waveforms": tmp_path / "speech", "utterances": tmp_path / "table"}
     folders["trained"] = tmp_path / "trained"
-    check = run(folders, tmp_path / "out")
+    check = run(folders, tmp_path / "out", PARAMS.model_copy(update={"corpus": "emodb"}))
     assert check["fp32"]["max_difference"] < 1e-4
     assert check["int8"]["layers_in_int8"] == 6
     assert check["fp32"]["operators"]["LSTM"] == 2
