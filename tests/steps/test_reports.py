@@ -3,10 +3,12 @@
 import base64
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kfp import dsl
 
+from speech_emotion.steps import reports
 from speech_emotion.steps.reports import page, write_reports
 
 
@@ -140,3 +142,11 @@ def test_files_set_aside_are_named_with_their_reason(tmp_path, artifact):
     report = artifact(dsl.Markdown, "report")
     write_reports("ingest", {"utterances": tmp_path}, {"report": report})
     assert "| 1.wav | silent | its peak is \\| -80 dBFS |" in Path(report.path).read_text()
+
+
+def test_an_emotion_called_none_keeps_its_row_of_the_confusion(tmp_path):
+    (tmp_path / "t2.csv").write_text("actual,predicted\nNone,None\nanger,None\nNone,None\n")
+    told = []
+    artifact = SimpleNamespace(path=tmp_path / "out.csv", log_confusion_matrix=lambda *given: told.append(given))
+    reports._confusion(tmp_path / "t2.csv", ["None", "anger"], artifact)
+    assert told == [(["None", "anger"], [[2, 0], [1, 0]])]
