@@ -8,7 +8,6 @@ from speech_emotion.errors import UserError
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps import __main__ as command
-from speech_emotion.steps import driver
 from speech_emotion.steps.driver import NAMES, execute, load_step, parse_sections
 from speech_emotion.steps.step import WHOLE, Part, Step, StepParams
 
@@ -159,12 +158,3 @@ def test_parts_cover_every_utterance_once_and_in_order(utterances):
         parts = [Part(number, count).range(utterances) for number in range(1, count + 1)]
         assert [place for part in parts for place in part] == list(range(utterances))
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-def test_the_revision_is_that_of_git_and_outside_of_it_that_of_the_image(tmp_path, monkeypatch):
-    monkeypatch.delenv(driver.REVISION_VARIABLE, raising=False)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert driver.revision() is None
-    monkeypatch.setenv(driver.REVISION_VARIABLE, "1" * 40)
-    assert driver.revision() == "1" * 40

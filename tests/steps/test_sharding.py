@@ -13,7 +13,6 @@ from speech_emotion.steps.driver import execute, load_step
 from speech_emotion.store import arrays
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.store.parts import join
-from speech_emotion.training.units import fingerprint
 
 QUIET = Recorder(quiet=True)
 UTTERANCES = 9
@@ -74,13 +73,7 @@ def test_joined_parts_are_what_the_steps_make_of_everything(made, tmp_path, coun
             same_arrays(ArrayStore(joined / store), ArrayStore(whole / store))
         small = [path.relative_to(whole) for path in whole.rglob("*.json")]
         assert {(joined / path).read_text() == (whole / path).read_text() for path in small} <= {True}
-    features = [
-        {recipe.name: ArrayStore(folder / "features" / recipe) for recipe in stores(made / "whole/features")}
-        for folder in (made / "whole", tmp_path / "joined")
-    ]
-    ids = ArrayStore(made / "whole/preprocess/plain").ids
-    assert len(ids) == UTTERANCES
-    assert fingerprint(features[0], ids) == fingerprint(features[1], ids)
+    assert len(ArrayStore(made / "whole/preprocess/plain").ids) == UTTERANCES
 
 
 def same_arrays(one, other):

@@ -1,5 +1,7 @@
 """Changed copies of a waveform for training: time stretch, pitch shift, white noise."""
 
+from typing import Any
+
 import numpy as np
 
 from speech_emotion.audio.levels import rms_dbfs, set_level
@@ -7,7 +9,18 @@ from speech_emotion.compiled import librosa
 from speech_emotion.params import Augment
 from speech_emotion.randomness import generator
 
+# Raise it when a copy changes audibly (by more than 1e-4): keys of trainings that hear copies hold it.
+VERSION = 1
 N_FFT = 1024  # of the phase vocoder; 64 ms at 16 kHz resolve the harmonics of low voices and smear onsets little
+
+
+def augmentation_identity(params: Augment, copies: int) -> dict[str, Any]:
+    """Everything that decides the augmented copies of a given waveform, as JSON values.
+
+    Args:
+        copies: of each utterance, at least 1.
+    """
+    return {"version": VERSION, "copies": copies, **params.model_dump()}
 
 
 def stretch_time(samples: np.ndarray, factor: float) -> np.ndarray:

@@ -1,5 +1,7 @@
 """From the samples of a file to the waveform that features are taken of."""
 
+from typing import Any
+
 import numpy as np
 
 from speech_emotion.audio.activity import remove_silence
@@ -8,6 +10,26 @@ from speech_emotion.audio.levels import set_level
 from speech_emotion.audio.reading import resample
 from speech_emotion.errors import UserError
 from speech_emotion.params import Preprocess, Recipe
+
+# Raise it when a waveform changes audibly (by more than 1e-4): keys of finished trainings hold it.
+VERSION = 1
+
+
+def recipe_identity(recipe: Recipe, params: Preprocess) -> dict[str, Any]:
+    """Everything that decides the waveform which a recipe makes of given samples, as JSON values.
+
+    Settings of what the recipe does not ask for are left out.
+    """
+    used: list[str] = ["sample_rate"]
+    if recipe.level != "none":
+        used.append("level_dbfs")
+    if recipe.denoise == "spectral-subtraction":
+        used += ["oversubtraction", "spectral_floor"]
+    if recipe.denoise == "wavelet":
+        used += ["wavelet", "wavelet_levels"]
+    if recipe.vad:
+        used += ["vad_threshold_db", "vad_hang_ms"]
+    return {"version": VERSION, **recipe.model_dump(), **{name: getattr(params, name) for name in used}}
 
 
 def prepare(samples: np.ndarray, rate: int, recipe: Recipe, params: Preprocess) -> np.ndarray:

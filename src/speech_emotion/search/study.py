@@ -6,28 +6,32 @@ that cannot be trained.
 """
 
 import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
 
 from speech_emotion.errors import UserError
 from speech_emotion.params import Tune
-from speech_emotion.search import inner, objective, sampling
+from speech_emotion.search import objective
 from speech_emotion.search.inner import Split
 from speech_emotion.search.objective import by_epoch
 from speech_emotion.search.sampling import sampled
 from speech_emotion.search.storage import Guard
-from speech_emotion.store.hashing import hash_code, hash_json
+from speech_emotion.store.hashing import hash_json
 from speech_emotion.systems.catalogue import system_class
 from speech_emotion.training.run import Job
 from speech_emotion.training.units import rounded
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 NOT_OF_THE_KEY = ("enabled", "trials", "storage")  # more trials go on with the study
+# Raise it when inner splits, objective, sampling or pruning do something else: older studies and trials are left aside.
+SEARCH_VERSION = 1
 # Attributes of an attempt
 NUMBER, WORKER, CAUSE, REASON = "number", "worker", "cause", "reason"
 # Causes of a failure; an attempt that failed without one was killed
@@ -68,16 +72,25 @@ class SearchJob:
 
     @property
     def name(self) -> str:
-        """The study's name ends in a key of data, params and code: other ones are another study."""
+        """The study's name ends in a key of what decides its trials: where that differs it is another study."""
         key = hash_json(
             {
                 "unit": self.job.key,
                 "splits": [[split.train, split.valid] for split in self.splits],
                 "params": self.params.model_dump(exclude=set(NOT_OF_THE_KEY)),
-                "code": hash_code(Path(module.__file__) for module in (inner, objective, sampling)),
+                "space": search_space_identity(self.system),
+                "search": SEARCH_VERSION,
             }
         )
         return f"{self.prefix}{key[:12]}"
+
+
+def search_space_identity(system: str) -> dict[str, Any]:
+    """Hyper-parameter -> its range or choices, as a random trial meets them."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trial = study.ask()
+    system_class(system).search_space(trial)
+    return {name: json.loads(distribution_to_json(one)) for name, one in sorted(trial.distributions.items())}
 
 
 @dataclass

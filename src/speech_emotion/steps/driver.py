@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import random
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from speech_emotion.corpora.versions import address
 from speech_emotion.errors import UserError
 from speech_emotion.params import Params, check_part
+from speech_emotion.provenance import revision
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import WHOLE, Part, Step, StepParams
 from speech_emotion.store.atomic import atomic_folders, write_text
@@ -21,7 +21,6 @@ NAMES = (
     "ingest", "preprocess", "augment", "features", "tune", "train", "evaluate", "select", "export", "track", "register",
 )  # fmt: skip
 PROVENANCE = Path("artifacts/provenance")
-REVISION_VARIABLE = "SPEECH_EMOTION_REVISION"  # set in the images, which hold no repository
 
 
 def load_step(name: str) -> Step:
@@ -172,13 +171,3 @@ def _write_provenance(folder: Path, name: str, started: float) -> None:
         "data": address(),
     }
     write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
-
-
-def revision() -> str | None:
-    """The commit at work, with -dirty where tracked files differ from it; outside git what the image says, if any."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        found = ""
-    return found or os.environ.get(REVISION_VARIABLE) or None

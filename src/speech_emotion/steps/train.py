@@ -4,29 +4,32 @@ import functools
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from speech_emotion.audio.augmentation import augmentation_identity
+from speech_emotion.audio.preparation import recipe_identity
 from speech_emotion.corpora.protocols import load_protocol, select_utterances
 from speech_emotion.corpora.splits import Fold, make_folds
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
+from speech_emotion.features.versions import feature_identity
 from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.store.atomic import write_text
-from speech_emotion.store.hashing import hash_json
 from speech_emotion.store.naming import file_name
 from speech_emotion.systems import catalogue, estimator, network
-from speech_emotion.systems.catalogue import system_class
-from speech_emotion.training import fitting, loop, windows
+from speech_emotion.systems.catalogue import check_hyperparameters, system_class
+from speech_emotion.training import fitting, keys, loop, windows
 from speech_emotion.training.devices import device_kind
 from speech_emotion.training.fitting import Experiment
 from speech_emotion.training.loop import unweighted_recall
 from speech_emotion.training.run import Job, train_unit
-from speech_emotion.training.units import Unit, UnitStore, fingerprint, unit_key
+from speech_emotion.training.units import Unit, UnitStore
 
 CURVE_COLUMNS = ("system", "fold", "seed", "epoch", "loss", "valid_loss", "valid_ua")
 
@@ -35,7 +38,7 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
     experiment, rows, folds = experiment_of(params, inputs["utterances"], inputs["features"])
     store = UnitStore(inputs["units"], inputs["papers"] if params.train.published_units else None)
     best = json.loads((inputs["best"] / "best.json").read_text())
-    jobs = make_jobs(params, experiment, folds, best, inputs["units"])
+    jobs = make_jobs(params, experiment, rows, folds, best, inputs["units"])
     missing = [job for job in jobs if store.find(job.key) is None]
     recorder.note(
         f"{params.system}: {len(jobs)} units, {len(jobs) - len(missing)} finished before, {len(missing)} to train"
@@ -43,8 +46,13 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
     train = functools.partial(train_unit, recorder=recorder, together=tuple(job.key for job in jobs))
     for unit in ordered_map(train, missing, params.workers, recorder, f"train {params.system}"):
         recorder.note(f"{params.system} fold {unit.fold} seed {unit.seed}: {_summary(unit, experiment)}")
-    units = [store.find(job.key) for job in jobs]
+    units = [_found(store, job) for job in jobs]
     _write(units, rows, experiment, params, outputs["trained"], store)
+
+
+def _found(store: UnitStore, job: Job) -> Unit:
+    """The finished unit; what the key does not decide is as the job names it."""
+    return replace(store.find(job.key), corpus=job.experiment.corpus, hyperparameters=dict(job.hyperparameters))
 
 
 def experiment_of(params: StepParams, utterances: Path, features: Path) -> tuple[Experiment, pd.DataFrame, list[Fold]]:
@@ -71,11 +79,17 @@ def experiment_of(params: StepParams, utterances: Path, features: Path) -> tuple
 
 
 def make_jobs(
-    params: StepParams, experiment: Experiment, folds: Sequence[Fold], best: Mapping[str, Any], units: Path
+    params: StepParams,
+    experiment: Experiment,
+    rows: pd.DataFrame,
+    folds: Sequence[Fold],
+    best: Mapping[str, Any],
+    units: Path,
 ) -> list[Job]:
     """One job a seed and fold that the budget asks for, with its key.
 
     Args:
+        rows: the utterances that count, with the sha256 of their files.
         folds: all folds of the protocol.
         best: fold -> hyper-parameters that the search found.
 
@@ -83,31 +97,37 @@ def make_jobs(
         UserError: the budget names a fold that the protocol does not make, or train.device is not there.
     """
     device_kind(params.train.device)
-    stores = experiment.stores()
-    data = fingerprint(stores, experiment.targets)
-    code = code_of(experiment.system)
-    jobs = []
+    shared = _shared_identity(params, experiment)
+    audio, code, jobs = keys.audio_of(rows), tuple(code_of(experiment.system)), []
     for fold in _chosen(folds, params):
         hyperparameters = {**params.systems[experiment.system], **best.get(fold.name, {})}
+        values = check_hyperparameters(experiment.system, hyperparameters)
+        of_fold = {
+            **shared,
+            "split": keys.split_identity(fold, audio, experiment.targets),
+            "hyperparameters": keys.hyperparameter_identity(values, experiment.needs.features),
+            "limits": keys.limits(values, experiment.max_epochs, experiment.patience),
+        }
         for seed in params.budget.seeds_of(experiment.system):
-            key = unit_key(
-                code,
-                data=data,
-                needs=experiment.needs.model_dump(),
-                targets=hash_json(dict(experiment.targets)),
-                labels=experiment.labels,
-                split=hash_json([fold.train, fold.valid, fold.test]),
-                protocol=experiment.protocol,
-                corpus=experiment.corpus,
-                system=experiment.system,
-                hyperparameters=hyperparameters,
-                max_epochs=experiment.max_epochs,
-                patience=experiment.patience,
-                fold=fold.name,
-                seed=seed,
+            draws = [seed, experiment.protocol, experiment.system, fold.name]  # training_seed is made of these
+            jobs.append(
+                Job(experiment, fold, seed, hyperparameters, keys.key_of({**of_fold, "draws": draws}), units, code)
             )
-            jobs.append(Job(experiment, fold, seed, hyperparameters, key, units))
     return jobs
+
+
+def _shared_identity(params: StepParams, experiment: Experiment) -> dict[str, Any]:
+    """What the keys of a system's units have in common."""
+    needs = experiment.needs
+    samples = round(needs.min_seconds * experiment.sample_rate)
+    return {
+        "training": keys.TRAINING_VERSION,
+        "architecture": keys.architecture_identity(experiment.system),
+        "recipe": recipe_identity(experiment.recipe, params.preprocess),
+        "augmentation": augmentation_identity(params.augment, needs.copies) if needs.copies else None,
+        "features": [feature_identity(name, params.features, samples) for name in needs.features],
+        "labels": list(experiment.labels),
+    }
 
 
 def _chosen(folds: Sequence[Fold], params: StepParams) -> list[Fold]:
@@ -124,7 +144,7 @@ def _chosen(folds: Sequence[Fold], params: StepParams) -> list[Fold]:
 
 
 def code_of(system: str) -> list[Path]:
-    """The files that decide how a unit of the system is trained, its features given."""
+    """The files that train a unit of the system, for its provenance."""
     module = system_class(system).__module__
     own = Path(catalogue.__file__).with_name(module.rpartition(".")[2] + ".py")
     return [own, *(Path(part.__file__) for part in (network, estimator, loop, fitting, windows))]
@@ -231,8 +251,8 @@ STEP = Step(
         "budgets.{corpus}",
         "needs.{system}",
         "features",
-        "preprocess.sample_rate",
-        "preprocess.recipes",
+        "preprocess",
+        "augment",
         "systems.{system}",
         "train",
     ),

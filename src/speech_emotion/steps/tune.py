@@ -47,13 +47,13 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
 
 def search_jobs(inputs: Folders, params: StepParams) -> list[SearchJob]:
     """One study an outer fold, for the budget's first seed."""
-    experiment, _, folds = experiment_of(params, inputs["utterances"], inputs["features"])
+    experiment, rows, folds = experiment_of(params, inputs["utterances"], inputs["features"])
     url = storage_url(params.tune.storage, inputs["studies"], params.system)
     papers = inputs["papers"] if params.train.published_units else None
     shorter = replace(experiment, max_epochs=min(experiment.max_epochs, params.tune.epochs))
     return [
-        SearchJob(replace(job, experiment=shorter), splits_of(params.system, job.fold, folds), params.tune, url, papers)
-        for job in make_jobs(params, experiment, folds, {}, inputs["studies"])
+        SearchJob(job, splits_of(params.system, job.fold, folds), params.tune, url, papers)
+        for job in make_jobs(params, shorter, rows, folds, {}, inputs["studies"])
         if job.seed == params.budget.seeds[0]
     ]
 

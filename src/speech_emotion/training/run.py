@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_emotion.corpora.splits import Fold
+from speech_emotion.provenance import provenance_of
 from speech_emotion.recorder import OnEpoch, Recorder, Training
 from speech_emotion.systems.catalogue import save_system
 from speech_emotion.training.fitting import Experiment, fit_system, predict, training_seed
@@ -15,7 +16,13 @@ from speech_emotion.training.units import Unit, UnitStore, rounded
 
 @dataclass(frozen=True)
 class Job:
-    """One unit to be trained."""
+    """One unit to be trained.
+
+    Attributes:
+        key: of training/keys.py.
+        units: folder of finished units.
+        code: the files that training runs, for the unit's provenance.
+    """
 
     experiment: Experiment
     fold: Fold
@@ -23,6 +30,7 @@ class Job:
     hyperparameters: Mapping[str, Any]
     key: str
     units: Path
+    code: tuple[Path, ...] = ()
 
 
 def train_unit(job: Job, recorder: Recorder, together: tuple[str, ...]) -> Unit:
@@ -57,6 +65,7 @@ def _train(job: Job, on_epoch: OnEpoch) -> Unit:
         device=fit.device,
         temperature=rounded(getattr(system, "temperature", 1.0)),
         curves=[{name: rounded(value) for name, value in row.items()} for row in fit.curves],
+        provenance=provenance_of(job.code),
         predictions={id: [rounded(p) for p in row] for id, row in zip(fold.test, probabilities, strict=True)},
     )
     with tempfile.TemporaryDirectory() as folder:

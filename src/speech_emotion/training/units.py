@@ -1,29 +1,22 @@
-"""Finished units (corpus, protocol, system, fold, seed), kept under a key of data, params and code.
+"""Finished units (corpus, protocol, system, fold, seed), kept under a key of what decides their results (keys.py).
 
 A unit lives in two forms: in full below a local folder, <key>/unit.json beside its model, and in small, unit.json
 alone, below papers/<paper>/units/, where git keeps it for everybody. None is trained twice.
 """
 
-import functools
-import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from speech_emotion.errors import UserError
 from speech_emotion.params import CPU
-from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.store.atomic import atomic_folders, write_text
-from speech_emotion.store.hashing import hash_code, hash_json
 from speech_emotion.store.naming import file_name
 
 RECORD = "unit.json"
-NOTHING = np.float32(2**-20)  # of a dimension's largest magnitude: what is smaller counts as 0 in a fingerprint
 DIGITS = 6  # of probabilities and curves: more say nothing, fewer files differ between machines
 
 
@@ -32,12 +25,13 @@ class Unit:
     """What a finished training says, in small form.
 
     Attributes:
-        key: hash of data, params and code.
+        key: of training/keys.py.
         best_epoch: epoch whose weights were kept; 0 for an estimator.
         temperature: of an estimator's probabilities; 1 for a network.
         curves: rows of epoch, loss, valid_loss, valid_ua.
         predictions: id -> probabilities in the order of `labels`, for the fold's test utterances.
         device: where it was trained, "cpu" or "cuda"; a file that does not say was written on the CPU.
+        provenance: source hash, versions of Python and libraries, processor, revision; decides nothing.
     """
 
     key: str
@@ -54,6 +48,7 @@ class Unit:
     curves: Sequence[Mapping[str, float]]
     predictions: Mapping[str, Sequence[float]]
     device: str = CPU
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -84,43 +79,6 @@ class Unit:
 def rounded(value: float) -> float:
     """The value as units keep it; whole numbers stay whole."""
     return value if isinstance(value, int) else round(float(value), DIGITS)
-
-
-def fingerprint(stores: Mapping[str, ArrayStore], ids: Iterable[str]) -> str:
-    """Hash of the features of some utterances and their copies, blind to the last bits in which machines differ.
-
-    Values enter with eight bits of mantissa: a change in how a feature is computed moves some of its many values over
-    a rounding border, noise of the last bits practically never does. A value far below the largest of its dimension
-    enters as 0: it may be a difference of large ones that should cancel (the spectral slope of digital silence), and
-    then all its bits are such noise.
-    """
-    digest = hashlib.sha256()
-    ids = sorted(ids)
-    for name, store in sorted(stores.items()):
-        digest.update(name.encode())
-        versions = [version for id in ids for version in (id, *store.copies(id))]
-        least = NOTHING * functools.reduce(np.maximum, (_largest(store[version]) for version in versions))
-        for version in versions:
-            array = store[version]
-            bits = np.where(np.abs(array) <= least, np.float32(0), array).view(np.uint32)
-            digest.update(f"{version}{array.shape}".encode())
-            digest.update(((bits + np.uint32(0x8000)) >> np.uint32(16)).astype(np.uint16).tobytes())
-    return digest.hexdigest()
-
-
-def _largest(array: np.ndarray) -> np.ndarray:
-    """The largest magnitude in each dimension of (frames, dims) or (dims,)."""
-    return np.abs(array).max(axis=0) if array.ndim > 1 else np.abs(array)
-
-
-def unit_key(code: Iterable[Path], **parts: Any) -> str:
-    """The key of a unit.
-
-    Args:
-        code: source files that decide how it is trained.
-        parts: everything else that does, as JSON values: data, hyper-parameters, split, fold, seed, ...
-    """
-    return hash_json({"code": hash_code(code), **parts})
 
 
 class UnitStore:

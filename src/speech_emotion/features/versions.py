@@ -1,0 +1,45 @@
+"""What decides a feature's values: its definition and the version of its kind. Keys of finished trainings hold it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from speech_emotion.params import Feature
+
+# Raise a kind's version when its values change by more than 1e-4: trainings on the old values are then no longer found.
+VERSIONS = {
+    "spectrogram": 1,
+    "mspec": 1,
+    "mfcc": 1,
+    "energy": 1,
+    "f0": 1,
+    "voicing": 1,
+    "zcr": 1,
+    "chroma": 1,
+    "formants": 1,
+    "speech-rate": 1,
+    "statistics": 1,
+}
+DELTAS_VERSION = 1  # of the derivatives that any kind may have appended
+UNREPEATED = ("statistics", "speech-rate")  # kinds taken of the waveform as it is, however short
+
+
+def feature_identity(name: str, features: Mapping[str, Feature], min_samples: int = 0) -> dict[str, Any]:
+    """Everything that decides the values of one feature of a given waveform, as JSON values; names are left out.
+
+    Args:
+        name: a key of `features`.
+        features: all definitions, since statistics are taken of others.
+        min_samples: a shorter waveform is repeated until it lasts so long; statistics and speech rate ignore it.
+    """
+    feature = features[name]
+    identity: dict[str, Any] = {
+        **feature.model_dump(exclude_none=True, exclude={"deltas"}),
+        "version": VERSIONS[feature.kind],
+    }
+    if feature.deltas:
+        identity |= {"deltas": feature.deltas, "deltas_version": DELTAS_VERSION}
+    if feature.of:
+        identity["of"] = [feature_identity(part, features) for part in feature.of]
+    if min_samples and feature.kind not in UNREPEATED:
+        identity["min_samples"] = min_samples
+    return identity

@@ -1,0 +1,84 @@
+"""The key of a fold run: a hash of what decides its result, so that no refactoring, rename or upgrade orphans one.
+
+What a piece of code does enters by an integer version, never by its text. Golden tests (tests/golden) fail when results
+change without a raised version.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from speech_emotion.corpora.splits import Fold
+from speech_emotion.sections import Section
+from speech_emotion.store.hashing import hash_json
+from speech_emotion.systems.catalogue import system_class
+
+# Raise it when the training loop, the windows or the fitting make something else of the same inputs: nothing that was
+# trained before is found then, whatever its system.
+TRAINING_VERSION = 1
+LIMITS = ("epochs",)  # hyper-parameters that enter as what is really possible, not by themselves
+
+# Of the architectures until they declare it themselves
+ARCHITECTURES = {"w1": "cl", "k2": "windowed-rnn", "t1": "cnn-lstm-attention", "t2": "svm"}
+NEUTRAL = {"average": 0.0, "validation_epochs": 1, "keep_mean": []}
+NAMES = {"average": "ema_decay"}
+
+
+def key_of(parts: Mapping[str, Any]) -> str:
+    """The key: hex sha256 of all parts."""
+    return hash_json(dict(parts))
+
+
+def architecture_identity(system: str) -> dict[str, Any]:
+    """Which architecture a system is, and its version."""
+    return {"name": ARCHITECTURES[system], "version": getattr(system_class(system), "VERSION", 1)}
+
+
+def hyperparameter_identity(values: Section, features: Sequence[str]) -> dict[str, Any]:
+    """The hyper-parameters that differ from the architecture's neutral values, as JSON values.
+
+    A feature's name stands as its place among the inputs, so that renaming it changes no key.
+
+    Args:
+        values: checked hyper-parameters.
+        features: names of the inputs, in the system's order.
+    """
+    neutral = {name: field.default for name, field in type(values).model_fields.items() if not field.is_required()}
+    return {
+        NAMES.get(name, name): _by_place(value, features)
+        for name, value in values.model_dump(mode="json").items()
+        if name not in LIMITS
+        and not (name in neutral and getattr(values, name) == neutral[name])
+        and not (name in NEUTRAL and value == NEUTRAL[name])
+    }
+
+
+def limits(values: Section, max_epochs: int, patience: int) -> dict[str, int]:
+    """The epochs that are really possible, and the patience; empty for systems that train in no epochs."""
+    epochs = getattr(values, "epochs", None)
+    return {} if epochs is None else {"epochs": min(epochs, max_epochs), "patience": patience}
+
+
+def split_identity(fold: Fold, audio: Mapping[str, str], targets: Mapping[str, int]) -> dict[str, str]:
+    """Hashes of the three parts of a fold: id, audio and class of each utterance, in their order.
+
+    Args:
+        audio: id -> sha256 of its file; ids name the stretch where an utterance is a part of its file.
+        targets: id -> class number.
+    """
+    return {
+        part: hash_json([[id, audio[id], targets[id]] for id in getattr(fold, part)])
+        for part in ("train", "valid", "test")
+    }
+
+
+def audio_of(rows: pd.DataFrame) -> dict[str, str]:
+    """Id -> sha256 of its file, of the table of utterances."""
+    return dict(zip(rows["id"], rows["sha256"], strict=True))
+
+
+def _by_place(value: Any, features: Sequence[str]) -> Any:
+    if isinstance(value, list):
+        return [_by_place(item, features) for item in value]
+    return {"input": features.index(value)} if isinstance(value, str) and value in features else value
