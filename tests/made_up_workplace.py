@@ -24,7 +24,7 @@ def make_workplace(tmp_path: Path) -> Callable[..., Params]:
     """
     raw = yaml.safe_load((TOP / "params.yaml").read_text())
     raw |= {"corpus": "demo", "candidates": ["k2", "t2"], "workers": 1}
-    raw["budgets"]["demo"] = {"protocol": "small", "seeds": [0, 1], "max_epochs": 2}
+    raw["budgets"]["demo"] = {"protocol": "small", "candidates": ["k2", "t2"], "seeds": [0, 1], "max_epochs": 2}
     raw["systems"]["k2"] |= {"units": 4, "layers": 1, "batch_size": 16}
     raw["tune"]["trials"] = 3
     protocol = {

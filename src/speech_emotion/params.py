@@ -174,6 +174,11 @@ class Feature(Section):
                 )
 
     @property
+    def repeats(self) -> bool:
+        """Whether a waveform that is too short is repeated first; statistics and speech rate take it as it is."""
+        return self.kind not in ("statistics", "speech-rate")
+
+    @property
     def not_deployable(self) -> str:
         """Why a system on this feature cannot go to the device; empty if it can."""
         if self.kind not in FRONT_END_KINDS:
@@ -192,6 +197,15 @@ class Needs(Section):
     copies: Annotated[int, Field(ge=0, le=20)]
     min_seconds: Annotated[float, Field(ge=0, le=60)]
     features: Annotated[list[Name], Field(min_length=1)]
+
+    def samples(self, sample_rate: int) -> int:
+        """The shortest waveform that features are taken of, in samples."""
+        return round(self.min_seconds * sample_rate)
+
+    def variant(self, feature: Feature, sample_rate: int) -> str:
+        """The folder, below that of the feature, which holds the arrays of this recipe and shortest length."""
+        samples = self.samples(sample_rate) if feature.repeats else 0
+        return f"{self.recipe}-{samples}" if samples else self.recipe
 
 
 class Tune(Section):
@@ -296,12 +310,14 @@ class Budget(Section):
     """What one run of the graph does with a corpus.
 
     Attributes:
+        candidates: systems that are trained on the corpus by default; `speech-emotion use` makes them the candidates.
         seeds: of every system.
         more_seeds: system -> seeds of its own beside those, where its training is short enough.
         folds: names of the protocol's folds that are run; without it all of them. Each is the same training as ever.
     """
 
     protocol: Name
+    candidates: Annotated[list[Name], Field(min_length=1)]
     seeds: Annotated[list[Seed], Field(min_length=1)]
     more_seeds: dict[Name, list[Seed]] = Field(default_factory=dict)
     max_epochs: Positive
@@ -356,13 +372,15 @@ class Params(Section):
         for corpus, budget in self.budgets.items():
             for system in budget.more_seeds:
                 _known(f"budgets.{corpus}.more_seeds", system, self.systems, "systems")
+            for system in budget.candidates:
+                _known(f"budgets.{corpus}.candidates", system, self.systems, "systems")
+                _known(f"budgets.{corpus}.candidates", system, self.needs, "needs")
         if len(set(self.candidates)) < len(self.candidates):
             raise ValueError(f"candidates = {list(self.candidates)}: must name each system once")
         for system, needs in self.needs.items():
             _known(f"needs.{system}.recipe", needs.recipe, self.preprocess.recipes, "preprocess.recipes")
             for feature in needs.features:
                 _known(f"needs.{system}.features", feature, self.features, "features")
-        self._made_once()
         for name, feature in self.features.items():
             feature.check_bands(name, self.preprocess.sample_rate)
             for part in feature.of or ():
@@ -370,23 +388,6 @@ class Params(Section):
                 if self.features[part].kind == "statistics":
                     raise ValueError(f"features.{name}.of = {part}: must not be statistics itself")
         return self
-
-    def _made_once(self) -> None:
-        """Features are kept once for a recipe: systems that share them ask for one min_seconds, and as many copies."""
-        asked: dict[tuple[str, str, str], tuple[str, float]] = {}
-        for system in self.candidates:
-            needs = self.needs[system]
-            for name in ("min_seconds", "copies"):
-                wanted = getattr(needs, name)
-                for feature in needs.features:
-                    if self.features[feature].kind == "statistics" or (name == "copies" and not wanted):
-                        continue  # statistics are not repeated, and who wants no copies leaves those of others
-                    other, theirs = asked.setdefault((name, needs.recipe, feature), (system, wanted))
-                    if theirs != wanted:
-                        raise ValueError(
-                            f"needs.{system}.{name} = {wanted}: needs.{other} asks for {theirs} of the same feature "
-                            f"{feature}: give both one value, or define it twice"
-                        )
 
 
 def _known(key: str, value: str, among: dict[str, Any], section: str) -> None:

@@ -44,7 +44,9 @@ def data(corpus: str, source: Path | None = None, parts: Sequence[str] = (), if_
 
 
 def use(corpus: str, path: Path = PARAMS_FILE) -> None:
-    """Sets `corpus` in params.yaml; comments and order stay.
+    """Sets `corpus` in params.yaml, and `candidates` to those of the corpus's budget; comments and order stay.
+
+    Nothing changes where the corpus is at work already, so that candidates may be chosen by hand.
 
     Raises:
         UserError: params.yaml is not there or faulty, or has no budget for the corpus.
@@ -56,18 +58,24 @@ def use(corpus: str, path: Path = PARAMS_FILE) -> None:
     if corpus == params.corpus:
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    number = next(number for number, line in enumerate(lines) if line.startswith("corpus:"))
-    value, mark, comment = lines[number].rstrip("\n").partition("#")
     spelled = corpus if parse_yaml(corpus) == corpus else json.dumps(corpus)  # no and 2024 are no texts
-    lines[number] = f"{f'corpus: {spelled}':<{len(value) - 1}} {mark}{comment}".rstrip() + "\n"
+    _set(lines, "corpus", spelled)
+    _set(lines, "candidates", f"[{', '.join(params.budgets[corpus].candidates)}]")
     write_text(path, "".join(lines))
 
 
-def check(folder: Path) -> None:
-    """The first stage of the graph: params are sound, train.device is there, and no recorded corpus is absent.
+def _set(lines: list[str], key: str, spelled: str) -> None:
+    """Replaces the value of a key at the top of params.yaml, which stands on one line; its comment stays in place."""
+    number = next(number for number, line in enumerate(lines) if line.startswith(f"{key}:"))
+    value, mark, comment = lines[number].rstrip("\n").partition("#")
+    lines[number] = f"{f'{key}: {spelled}':<{len(value) - 1}} {mark}{comment}".rstrip() + "\n"
 
-    What earlier candidates left under artifacts/ is removed from there, since evaluate depends on the whole folder of
-    trained systems and a clone would not have it; DVC's cache keeps it.
+
+def check(folder: Path) -> None:
+    """What the graph does before all steps: params are sound, train.device is there, no recorded corpus is absent.
+
+    What earlier candidates left under artifacts/ is removed, since evaluate depends on the whole folder of trained
+    systems and a clone would not have it; DVC's cache keeps it.
 
     Raises:
         UserError: one line a fault.

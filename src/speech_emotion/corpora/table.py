@@ -142,6 +142,11 @@ def iterate_utterances(path: Path | str, columns: Sequence[str], places: range) 
                 return
 
 
+def iterate_all(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Some columns of every row, a row at a time. Raises UserError as read_utterances."""
+    return iterate_utterances(path, columns, range(count_utterances(path)))
+
+
 def _opened(path: Path | str) -> pq.ParquetFile:
     path = Path(path)
     if not path.is_file():

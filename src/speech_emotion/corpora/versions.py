@@ -1,12 +1,10 @@
 """data.dvc: which corpora it records, and the guard that none gets lost.
 
-DVC takes whatever lies in data/ for the new truth: with one corpus absent, `dvc repro` and `dvc add data` would write
-a data.dvc without it, in silence. So data.dvc lists its corpora under `meta`, the stage `check` of dvc.yaml compares
-that list with the folder, and data.dvc names the outputs of `check` as its deps, which makes DVC run the check before
-it looks at data/.
+DVC takes whatever lies in data/ for the new truth: with one corpus absent, `dvc repro` and `dvc add data` write a
+data.dvc without it, in silence. So data.dvc lists its corpora under `meta`, and the stage `check` of dvc.yaml, which
+depends on data/, compares that list with the folder before any step runs.
 """
 
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -23,8 +21,6 @@ from speech_emotion.errors import UserError
 from speech_emotion.store.atomic import write_text
 
 CHECKED = Path("artifacts/check")
-CHECKS = ("data", "params")  # DVC takes a .dvc file with a single dep for an import, hence two
-CONTENT = "checked\n"
 
 
 def recorded(data: Path = Path("data")) -> dict[str, int]:
@@ -69,7 +65,7 @@ def guard(data: Path = Path("data"), besides: str | None = None) -> None:
     for corpus in known:
         if corpus == besides or here.get(corpus) == known[corpus]:
             continue
-        cure = f"run make data CORPUS={corpus}, or dvc pull {data}/{corpus} where a remote holds it"
+        cure = f"run make data CORPUS={corpus}, or git checkout {_dvc_file(data)} and dvc pull {data}/{corpus}"
         if corpus in here:
             cure += f"; if the files are meant so, speech-emotion record {corpus}"
         holds = f"holds {here[corpus]} files" if corpus in here else "is not there"
@@ -95,11 +91,8 @@ def record(data: Path, corpus: str) -> None:
     _dvc("add", "--quiet", data.name, folder=data.parent)
     path = _dvc_file(data)
     document = _read(path)
-    content = CONTENT.encode()
-    dep = {"md5": hashlib.md5(content, usedforsecurity=False).hexdigest(), "size": len(content), "hash": "md5"}
     meta = {**(document.pop("meta", None) or {}), "corpora": present(data)}
-    document.pop("deps", None)
-    document["deps"] = [{"path": (CHECKED / check).as_posix(), **dep} for check in CHECKS]
+    document.pop("deps", None)  # of earlier versions of the graph
     document["meta"] = meta  # last, as DVC writes it itself, so that git sees no change
     stream = StringIO()
     _yaml().dump(document, stream)
@@ -172,8 +165,7 @@ def recorded_hash(corpus: str, top: Path = Path(), data: str = "data") -> str:
 
 def write_checked(folder: Path) -> None:
     """Writes what the stage `check` leaves behind: the same bytes each time, so that nothing reruns for it."""
-    for check in CHECKS:
-        write_text(folder / check, CONTENT)
+    write_text(folder / "checked", "params.yaml and data/ are in order\n")
 
 
 def _dvc_file(data: Path) -> Path:

@@ -13,7 +13,6 @@ from speech_emotion.features.frontend import FrontEnd, append_deltas, frame_coun
 from speech_emotion.features.pitch import pitch
 from speech_emotion.features.rate import speech_rate
 from speech_emotion.features.statistics import statistics
-from speech_emotion.features.versions import UNREPEATED
 from speech_emotion.features.zero_crossings import zero_crossing_rate
 from speech_emotion.params import FRONT_END_KINDS, Feature
 
@@ -42,7 +41,7 @@ def compute(
     """
     known = {} if known is None else known
     feature = features[name]
-    if feature.kind in UNREPEATED:
+    if not feature.repeats:
         min_samples = 0
     key = (name, min_samples)
     if key not in known:

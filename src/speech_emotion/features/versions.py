@@ -20,7 +20,6 @@ VERSIONS = {
     "statistics": 1,
 }
 DELTAS_VERSION = 1  # of the derivatives that any kind may have appended
-UNREPEATED = ("statistics", "speech-rate")  # kinds taken of the waveform as it is, however short
 
 
 def feature_identity(name: str, features: Mapping[str, Feature], min_samples: int = 0) -> dict[str, Any]:
@@ -40,6 +39,6 @@ def feature_identity(name: str, features: Mapping[str, Feature], min_samples: in
         identity |= {"deltas": feature.deltas, "deltas_version": DELTAS_VERSION}
     if feature.of:
         identity["of"] = [feature_identity(part, features) for part in feature.of]
-    if min_samples and feature.kind not in UNREPEATED:
+    if min_samples and feature.repeats:
         identity["min_samples"] = min_samples
     return identity

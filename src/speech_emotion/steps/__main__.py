@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m speech_emotion.steps", description="Runs one step of the graph.")
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--system", help="which system, for steps that have one instance a system")
-    parser.add_argument("--part", default="1/1", metavar="K/N", help="the K-th of N ranges of the utterances alone")
+    parser.add_argument("--each", metavar="NAME", help="one recipe or feature, for steps that work on them one by one")
+    parser.add_argument("--part", default="1/1", metavar="K/N", help="only the K-th of N ranges of the utterances")
     parser.add_argument("--params", default=str(PARAMS_FILE), help="file, by default %(default)s")
     parser.add_argument("--input", type=_port, action="append", default=[], metavar="PORT=FOLDER")
     parser.add_argument("--output", type=_port, action="append", default=[], metavar="PORT=FOLDER")
@@ -53,6 +54,7 @@ def _run(options: argparse.Namespace) -> None:
             dict(options.output),
             recorder,
             part=part,
+            each=options.each,
         )
 
 

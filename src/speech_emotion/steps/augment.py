@@ -1,6 +1,5 @@
-"""augment: changed copies of the waveforms, made once, as many as the systems of the budget ask for."""
+"""augment: augmented copies of the waveforms, made once, as many as the candidates ask for."""
 
-import json
 from functools import partial
 
 import numpy as np
@@ -10,20 +9,19 @@ from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Augment
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.steps.wanted import wanted_recipes
 from speech_emotion.store.arrays import ArrayStore, ArrayWriter
-from speech_emotion.store.atomic import write_text
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes `<recipe>/shard-*.arrow` of copies `<id>#1` .. `<id>#n` and `copies.json`, n by recipe.
+    """Writes `<recipe>/shard-*.arrow` of copies `<id>#1` .. `<id>#n`.
 
-    A recipe has as many copies as the system that wants most of it; one that nobody wants copies of has no folder.
+    A recipe has as many copies as the system that wants most of it; one that no system wants copies of has no folder.
     """
-    counts: dict[str, int] = {}
-    for system in params.candidates:
-        needs = params.needs[system]
-        counts[needs.recipe] = max(needs.copies, counts.get(needs.recipe, 0))
-    for recipe, count in sorted(counts.items()):
+    counts = wanted_recipes(params)
+    if params.each is not None:
+        counts = {params.each: counts.get(params.each, 0)}
+    for recipe, count in counts.items():
         if not count:
             continue
         work = partial(_copies, params.augment, params.preprocess.sample_rate, count)
@@ -33,7 +31,6 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
             for source, copies in results:
                 for number, copy in enumerate(copies, start=1):
                     writer.add(f"{source}#{number}", copy, source)
-    write_text(outputs["copies"] / "copies.json", json.dumps(counts, indent=1, sort_keys=True) + "\n")
 
 
 def _copies(params: Augment, rate: int, count: int, item: tuple[str, np.ndarray]) -> tuple[str, list[np.ndarray]]:
@@ -47,4 +44,7 @@ STEP = Step(
     inputs={"waveforms": "artifacts/preprocess"},
     outputs={"copies": "artifacts/augment"},
     sections=("corpus", "augment", "preprocess.sample_rate", "needs", "candidates"),
+    each="preprocess.recipes",
+    dvc_inputs=("artifacts/preprocess/{each}",),
+    wanted="artifacts/wanted/recipes/copies/{each}.json",
 )

@@ -1,10 +1,12 @@
 """Runs one step: checks params, seeds, makes temporary outputs, moves them into place."""
 
+import functools
 import importlib
 import json
 import os
 import platform
 import random
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +16,14 @@ from speech_emotion.errors import UserError
 from speech_emotion.params import Params, check_part
 from speech_emotion.provenance import revision
 from speech_emotion.recorder import Recorder
-from speech_emotion.steps.step import WHOLE, Part, Step, StepParams
+from speech_emotion.steps.step import WHOLE, Folders, Part, Step, StepParams
 from speech_emotion.store.atomic import atomic_folders, write_text
 
 NAMES = (
     "ingest", "preprocess", "augment", "features", "tune", "train", "evaluate", "select", "export", "track", "register",
 )  # fmt: skip
 PROVENANCE = Path("artifacts/provenance")
+MADE_OF = "made-of.json"  # beside the arrays of one recipe or feature: what decided them
 
 
 def load_step(name: str) -> Step:
@@ -58,10 +61,12 @@ def execute(
     recorder: Recorder | None = None,
     provenance: Path | None = PROVENANCE,
     part: tuple[int, int] = WHOLE,
+    each: str | None = None,
 ) -> None:
     """Runs a step on its default folders, or on those given by port name.
 
     Args:
+        each: the one recipe or feature to work on, of a step that can; its folder below each output is replaced.
         part: (k, n): a sharded step works on the k-th, from 1, of n contiguous ranges of the utterances.
         provenance: folder that receives time, host and duration, beside the outputs and in no hash; None for none.
 
@@ -69,16 +74,42 @@ def execute(
         UserError: bad params or part, a missing input, an unknown port, or whatever the step finds wrong with its
             input.
     """
-    sources, finals, step_params = prepared(step, params, system, inputs, outputs, part)
-    _seed_everything()
+    sources, finals, step_params = prepared(step, params, system, inputs, outputs, part, each)
     recorder = recorder or Recorder()
     started = time.time()
+    if each is not None:
+        finals = {port: folder / each for port, folder in finals.items()}
     with atomic_folders(*finals.values()) as temporaries:
         targets = dict(zip(finals, temporaries, strict=True))
-        step.run(sources, step_params, targets, recorder)
+        if each is not None:
+            _run_each(step, sources, step_params, targets, recorder)
+        else:
+            _seed_everything()
+            step.run(sources, step_params, targets, recorder)
     if provenance is not None:
-        name = step.name if system is None else f"{step.name}-{system}"
+        name = "-".join(filter(None, (step.name, system, each)))
         _write_provenance(provenance, name if part == WHOLE else f"{name}-{part[0]}-of-{part[1]}", started)
+
+
+def _run_each(step: Step, sources: Folders, params: StepParams, targets: Folders, recorder: Recorder) -> None:
+    """Works on one recipe or feature; what no candidate wants leaves only the file that says so."""
+    wanted = Path(step.wanted.format(each=params.each))
+    try:
+        text = wanted.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{wanted}: is not there: run dvc repro, which writes it") from None
+    if json.loads(text):
+        _seed_everything()
+        parents = {port: folder / ".work" for port, folder in targets.items()}
+        for folder in parents.values():
+            folder.mkdir()
+        step.run(sources, params, parents, recorder)
+        for port, folder in parents.items():
+            for path in (folder / params.each).iterdir():
+                path.rename(targets[port] / path.name)
+            shutil.rmtree(folder)
+    for folder in targets.values():
+        write_text(folder / MADE_OF, text)
 
 
 def prepared(
@@ -88,6 +119,7 @@ def prepared(
     inputs: Mapping[str, Path] | None = None,
     outputs: Mapping[str, Path] | None = None,
     part: tuple[int, int] = WHOLE,
+    each: str | None = None,
 ) -> tuple[dict[str, Path], dict[str, Path], StepParams]:
     """What a step is given: its input folders (caches made where absent), its final output folders, its params.
 
@@ -95,7 +127,10 @@ def prepared(
         UserError: bad params or part, a missing input or an unknown port.
     """
     part = _checked_part(step, part)
-    check_systems(params)
+    if each is None:
+        check_systems(params)  # imports all that trains; stage check of dvc.yaml does it for instances
+    elif not step.each or each not in functools.reduce(getattr, step.each.split("."), params):
+        raise UserError(f"step {step.name}: each = {each}: must be a key of {step.each or 'nothing: leave it out'}")
     if step.per_system and system not in params.systems:
         raise UserError(f"step {step.name}: system = {system}: must be one of {', '.join(sorted(params.systems))}")
     if not step.per_system and system is not None:
@@ -109,7 +144,7 @@ def prepared(
             raise UserError(f"step {step.name}: input {port} = {sources[port]}: is not there: run {cure}")
     for port in step.caches:
         sources[port].mkdir(parents=True, exist_ok=True)
-    return sources, finals, StepParams(params, step.sections, system, part)
+    return sources, finals, StepParams(params, step.sections, system, part, each)
 
 
 def _checked_part(step: Step, part: tuple[int, int]) -> Part:

@@ -35,6 +35,7 @@ from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.train import experiment_of
+from speech_emotion.steps.wanted import TABLE
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import sha256_file
@@ -217,9 +218,9 @@ STEP = Step(
         "export",
         "needs",
         "features",
-        "preprocess.sample_rate",
-        "preprocess.recipes",
-        "preprocess.level_dbfs",
+        "preprocess",
         "train",
     ),
+    dvc_inputs=("artifacts/select", TABLE.as_posix(), "artifacts/train"),
+    wanted="artifacts/wanted/inputs",
 )

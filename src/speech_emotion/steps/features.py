@@ -1,78 +1,62 @@
-"""features: every feature that a system of the budget asks for, of its recipe's waveforms and of their copies."""
+"""features: every feature that a candidate asks for, of its recipe's waveforms and of their copies."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import numpy as np
 
-from speech_emotion.features.extraction import compute, statistic_names
 from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Feature
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.steps.wanted import Variant, wanted_features
 from speech_emotion.store.arrays import ArrayStore, ArrayWriter
 from speech_emotion.store.atomic import write_text
 
-
-@dataclass(frozen=True)
-class Wanted:
-    """One feature of one recipe: of waveforms of at least so many samples, and of so many copies."""
-
-    feature: str
-    min_samples: int
-    copies: int
+Wanted = tuple[str, Variant]
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes `<recipe>/<feature>/shard-*.arrow`, copies included, and `names.json` beside statistics.
+    """Writes `<feature>/<variant>/shard-*.arrow`, copies included, and `names.json` beside statistics.
 
-    Shapes are (frames, dims), or (dims,) for statistics and speech rate; all float32.
+    A variant is the recipe and, where short waveforms are repeated, the samples that they are repeated to. Shapes are
+    (frames, dims), or (dims,) for statistics and speech rate; all float32.
     """
-    rate = params.preprocess.sample_rate
-    for recipe, wanted in wanted_features(params).items():
-        writers = {one.feature: ArrayWriter(outputs["features"] / recipe / one.feature) for one in wanted}
+    from speech_emotion.features.extraction import statistic_names  # here: an instance without work starts at once
+
+    wanted = [
+        (name, variant)
+        for name, variants in wanted_features(params).items()
+        if params.each in (None, name)
+        for variant in variants
+    ]
+    folders = {one: outputs["features"] / one[0] / one[1].folder for one in wanted}
+    for recipe in sorted({variant.recipe for _, variant in wanted}):
+        of_recipe = [one for one in wanted if one[1].recipe == recipe]
+        writers = {one: ArrayWriter(folders[one]) for one in of_recipe}
+        title = f"features {params.each or recipe}"
         try:
-            _fill(writers, wanted, ArrayStore(inputs["waveforms"] / recipe), params, recorder, f"features {recipe}")
-            if copied := [one for one in wanted if one.copies]:
-                store = ArrayStore(inputs["copies"] / recipe)
-                _fill(writers, copied, store, params, recorder, f"features {recipe}, copies")
+            _fill(writers, ArrayStore(inputs["waveforms"] / recipe), params, recorder, title)
+            if copied := {one: writer for one, writer in writers.items() if one[1].copies}:
+                _fill(copied, ArrayStore(inputs["copies"] / recipe), params, recorder, f"{title}, copies")
         finally:
             for writer in writers.values():
                 writer.close()
-        for one in wanted:
-            if params.features[one.feature].kind == "statistics":
-                names = statistic_names(one.feature, params.features, rate)
-                text = json.dumps(names, indent=0) + "\n"
-                write_text(outputs["features"] / recipe / one.feature / "names.json", text)
-
-
-def wanted_features(params: StepParams) -> dict[str, list[Wanted]]:
-    """Recipe -> what the systems of the budget want of it, in the order of names."""
-    found: dict[str, dict[str, Wanted]] = {}
-    for system in params.candidates:
-        needs = params.needs[system]
-        samples = round(needs.min_seconds * params.preprocess.sample_rate)
-        for name in needs.features:
-            other = found.setdefault(needs.recipe, {}).get(name)
-            copies = max(needs.copies, other.copies if other else 0)
-            found[needs.recipe][name] = Wanted(name, samples, copies)
-    return {recipe: [of[name] for name in sorted(of)] for recipe, of in sorted(found.items())}
+    for name, variant in wanted:
+        if params.features[name].kind == "statistics":
+            names = statistic_names(name, params.features, params.preprocess.sample_rate)
+            write_text(folders[name, variant] / "names.json", json.dumps(names, indent=0) + "\n")
 
 
 def _fill(
-    writers: dict[str, ArrayWriter],
-    wanted: list[Wanted],
-    store: ArrayStore,
-    params: StepParams,
-    recorder: Recorder,
-    title: str,
+    writers: Mapping[Wanted, ArrayWriter], store: ArrayStore, params: StepParams, recorder: Recorder, title: str
 ) -> None:
-    items = ((id, _number(id, store.source(id)), waveform) for id, waveform in store)
-    work = partial(_arrays, wanted, params.features, params.preprocess.sample_rate)
+    items: Iterator = ((id, _number(id, store.source(id)), waveform) for id, waveform in store)
+    work = partial(_arrays, list(writers), params.features, params.preprocess.sample_rate)
     for id, arrays in ordered_map(work, items, params.workers, recorder, title, len(store)):
-        for feature, array in arrays.items():
-            writers[feature].add(id, array, store.source(id))
+        for one, array in arrays.items():
+            writers[one].add(id, array, store.source(id))
 
 
 def _number(id: str, source: str) -> int:
@@ -82,13 +66,15 @@ def _number(id: str, source: str) -> int:
 
 def _arrays(
     wanted: list[Wanted], features: dict[str, Feature], rate: int, item: tuple[str, int, np.ndarray]
-) -> tuple[str, dict[str, np.ndarray]]:
+) -> tuple[str, dict[Wanted, np.ndarray]]:
+    from speech_emotion.features.extraction import compute
+
     id, number, waveform = item
     known: dict = {}
     return id, {
-        one.feature: compute(one.feature, waveform, features, rate, one.min_samples, known)
-        for one in wanted
-        if number <= one.copies
+        (name, variant): compute(name, waveform, features, rate, variant.min_samples, known)
+        for name, variant in wanted
+        if number <= variant.copies
     }
 
 
@@ -98,4 +84,6 @@ STEP = Step(
     inputs={"waveforms": "artifacts/preprocess", "copies": "artifacts/augment"},
     outputs={"features": "artifacts/features"},
     sections=("corpus", "features", "preprocess.sample_rate", "needs", "candidates"),
+    each="features",
+    wanted="artifacts/wanted/features/{each}.json",
 )

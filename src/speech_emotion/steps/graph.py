@@ -1,7 +1,7 @@
-"""Keeps dvc.yaml true to the steps: deps are input folders and the code a step imports, params are its sections.
+"""Keeps dvc.yaml true to the steps: deps are inputs and the rooms whose code decides a step, params are its sections.
 
-`python -m speech_emotion.steps.graph --write` rewrites these two lists of every stage and leaves all else, comments
-too, as it stands; without --write it names the stages that differ.
+`python -m speech_emotion.steps.graph --write` rewrites these two lists of every step's stage and leaves everything
+else, comments too, as it stands; without --write it says whether they differ.
 """
 
 import argparse
@@ -23,8 +23,17 @@ from speech_emotion.store.atomic import write_text
 
 GRAPH_FILE = Path("dvc.yaml")
 PACKAGE = "speech_emotion"
-SYSTEMS = f"{PACKAGE}.systems"
-CATALOGUE = f"{SYSTEMS}.catalogue"  # finds systems by name, which no import statement shows
+CATALOGUE = f"{PACKAGE}.systems.catalogue"  # finds systems by name, which no import statement shows
+OF_SYSTEMS = ("systems", "layers", "learning")  # rooms that any system may be made of
+# What carries a step and decides nothing in its outputs: editing it restarts nothing
+CARRIERS = {
+    "store", "cli.py", "compiled.py", "errors.py", "parallel.py", "params.py", "parentage.py", "provenance.py",
+    "recorder.py", "sections.py", "yaml_files.py", "__init__.py",
+    "steps/__init__.py", "steps/driver.py", "steps/step.py", "steps/wanted.py",
+}  # fmt: skip
+# Rooms and sections whose part in a step's inputs is written down by steps/wanted.py
+COVERED_ROOMS = {"audio", "encoders", "features", *OF_SYSTEMS}
+COVERED_SECTIONS = {"augment", "candidates", "features", "needs", "preprocess"}
 READ_FROM_TOP = {  # modules that read files outside the package
     f"{PACKAGE}.corpora.protocols": "protocols",
     f"{PACKAGE}.evaluation.claims": "papers",
@@ -56,43 +65,40 @@ def import_closure(*modules: str) -> list[str]:
     return sorted({path for paths in found.values() for path in paths})
 
 
-def system_ids() -> list[str]:
-    """Ids of the systems: modules of speech_emotion.systems that define a class Recogniser."""
-    ids = []
-    for path in sorted((SOURCE / "systems").glob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        if any(isinstance(node, ast.ClassDef) and node.name == "Recogniser" for node in tree.body):
-            ids.append(path.stem)
-    return ids
-
-
 def stage_deps(step: Step) -> list[str]:
-    """Deps of a step's stage: input folders, then files.
+    """Deps of a step's stage: input folders and files, then the rooms whose code decides its outputs.
 
-    A stage that has one instance a system depends on that system's file; a stage that takes any system depends on the
-    folder of systems, so that a new system needs no line in dvc.yaml.
+    A step with a file of steps/wanted.py depends on that file in place of what the file covers; one that works on a
+    single recipe or feature depends on nothing else, since the file holds everything that decides it.
     """
-    module = f"{PACKAGE}.steps.{step.name}"
-    files = set(import_closure(module))
-    folders = [_template(folder) for folder in step.inputs.values()]
-    folders += [path for name, path in READ_FROM_TOP.items() if _spelled(_file(name)) in files]
-    if _spelled(_file(CATALOGUE)) in files:
-        ids = system_ids()
-        systems = _spelled(SOURCE / "systems")
-        own = {f"{systems}/{id}.py" for id in ids}
-        if step.per_system:
-            for id in ids:
-                files |= set(import_closure(f"{SYSTEMS}.{id}")) - {f"{systems}/{id}.py"}
-            files.add(f"{systems}/${{item}}.py")
-        else:
-            files |= set(import_closure(*(f"{SYSTEMS}.{id}" for id in ids))) - own
-            files = {path for path in files if not path.startswith(f"{systems}/")} | {systems}
-    return [*folders, *sorted(files)]
+    inputs = step.inputs.values() if step.dvc_inputs is None else step.dvc_inputs
+    found = [_template(path) for path in (*inputs, *filter(None, [step.wanted]))]
+    if step.each:
+        return found
+    closure = import_closure(f"{PACKAGE}.steps.{step.name}")
+    found += [path for name, path in READ_FROM_TOP.items() if _spelled(_file(name)) in closure]
+    rooms = {_room(path) for path in closure}
+    if _spelled(_file(CATALOGUE)) in closure:
+        rooms |= {room for room in OF_SYSTEMS if (SOURCE / room).is_dir()}
+    rooms -= CARRIERS
+    if step.per_system:
+        rooms -= COVERED_ROOMS
+    return [*found, *(f"src/{PACKAGE}/{room}" for room in sorted(rooms))]
+
+
+def _room(path: str) -> str:
+    """The room that a file belongs to; files at the top and steps stand for themselves."""
+    inside = path.removeprefix(f"src/{PACKAGE}/")
+    room, separator, _ = inside.partition("/")
+    return inside if room == "steps" or not separator else room
 
 
 def stage_params(step: Step) -> list[str]:
-    """Params of a step's stage, as keys of params.yaml."""
-    return [_template(section) for section in step.sections]
+    """Params of a step's stage, as keys of params.yaml; those that its file of steps/wanted.py covers are left out."""
+    covered = COVERED_SECTIONS if step.wanted else set()
+    if step.each:
+        return []
+    return [_template(section) for section in step.sections if section.split(".")[0] not in covered or "{" in section]
 
 
 def rewritten(text: str, steps: Iterable[Step]) -> str:
@@ -111,6 +117,8 @@ def rewritten(text: str, steps: Iterable[Step]) -> str:
         for key, values in (("deps", stage_deps(step)), ("params", stage_params(step))):
             if list(stage.get(key, ())) != values:
                 stage[key] = values
+            if not values:
+                stage.pop(key, None)
     stream = StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
@@ -130,7 +138,7 @@ def stage_of(document: Mapping[str, Any], name: str) -> Any:
 
 
 def _template(text: str) -> str:
-    return text.format(corpus="${corpus}", system="${item}")
+    return text.format(corpus="${corpus}", system="${item}", each="${key}")
 
 
 def _path(module: str) -> Path:

@@ -14,6 +14,7 @@ from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Preprocess
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.steps.wanted import TABLE, wanted_recipes
 from speech_emotion.store.arrays import ArrayWriter
 from speech_emotion.store.hashing import sha256_file
 
@@ -27,7 +28,9 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     table = inputs["utterances"] / "utterances.parquet"
     places = params.part.range(count_utterances(table))
     rows = iterate_utterances(table, ("id", "path", "start", "end", "sha256"), places)
-    recipes = sorted({params.needs[system].recipe for system in params.candidates})
+    recipes = [recipe for recipe in wanted_recipes(params) if params.each in (None, recipe)]
+    if not recipes:
+        return
     work = functools.partial(_waveforms, inputs["data"], recipes, params.preprocess)
     writers = {recipe: ArrayWriter(outputs["waveforms"] / recipe) for recipe in recipes}
     try:
@@ -65,4 +68,7 @@ STEP = Step(
     outputs={"waveforms": "artifacts/preprocess"},
     sections=("corpus", "preprocess", "needs", "candidates"),
     sharded=True,
+    each="preprocess.recipes",
+    dvc_inputs=("data/{corpus}", TABLE.as_posix()),
+    wanted="artifacts/wanted/recipes/waveforms/{each}.json",
 )

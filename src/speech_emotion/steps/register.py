@@ -165,5 +165,4 @@ STEP = Step(
     },
     outputs={"registered": "artifacts/register"},
     sections=("track", "registry", "evaluate"),
-    always=True,
 )

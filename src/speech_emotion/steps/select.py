@@ -15,6 +15,7 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.search.agreement import central
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.train import experiment_of
+from speech_emotion.steps.wanted import TABLE
 from speech_emotion.store.atomic import write_text
 from speech_emotion.systems.catalogue import save_system
 from speech_emotion.training.fitting import refit, training_seed
@@ -128,11 +129,12 @@ STEP = Step(
         "budgets.{corpus}",
         "needs",
         "features",
-        "preprocess.sample_rate",
-        "preprocess.recipes",
+        "preprocess",
         "train",
         "select",
         "evaluate.calibration_bins",
         "candidates",
     ),
+    dvc_inputs=(TABLE.as_posix(), "artifacts/train", "artifacts/evaluate"),
+    wanted="artifacts/wanted/inputs",
 )

@@ -31,10 +31,18 @@ class StepParams:
 
     Attributes:
         system: id of the system that this instance works for; None for steps that have one instance.
+        each: the recipe or feature that this instance works for; None for all of them.
         part: the utterances that a sharded step works on.
     """
 
-    def __init__(self, params: Params, sections: tuple[str, ...], system: str | None = None, part: Part = WHOLE):
+    def __init__(
+        self,
+        params: Params,
+        sections: tuple[str, ...],
+        system: str | None = None,
+        part: Part = WHOLE,
+        each: str | None = None,
+    ):
         self._params = params
         self._sections = sections
         self._allowed = {section.split(".")[0] for section in sections} | {"workers"}
@@ -42,10 +50,11 @@ class StepParams:
             self._allowed.add("budget")
         self.system = system
         self.part = part
+        self.each = each
 
     def of_system(self, system: str) -> "StepParams":
         """The same params, at work for one system."""
-        return StepParams(self._params, self._sections, system, self.part)
+        return StepParams(self._params, self._sections, system, self.part, self.each)
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._allowed:
@@ -70,8 +79,12 @@ class Step:
         sections: params keys that the step depends on, as dvc.yaml tracks them ("train", "systems.{system}", ...).
         caches: port -> folder kept between runs, read and added to; handed over among the inputs, made where absent, in
             no hash.
-        per_system: one instance for each system of the budget.
-        always: runs each time, since what it makes lies outside its outputs.
+        per_system: one instance for each candidate.
+        each: section of params whose keys, recipes or features, may be worked on one at a time, each in a folder of its
+            name below the outputs, as DVC does; empty for other steps.
+        wanted: the file of steps/wanted.py on which the stage of dvc.yaml depends in place of sections and code that
+            decide its inputs; may hold {each} or {system}.
+        dvc_inputs: what that stage depends on beside it; None for the folders of `inputs`.
         sharded: can be told to work on a part of the utterances; store.parts joins what it writes of them. Steps that
             take an utterance at a time and read nothing but its outputs (augment, features) need not be told: of a
             part's waveforms they make that part's.
@@ -84,5 +97,7 @@ class Step:
     sections: tuple[str, ...]
     caches: Mapping[str, str] = field(default_factory=dict)
     per_system: bool = False
-    always: bool = False
+    each: str = ""
+    wanted: str = ""
+    dvc_inputs: tuple[str, ...] | None = None
     sharded: bool = False

@@ -50,5 +50,4 @@ STEP = Step(
     outputs={"tracked": "artifacts/track"},
     sections=("corpus", "track", "registry.lease_seconds", "budgets.{corpus}", "candidates"),
     caches={"provenance": "artifacts/provenance", "journals": "artifacts/journals"},
-    always=True,
 )

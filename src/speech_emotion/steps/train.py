@@ -20,6 +20,7 @@ from speech_emotion.features.versions import feature_identity
 from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
+from speech_emotion.steps.wanted import TABLE
 from speech_emotion.store.atomic import write_text
 from speech_emotion.store.naming import file_name
 from speech_emotion.systems import catalogue, estimator, network
@@ -258,4 +259,6 @@ STEP = Step(
     ),
     caches={"units": "artifacts/units", "papers": "papers"},
     per_system=True,
+    dvc_inputs=(TABLE.as_posix(), "artifacts/tune/{system}"),
+    wanted="artifacts/wanted/inputs/{system}.json",
 )

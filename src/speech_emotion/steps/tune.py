@@ -25,6 +25,7 @@ from speech_emotion.search.workers import search, work
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.train import STEP as TRAIN
 from speech_emotion.steps.train import experiment_of, make_jobs
+from speech_emotion.steps.wanted import TABLE
 from speech_emotion.store.atomic import write_text
 from speech_emotion.systems.catalogue import system_class
 
@@ -133,4 +134,6 @@ STEP = Step(
     sections=(*TRAIN.sections, "tune"),
     caches={"studies": "artifacts/studies", "papers": "papers"},
     per_system=True,
+    dvc_inputs=(TABLE.as_posix(),),
+    wanted=TRAIN.wanted,
 )

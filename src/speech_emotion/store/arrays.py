@@ -103,12 +103,17 @@ class ArrayStore:
 
     Opening reads ids and sizes alone. An id takes some 200 bytes, whatever its array takes.
 
+    Args:
+        folder: of the shards.
+        most_copies: only the first so many copies of an utterance are offered; None for all.
+
     Raises:
         UserError: the folder holds no shard, lacks one or holds an id twice; later, it lacks an array.
     """
 
-    def __init__(self, folder: Path | str):
+    def __init__(self, folder: Path | str, most_copies: int | None = None):
         self.folder = Path(folder)
+        self._most_copies = most_copies
         shards = shards_of(self.folder)
         if not shards:
             raise UserError(f"{self.folder}: holds no arrays: run the step that makes them (dvc repro)")
@@ -149,7 +154,7 @@ class ArrayStore:
 
     def copies(self, source: str) -> list[str]:
         """The ids of the augmented copies of an utterance, in the order written; the utterance is not one."""
-        return self._copies.get(source, [])
+        return self._copies.get(source, [])[: self._most_copies]
 
     def __len__(self) -> int:
         return len(self._rows)

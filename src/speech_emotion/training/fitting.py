@@ -45,8 +45,13 @@ class Experiment:
     device: Device = CPU
 
     def stores(self) -> dict[str, ArrayStore]:
-        """Feature name -> arrays."""
-        return {name: ArrayStore(self.features / self.needs.recipe / name) for name in self.needs.features}
+        """Feature name -> arrays, with no more copies than the system wants."""
+        return {
+            name: ArrayStore(
+                self.features / name / self.needs.variant(self.definitions[name], self.sample_rate), self.needs.copies
+            )
+            for name in self.needs.features
+        }
 
     def create(self, hyperparameters: Mapping[str, Any], stores: Mapping[str, ArrayStore]) -> System:
         """A fresh system for these features."""

@@ -1,0 +1,155 @@
+"""What systems want of the steps before training, and what decides each part of it.
+
+`python -m speech_emotion.steps.wanted recipes|features|inputs FOLDER` writes one small file a recipe, a feature or a
+system. DVC's stages depend on these files instead of on params and code, so that a recipe or a feature is made again
+only where its own file changes: its definition, the versions of what computes it, the audio, or who wants it.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from speech_emotion.audio.augmentation import augmentation_identity
+from speech_emotion.audio.preparation import recipe_identity
+from speech_emotion.corpora.table import iterate_all
+from speech_emotion.errors import exit_status
+from speech_emotion.features.versions import feature_identity
+from speech_emotion.params import Params, load_params
+from speech_emotion.steps.step import StepParams
+from speech_emotion.store.atomic import atomic_folders, write_text
+from speech_emotion.store.hashing import hash_json
+
+TABLE = Path("artifacts/ingest/utterances.parquet")
+Wishes = Params | StepParams
+
+
+@dataclass(frozen=True, order=True)
+class Variant:
+    """One form of a feature: of a recipe's waveforms, repeated to at least so many samples, and of so many copies."""
+
+    folder: str
+    recipe: str
+    min_samples: int
+    copies: int
+
+
+def wanted_recipes(params: Wishes) -> dict[str, int]:
+    """Recipe -> augmented copies of each utterance, as many as the system that wants most."""
+    found: dict[str, int] = {}
+    for system in params.candidates:
+        needs = params.needs[system]
+        found[needs.recipe] = max(needs.copies, found.get(needs.recipe, 0))
+    return dict(sorted(found.items()))
+
+
+def wanted_features(params: Wishes) -> dict[str, list[Variant]]:
+    """Feature -> its variants, each with as many copies as the system that wants most; both in the order of names."""
+    found: dict[str, dict[str, Variant]] = {}
+    rate = params.preprocess.sample_rate
+    for system in params.candidates:
+        needs = params.needs[system]
+        for name in needs.features:
+            folder = needs.variant(params.features[name], rate)
+            samples = needs.samples(rate) if params.features[name].repeats else 0
+            variants = found.setdefault(name, {})
+            copies = max(needs.copies, variants[folder].copies if folder in variants else 0)
+            variants[folder] = Variant(folder, needs.recipe, samples, copies)
+    return {name: sorted(found[name].values()) for name in sorted(found)}
+
+
+def recipe_files(params: Params) -> dict[str, Any]:
+    """Of each recipe `waveforms/<recipe>` and `copies/<recipe>`: what decides them, or None where nobody wants them."""
+    wanted = wanted_recipes(params)
+    files: dict[str, Any] = {}
+    for name, recipe in params.preprocess.recipes.items():
+        copies = wanted.get(name, 0)
+        files[f"waveforms/{name}"] = recipe_identity(recipe, params.preprocess) if name in wanted else None
+        files[f"copies/{name}"] = augmentation_identity(params.augment, copies) if copies else None
+    return files
+
+
+def feature_files(params: Params, audio: str) -> dict[str, Any]:
+    """Of each feature what decides it: empty where nobody wants it.
+
+    Args:
+        audio: hash of the utterances.
+    """
+    wanted = wanted_features(params)
+    return {
+        name: [_made_of(params, name, variant, audio) for variant in wanted.get(name, ())] for name in params.features
+    }
+
+
+def input_files(params: Params, audio: str) -> dict[str, Any]:
+    """Of each candidate what decides its trainings: its inputs in their order, and versions of what trains it."""
+    from speech_emotion.training.keys import TRAINING_VERSION, architecture_identity
+
+    files: dict[str, Any] = {}
+    rate = params.preprocess.sample_rate
+    for system in params.candidates:
+        needs = params.needs[system]
+        inputs = []
+        for name in needs.features:
+            feature = params.features[name]
+            samples = needs.samples(rate) if feature.repeats else 0
+            variant = Variant(needs.variant(feature, rate), needs.recipe, samples, needs.copies)
+            inputs.append({"feature": name, **_made_of(params, name, variant, audio)})
+        files[system] = {
+            "architecture": architecture_identity(system),
+            "training": TRAINING_VERSION,
+            "inputs": inputs,
+        }
+    return files
+
+
+def _made_of(params: Params, name: str, variant: Variant, audio: str) -> dict[str, Any]:
+    recipe = params.preprocess.recipes[variant.recipe]
+    return {
+        "folder": variant.folder,
+        "definition": feature_identity(name, params.features, variant.min_samples),
+        "waveforms": recipe_identity(recipe, params.preprocess),
+        "copies": augmentation_identity(params.augment, variant.copies) if variant.copies else None,
+        "audio": audio,
+    }
+
+
+def audio_hash(table: Path) -> str:
+    """Hash of id and sha256 of each utterance of the table."""
+    return hash_json([list(row) for row in iterate_all(table, ("id", "sha256"))])
+
+
+def write_files(kind: str, folder: Path) -> None:
+    """Writes <name>.json of each recipe, feature or system, whole or not at all.
+
+    Args:
+        kind: recipes, features or inputs.
+
+    Raises:
+        UserError: params.yaml is faulty, or the table of utterances is not there.
+    """
+    params = load_params()
+    files: Mapping[str, Any]
+    if kind == "recipes":
+        files = recipe_files(params)
+    else:
+        make = feature_files if kind == "features" else input_files
+        files = make(params, audio_hash(TABLE))
+    with atomic_folders(folder) as (temporary,):
+        for name, value in files.items():
+            write_text(temporary / f"{name}.json", json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m speech_emotion.steps.wanted", description=__doc__)
+    parser.add_argument("kind", choices=("recipes", "features", "inputs"))
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args(arguments)
+    return exit_status(lambda: write_files(options.kind, options.folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
