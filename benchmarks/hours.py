@@ -55,7 +55,7 @@ def row(system: str, params: Params, files: list[Path], folder: Path) -> str:
     """A line of the table."""
     rate, needs = params.preprocess.sample_rate, params.needs[system]
     recipe = params.preprocess.recipes[needs.recipe]
-    writers = {name: ArrayWriter(folder / needs.recipe / name) for name in needs.features}
+    writers = {name: ArrayWriter(folder / name / needs.variant(params.features[name], rate)) for name in needs.features}
     samples = stored = 0
     preparing = computing = 0.0
     for number, file in enumerate([files[0], *files]):

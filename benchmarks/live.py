@@ -72,8 +72,8 @@ def make_place(folder: Path, params_file: Path, epochs: int) -> Params:
     ]
     write_utterances(folder / "artifacts/ingest/utterances.parquet", rows)
     random = np.random.default_rng(0)
-    for name, shape in (("mspec-40-dd", (FRAMES, 120)), ("statistics", (STATISTICS,))):
-        with ArrayWriter(folder / "artifacts/features/plain" / name) as writer:
+    for name, shape in (("mspec-40-dd/plain-4240", (FRAMES, 120)), ("statistics/plain", (STATISTICS,))):
+        with ArrayWriter(folder / "artifacts/features" / name) as writer:
             for row in rows:
                 writer.add(row.id, random.normal(size=shape) + EMOTIONS.index(row.emotion))
     return check(Params, raw, str(params_file))

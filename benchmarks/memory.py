@@ -30,7 +30,7 @@ def make_features(system: str, params: Params, folder: Path) -> list[Path]:
     rate = params.preprocess.sample_rate
     waveforms = random.normal(scale=0.1, size=(UTTERANCES, round(SECONDS * rate))).astype(np.float32)
     for name in needs.features:
-        with ArrayWriter(folder / needs.recipe / name) as writer:
+        with ArrayWriter(folder / name / needs.variant(params.features[name], rate)) as writer:
             for file, waveform in zip(files, waveforms, strict=True):
                 writer.add(str(file), compute(name, waveform, params.features, rate, 0, {}))
     return files

@@ -102,7 +102,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         trials: int = defaults["tune"]["trials"],
         workers: int = 4,
         corpus: str = defaults["corpus"],
-        systems: list = defaults["candidates"],
+        systems: list = [],  # noqa: B006
         shards: int = 1,
         overrides: list = [],  # noqa: B006
         params: str = params,
@@ -116,7 +116,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
             trials: How many trials each study settles; there is one study a system and fold.
             workers: How many workers each system has at once.
             corpus: Corpus to work on.
-            systems: Systems to search for.
+            systems: Systems to search for; none means the candidates of params, or of the budget of another corpus.
             shards: Into how many parts the utterances are cut for preprocess, augment and features.
             overrides: KEY=VALUE each, for example ["tune.seed=5"].
             params: All of params.yaml as JSON.

@@ -97,7 +97,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         revision: str,
         data_hash: str,
         corpus: str = defaults["corpus"],
-        systems: list = defaults["candidates"],
+        systems: list = [],  # noqa: B006
         shards: int = 1,
         overrides: list = [],  # noqa: B006
         params: str = params,
@@ -108,7 +108,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
             revision: Commit, tag or branch whose data.dvc is meant.
             data_hash: Hash of the corpus's files, as python -m pipelines data-hash tells it.
             corpus: Corpus to work on.
-            systems: Systems to train and rank.
+            systems: Systems to train and rank; none means the candidates of params, or of the budget of another corpus.
             shards: Into how many parts the utterances are cut for preprocess, augment and features.
             overrides: KEY=VALUE each, for example ["train.patience=5"].
             params: All of params.yaml as JSON.

@@ -26,7 +26,7 @@ def write_experiment(folder: Path) -> Experiment:
         for id, waveform in waveforms.items():
             writer.add(id, waveform)
     for name in needs.features:
-        with ArrayWriter(folder / "features" / "plain" / name) as writer:
+        with ArrayWriter(folder / "features" / name / needs.variant(PARAMS.features[name], 16000)) as writer:
             for id, waveform in waveforms.items():
                 writer.add(id, compute(name, waveform, PARAMS.features, 16000))
     return Experiment(

@@ -56,7 +56,7 @@ def searches(folder: Path, url: str, system: str = "t2", count: int = 2, **param
     for fold in folds()[:count]:
         features = folder / f"features-{system}-{fold.name}"
         if not features.exists():
-            with ArrayWriter(features / "plain" / feature) as writer:
+            with ArrayWriter(features / feature / "plain") as writer:
                 for id in [*fold.train, *fold.valid]:
                     draw = np.random.default_rng(list(id.encode()))
                     writer.add(id, draw.normal(size=shape) + 1.5 * (IDS.index(id) % 3))

@@ -51,7 +51,7 @@ def write_t1(folder: Path, tested: tuple[str, ...] = SPEAKERS) -> None:
         for id, waveform in heard.items():
             writer.add(id, waveform)
     for name in needs.features:
-        with ArrayWriter(folder / "features" / "plain" / name) as writer:
+        with ArrayWriter(folder / "features" / name / needs.variant(params.features[name], 16000)) as writer:
             for id, waveform in heard.items():
                 writer.add(id, compute(name, waveform, params.features, 16000))
     torch.manual_seed(0)

@@ -62,8 +62,8 @@ def make_workplace(tmp_path: Path) -> Callable[..., Params]:
             for id in ids
         ],
     )
-    for name, shape in (("mspec-40-dd", (30, 120)), ("statistics", (20,))):
-        with ArrayWriter(tmp_path / "artifacts/features/plain" / name) as writer:
+    for name, shape in (("mspec-40-dd/plain-4240", (30, 120)), ("statistics/plain", (20,))):
+        with ArrayWriter(tmp_path / "artifacts/features" / name) as writer:
             for id in ids:
                 rng = np.random.default_rng(list(id.encode()))
                 writer.add(id, rng.normal(size=shape) + EMOTIONS.index(id.split("-")[1]))

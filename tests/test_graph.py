@@ -10,7 +10,6 @@ import yaml
 from speech_emotion.errors import UserError
 from speech_emotion.steps import graph
 from speech_emotion.steps.driver import NAMES, load_step
-from speech_emotion.systems.catalogue import system_class
 
 TOP = Path(__file__).parents[1]
 SOURCE = "src/speech_emotion"
@@ -77,7 +76,7 @@ def test_rewriting_a_true_graph_changes_no_byte():
 
 def test_rewriting_mends_a_missing_dep_and_keeps_comments():
     text = (TOP / "dvc.yaml").read_text(encoding="utf-8")
-    line = f"      - {SOURCE}/errors.py\n"
+    line = f"      - {SOURCE}/steps/ingest.py\n"
     assert line in text
     assert graph.rewritten(text.replace(line, "", 1), [load_step(name) for name in NAMES]) == text
 
@@ -112,14 +111,22 @@ def test_the_closure_holds_data_beside_the_code_that_spells_its_name(package):
     assert graph.import_closure("speech_emotion.p.a") == [f"{SOURCE}/{name}" for name in names]
 
 
-def test_every_system_file_is_a_system_and_every_candidate_has_one():
-    for system in graph.system_ids():
-        assert system_class(system).__module__ == f"speech_emotion.systems.{system}"
-    candidates = yaml.safe_load((TOP / "params.yaml").read_text(encoding="utf-8"))["candidates"]
-    assert set(candidates) <= set(graph.system_ids())
+def test_a_recipe_or_feature_depends_on_its_own_file_and_on_no_code():
+    deps = graph.stage_deps(load_step("features"))
+    assert deps == ["artifacts/wanted/features/${key}.json"] and graph.stage_params(load_step("features")) == []
+    deps = graph.stage_deps(load_step("preprocess"))
+    assert "artifacts/wanted/recipes/waveforms/${key}.json" in deps
+    assert not [dep for dep in deps if dep.startswith("src/")]
 
 
-def test_training_one_system_does_not_depend_on_the_file_of_another():
+@pytest.mark.parametrize("name", NAMES)
+def test_no_stage_depends_on_what_only_carries_it(name):
+    for dep in graph.stage_deps(load_step(name)):
+        assert dep.removeprefix(f"{SOURCE}/") not in graph.CARRIERS
+
+
+def test_a_training_depends_on_versions_of_systems_and_features_and_not_on_their_code():
     deps = graph.stage_deps(load_step("train"))
-    assert f"{SOURCE}/systems/${{item}}.py" in deps
-    assert not {f"{SOURCE}/systems/{system}.py" for system in graph.system_ids()} & set(deps)
+    assert "artifacts/wanted/inputs/${item}.json" in deps and f"{SOURCE}/training" in deps
+    assert not {f"{SOURCE}/{room}" for room in graph.COVERED_ROOMS} & set(deps)
+    assert f"{SOURCE}/systems" in graph.stage_deps(load_step("select"))

@@ -129,27 +129,21 @@ def test_a_bad_value_names_file_key_value_and_cure(tmp_path, keys, value, messag
     assert str(caught.value).startswith(str(tmp_path / "params.yaml"))
 
 
-@pytest.mark.parametrize(
-    ("k2", "t1", "message"),
-    [
-        ({"min_seconds": 1.0}, {}, r"needs\.t1\.min_seconds = 3\.1: needs\.k2 asks for 1\.0 of the same feature"),
-        ({"copies": 1}, {"copies": 3}, r"needs\.t1\.copies = 3: needs\.k2 asks for 1 of the same feature"),
-        ({"copies": 2}, {"copies": 2}, None),
-        ({"copies": 2}, {"copies": 0}, None),
-        ({"copies": 2, "recipe": "level"}, {"copies": 1}, None),
-    ],
-)
-def test_systems_that_share_a_feature_ask_alike_for_it(tmp_path, k2, t1, message):
+def test_systems_may_ask_for_other_lengths_and_copies_of_one_feature(tmp_path):
     def change(raw):
         raw["candidates"] = ["k2", "t1"]
-        raw["needs"]["t1"] |= t1
-        raw["needs"]["k2"] |= {"features": raw["needs"]["t1"]["features"], "min_seconds": 3.1} | k2
+        raw["needs"]["t1"] |= {"copies": 3}
+        raw["needs"]["k2"] |= {"features": raw["needs"]["t1"]["features"], "min_seconds": 1.0, "copies": 1}
 
-    if message is None:
-        _load(tmp_path, change)
-    else:
-        with pytest.raises(UserError, match=message):
-            _load(tmp_path, change)
+    needs = _load(tmp_path, change).needs
+    feature = load_params(TOP / "params.yaml").features["mel-120"]
+    assert needs["k2"].variant(feature, 16000) == "plain-16000"
+    assert needs["t1"].variant(feature, 16000) == "plain-49600"
+
+
+def test_a_budget_names_candidates_that_exist(tmp_path):
+    with pytest.raises(UserError, match=r"budgets\.demo\.candidates = x9: must be a key of systems"):
+        _load(tmp_path, _set("budgets.demo.candidates", ["x9"]))
 
 
 def test_a_missing_key_is_named(tmp_path):

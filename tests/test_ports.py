@@ -18,39 +18,58 @@ def graph() -> dict:
 
 
 def spelled(template: str) -> str:
-    return template.format(corpus="${corpus}", system="${item}")
+    return template.format(corpus="${corpus}", system="${item}", each="${key}")
 
 
 def test_the_graph_has_the_steps_and_the_check_before_them(graph):
-    assert list(graph["stages"]) == ["check", *NAMES]
+    between = {"want_recipes", "want_features", "inputs"}  # steps/wanted.py
+    assert [name for name in graph["stages"] if name not in between] == ["check", *NAMES]
+    assert between < set(graph["stages"])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stage_calls_its_step(graph, name):
-    system = " --system ${item}" if load_step(name).per_system else ""
-    assert stage_of(graph, name)["cmd"] == f"python -m speech_emotion.steps {name}{system}"
+    step = load_step(name)
+    one = " --system ${item}" if step.per_system else " --each ${key}" if step.each else ""
+    assert stage_of(graph, name)["cmd"] == f"python -m speech_emotion.steps {name}{one}"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stage_has_the_outputs_of_its_step(graph, name):
     step = load_step(name)
-    assert stage_of(graph, name).get("outs", []) == [spelled(folder) for folder in step.outputs.values()]
+    below = "/${key}" if step.each else ""
+    assert stage_of(graph, name).get("outs", []) == [spelled(folder) + below for folder in step.outputs.values()]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stage_depends_on_the_inputs_of_its_step(graph, name):
+    step = load_step(name)
     folders = [dep for dep in stage_of(graph, name)["deps"] if dep.startswith(("artifacts/", "data/"))]
-    assert folders == [spelled(folder) for folder in load_step(name).inputs.values()]
+    wanted = step.inputs.values() if step.dvc_inputs is None else step.dvc_inputs
+    assert folders == [spelled(folder) for folder in (*wanted, *filter(None, [step.wanted]))]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_stage_has_an_instance_a_candidate_where_its_step_works_for_one_system(graph, name):
-    assert (graph["stages"][name].get("foreach") == "${candidates}") == load_step(name).per_system
+def test_an_input_that_a_stage_does_not_name_is_covered_by_what_it_wants(name):
+    step = load_step(name)
+    if step.dvc_inputs is None:
+        return
+    for folder in step.inputs.values():
+        named = any(dep.startswith(folder) for dep in step.dvc_inputs)
+        assert named or (step.wanted and folder in ("artifacts/preprocess", "artifacts/augment", "artifacts/features"))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_stage_runs_always_where_its_step_says_so(graph, name):
-    assert stage_of(graph, name).get("always_changed", False) == load_step(name).always
+def test_a_stage_has_the_instances_of_its_step(graph, name):
+    step = load_step(name)
+    over = "${candidates}" if step.per_system else f"${{{step.each}}}" if step.each else None
+    assert graph["stages"][name].get("foreach") == over
+
+
+def test_no_stage_runs_always(graph):
+    for name in graph["stages"]:
+        stage = stage_of(graph, name)
+        assert "always_changed" not in stage and stage["deps"], name
 
 
 @pytest.mark.parametrize("name", NAMES)

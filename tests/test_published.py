@@ -72,7 +72,7 @@ def _write_table(corpus: str, folder: Path) -> Path:
 def _params(corpus: str, system: str, seeds: list[int]) -> StepParams:
     params = load_params(TOP / "params.yaml")
     budget = params.budgets[corpus]
-    asked = Budget(protocol=budget.protocol, seeds=seeds, max_epochs=budget.max_epochs)
+    asked = Budget(protocol=budget.protocol, candidates=[system], seeds=seeds, max_epochs=budget.max_epochs)
     changed = params.model_copy(update={"corpus": corpus, "budgets": {corpus: asked}})
     return StepParams(changed, TUNE.sections, system)
 

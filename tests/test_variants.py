@@ -141,7 +141,9 @@ def test_system_without_filters_cannot_be_pruned_and_a_share_has_its_range(artif
         variants("k2", artifacts, shares=[0.3])
     monkeypatch.setattr(command, "load_params", lambda: PARAMS.model_copy(update={"corpus": "emodb"}))
     for name in PARAMS.needs["k2"].features:
-        with ArrayWriter(artifacts / "features" / "plain" / name) as writer:
+        with ArrayWriter(
+            artifacts / "features" / name / PARAMS.needs["k2"].variant(PARAMS.features[name], 16000)
+        ) as writer:
             for row in utterances(speakers=SPEAKERS, each=1):
                 writer.add(row.id, np.zeros((30, 40), np.float32))
     with pytest.raises(UserError, match=r"export\.prune\.share = 0\.3: WindowLSTM is recurrent"):

@@ -55,9 +55,11 @@ def test_use_there_and_back_changes_no_byte(project):
 @pytest.mark.parametrize("name", ["2024", "no", "1e5"])
 def test_use_spells_a_corpus_so_that_it_stays_a_name(project, name):
     path = project / "params.yaml"
-    path.write_text(path.read_text() + f'  "{name}": {{protocol: own-speakers, seeds: [0], max_epochs: 3}}\n')
+    path.write_text(
+        path.read_text() + f'  "{name}": {{protocol: own-speakers, candidates: [t2], seeds: [0], max_epochs: 3}}\n'
+    )
     assert cli.main(["use", name]) == 0
-    assert load_params(path).corpus == name
+    assert load_params(path).corpus == name and load_params(path).candidates == ["t2"]
 
 
 def test_use_refuses_a_corpus_without_budget(project, capsys):
@@ -117,7 +119,7 @@ def test_check_writes_the_same_bytes_each_time(project):
         assert cli.main(["check"]) == 0
         contents.append({path.name: path.read_bytes() for path in Path("artifacts/check").iterdir()})
     assert contents[0] == contents[1]
-    assert set(contents[0]) == set(versions.CHECKS)
+    assert len(contents[0]) == 1
 
 
 def test_check_removes_what_is_no_candidate_any_more_and_nothing_else(project):

@@ -162,14 +162,17 @@ def test_a_failure_of_dvc_is_one_sentence_and_changes_nothing(project):
     assert (project / "data.dvc").read_bytes() == before
 
 
-def test_repro_with_a_corpus_absent_refuses_and_leaves_data_dvc_alone(project):
-    before = (project / "data.dvc").read_bytes()
+def test_repro_with_a_corpus_absent_refuses_and_the_cure_brings_it_back(project):
     shutil.rmtree(project / "data" / "demo")
     for target in ((), ("ingest",)):
         finished = dvc(project, "repro", *target)
         assert finished.returncode != 0
         assert "data/demo: is not there" in finished.stderr
-        assert (project / "data.dvc").read_bytes() == before
+        assert "git checkout" in finished.stderr and (project / "runs").read_text() == "ran\n"
+    git(project, "checkout", "data.dvc")
+    assert dvc(project, "pull", "data/demo").returncode == 0
+    versions.guard(project / "data")
+    assert git(project, "status", "--porcelain") == ""
 
 
 def test_repro_runs_nothing_again_for_the_check(project):
@@ -179,12 +182,11 @@ def test_repro_runs_nothing_again_for_the_check(project):
     assert git(project, "status", "--porcelain") == ""
 
 
-def test_repro_in_a_fresh_clone_ends_with_the_cure(project, tmp_path):
+def test_repro_in_a_fresh_clone_runs_nothing_and_changes_nothing(project, tmp_path):
     git(tmp_path, "clone", "-q", str(project), "clone")
     finished = dvc(tmp_path / "clone", "repro")
-    assert finished.returncode != 0
-    assert "data/emodb: is not there" in finished.stderr
-    assert "make data CORPUS=emodb" in finished.stderr
+    assert finished.returncode != 0 and "data" in finished.stderr
+    assert not (tmp_path / "clone" / "runs").exists()
     assert git(tmp_path / "clone", "status", "--porcelain") == ""
 
 

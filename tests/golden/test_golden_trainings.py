@@ -88,7 +88,7 @@ def _experiment(case: Case, folder: Path) -> tuple[Experiment, list[str]]:
     targets = {f"u{n:02d}": n % len(LABELS) for n in range(26)}
     for name in needs.features:
         dims, statistics = _dims(name), PARAMS.features[name].kind == "statistics"
-        with ArrayWriter(folder / needs.recipe / name) as writer:
+        with ArrayWriter(folder / name / needs.variant(PARAMS.features[name], 16000)) as writer:
             for n, (id, target) in enumerate(targets.items()):
                 shape = (dims,) if statistics else (34 + n % 7, dims)
                 rhythm = np.sin(np.arange(shape[0])[:, np.newaxis] * np.pi / (3 + 3 * target)) if not statistics else 0

@@ -33,7 +33,7 @@ def test_a_pipeline_takes_params_yaml_where_a_run_gives_no_other(tmp_path):
     parameters = spec["root"]["inputDefinitions"]["parameters"]
     raw = yaml.safe_load((TOP / "params.yaml").read_text(encoding="utf-8"))
     assert json.loads(parameters["params"]["defaultValue"]) == raw
-    assert parameters["systems"]["defaultValue"] == raw["candidates"]
+    assert parameters["systems"]["defaultValue"] == []
 
 
 def test_nothing_secret_is_a_parameter(tmp_path):

@@ -46,7 +46,13 @@ def place(tmp_path_factory) -> Path:
     _corpus(place / "data" / "mine")
     raw = yaml.safe_load((TOP / "params.yaml").read_text())
     raw |= {"corpus": "mine", "candidates": list(SYSTEMS), "workers": 1}
-    raw["budgets"]["mine"] = {"protocol": "own-speakers", "seeds": [0], "max_epochs": 1, "folds": ["anna", "cleo"]}
+    raw["budgets"]["mine"] = {
+        "protocol": "own-speakers",
+        "candidates": list(SYSTEMS),
+        "seeds": [0],
+        "max_epochs": 1,
+        "folds": ["anna", "cleo"],
+    }
     raw["features"]["statistics"]["of"] = ["mspec-40", "mfcc-20"]
     raw["systems"]["k2"] |= {"units": 8, "layers": 1, "batch_size": 16}
     raw["evaluate"] |= {"bootstrap_draws": 100, "permutation_draws": 100}

@@ -9,8 +9,9 @@ import pytest
 from speech_emotion.features.extraction import compute, statistic_names
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
-from speech_emotion.steps.features import STEP, wanted_features
+from speech_emotion.steps.features import STEP
 from speech_emotion.steps.step import StepParams
+from speech_emotion.steps.wanted import wanted_features
 from speech_emotion.store.arrays import ArrayStore, ArrayWriter
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
@@ -40,37 +41,37 @@ def with_systems(*systems, workers=1, **copies):
 def run(inputs, folder, params):
     folder.mkdir()
     STEP.run(inputs, StepParams(params, STEP.sections), {"features": folder}, Recorder(quiet=True))
-    return folder / "plain"
+    return folder
 
 
 def test_each_wanted_feature_has_its_folder_and_no_other(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("w1", "k2"))
     assert sorted(path.name for path in folder.iterdir()) == ["mel-128", "mfcc-13-w1", "mspec-40-dd"]
-    store = ArrayStore(folder / "mspec-40-dd")
+    store = ArrayStore(folder / "mspec-40-dd/plain-4240")
     waveform = ArrayStore(inputs["waveforms"] / "plain")["made/a"]
     np.testing.assert_array_equal(store["made/a"], compute("mspec-40-dd", waveform, PARAMS.features, RATE))
 
 
 def test_short_waveforms_fill_a_window(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("w1", "t1", t1=2))
-    assert len(ArrayStore(folder / "mel-128")["made/b#1"]) == PARAMS.systems["w1"]["window_frames"]
+    assert len(ArrayStore(folder / "mel-128/plain-66048")["made/b#1"]) == PARAMS.systems["w1"]["window_frames"]
     for id in ("made/b#1", "made/b#1#2"):
-        assert len(ArrayStore(folder / "mel-120")[id]) >= PARAMS.systems["t1"]["window_frames"]
+        assert len(ArrayStore(folder / "mel-120/plain-49600")[id]) >= PARAMS.systems["t1"]["window_frames"]
 
 
 def test_copies_are_there_for_those_who_want_them_alone(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("k2", "t1", t1=1))
-    with_copies = ArrayStore(folder / "energy-64ms")
+    with_copies = ArrayStore(folder / "energy-64ms/plain-49600")
     assert with_copies.ids == ["made/a", "made/b#1", "made/a#1", "made/b#1#1"]
     assert with_copies.copies("made/b#1") == ["made/b#1#1"]
-    assert ArrayStore(folder / "mspec-40-dd").ids == ["made/a", "made/b#1"]
+    assert ArrayStore(folder / "mspec-40-dd/plain-4240").ids == ["made/a", "made/b#1"]
 
 
 def test_statistics_bear_their_names(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("t2"))
-    names = json.loads((folder / "statistics/names.json").read_text())
+    names = json.loads((folder / "statistics/plain/names.json").read_text())
     assert names == statistic_names("statistics", PARAMS.features, RATE)
-    assert ArrayStore(folder / "statistics")["made/a"].shape == (len(names),)
+    assert ArrayStore(folder / "statistics/plain")["made/a"].shape == (len(names),)
 
 
 def test_bytes_do_not_depend_on_the_number_of_workers(inputs, tmp_path):
@@ -82,14 +83,33 @@ def test_bytes_do_not_depend_on_the_number_of_workers(inputs, tmp_path):
         assert (one / file).read_bytes() == (two / file).read_bytes(), file
 
 
-def test_who_wants_no_copies_shares_a_feature_with_who_does():
+def test_systems_share_a_feature_whatever_copies_they_want_and_lengths_lie_apart():
     needs = {
         **PARAMS.needs,
         "t1": PARAMS.needs["t1"].model_copy(update={"copies": 0}),
         "k2": PARAMS.needs["t1"].model_copy(update={"copies": 2, "features": ["mel-120"]}),
+        "w1": PARAMS.needs["t1"].model_copy(update={"min_seconds": 1.0, "features": ["mel-120"]}),
     }
-    for candidates in (["t1", "k2"], ["k2", "t1"]):
+    for candidates in (["t1", "k2", "w1"], ["w1", "k2", "t1"]):
         params = PARAMS.model_copy(update={"needs": needs, "candidates": candidates})
         wanted = wanted_features(StepParams(params, STEP.sections))
-        copies = {one.feature: one.copies for one in wanted["plain"]}
-        assert copies == {"mel-120": 2, "mel-128-4k": 0, "mfcc-20-64ms": 0, "energy-64ms": 0}
+        found = {(name, one.folder): one.copies for name, variants in wanted.items() for one in variants}
+        assert found == {
+            ("energy-64ms", "plain-49600"): 0,
+            ("mel-120", "plain-16000"): 0,
+            ("mel-120", "plain-49600"): 2,
+            ("mel-128-4k", "plain-49600"): 0,
+            ("mfcc-20-64ms", "plain-49600"): 0,
+        }
+
+
+def test_one_feature_can_be_made_by_itself(inputs, tmp_path):
+    params = with_systems("w1", "k2")
+    whole = run(inputs, tmp_path / "whole", params)
+    folder = tmp_path / "one"
+    folder.mkdir()
+    one = StepParams(params, STEP.sections, each="mspec-40-dd")
+    STEP.run(inputs, one, {"features": folder}, Recorder(quiet=True))
+    assert [path.name for path in folder.iterdir()] == ["mspec-40-dd"]
+    shard = "mspec-40-dd/plain-4240/shard-00000.arrow"
+    assert (folder / shard).read_bytes() == (whole / shard).read_bytes()

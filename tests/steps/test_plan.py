@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from speech_emotion.errors import UserError
+from speech_emotion.features import versions
 from speech_emotion.steps.driver import NAMES, load_step, parse_sections
 from speech_emotion.steps.plan import Plan, make_plan
 
@@ -102,18 +103,31 @@ def test_other_data_reach_every_step():
     assert changed(data_hash="2.dir") == set(handed(plan()))
 
 
-def test_other_code_of_a_system_reaches_what_works_with_it(monkeypatch):
+def test_another_version_of_an_architecture_reaches_what_works_with_it(monkeypatch):
+    monkeypatch.setattr("speech_emotion.systems.k2.Recogniser.VERSION", 1, raising=False)
     before = handed(plan())
-    from speech_emotion.steps import plan as module
-
-    read = module._file
-    monkeypatch.setattr(module, "_file", lambda path: "other" if path.name == "k2.py" else read(path))
-    module._code.cache_clear()
+    monkeypatch.setattr("speech_emotion.systems.k2.Recogniser.VERSION", 2)
     after = handed(plan())
-    module._code.cache_clear()
     new = {name for name in before if before[name] != after[name]}
     assert {"tune-k2", "train-k2", "evaluate"} <= new
     assert not {"ingest", "preprocess", "features", "train-t2", "tune-t2"} & new
+
+
+def test_another_version_of_a_feature_reaches_features_and_who_takes_it(monkeypatch):
+    before = handed(plan())
+    monkeypatch.setitem(versions.VERSIONS, "f0", 99)
+    after = handed(plan())
+    new = {name for name in before if before[name] != after[name]}
+    assert {"features", "train-t2", "evaluate"} <= new
+    assert not {"ingest", "preprocess", "augment"} & new
+
+
+def test_another_corpus_brings_its_candidates():
+    raw = {**RAW, "budgets": {**RAW["budgets"], "emodb": {**RAW["budgets"]["emodb"], "candidates": ["t2"]}}}
+    of = [one["system"] for one in plan(params=json.dumps(raw), corpus="emodb", systems=[]).systems]
+    assert of == ["t2"]
+    same = plan(params=json.dumps({**raw, "candidates": ["k2"]}), corpus="demo", systems=[])
+    assert [one["system"] for one in same.systems] == ["k2"]
 
 
 def test_utterances_are_cut_into_parts_that_are_numbered():

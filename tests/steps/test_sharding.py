@@ -88,7 +88,7 @@ def same_arrays(one, other):
 def test_features_of_all_hold_utterances_then_copies(made):
     ids = ArrayStore(made / "whole/preprocess/plain").ids
     copies = [f"{id}#{number}" for id in ids for number in (1, 2)]
-    assert ArrayStore(made / "whole/features/plain/mspec-40-dd").ids == [*ids, *copies]
+    assert ArrayStore(made / "whole/features/mspec-40-dd/plain-4240").ids == [*ids, *copies]
     assert json.loads((made / "whole/augment/copies.json").read_text()) == {"clean": 0, "plain": 2}
 
 
@@ -96,7 +96,7 @@ def test_a_part_holds_its_range_alone(made, tmp_path):
     chain(made, tmp_path, (2, 3))
     ids = ArrayStore(made / "whole/preprocess/plain").ids[3:6]
     assert ArrayStore(tmp_path / "preprocess/plain").ids == ids
-    assert ArrayStore(tmp_path / "features/clean/statistics").ids == ids
+    assert ArrayStore(tmp_path / "features/statistics/clean").ids == ids
 
 
 def test_a_part_without_utterances_is_there_with_its_folders(made, tmp_path):

@@ -47,14 +47,22 @@ def test_some_folds_alone_are_the_same_trainings_as_among_all(workplace, monkeyp
     _train(workplace(), "t2")
     everything = _predictions("t2")
     monkeypatch.setattr("speech_emotion.steps.train.train_unit", _never)
-    budget = {"protocol": "small", "seeds": [0, 1], "max_epochs": 2, "folds": ["03", "01"]}
+    budget = {"protocol": "small", "candidates": ["k2", "t2"], "seeds": [0, 1], "max_epochs": 2, "folds": ["03", "01"]}
     _train(workplace(budgets__demo=budget), "t2")
     some = everything[everything["fold"].isin(["01", "03"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(_predictions("t2"), some)
 
 
 def test_a_fold_that_the_protocol_does_not_make_is_refused(workplace):
-    params = workplace(budgets__demo={"protocol": "small", "seeds": [0], "max_epochs": 2, "folds": ["01", "09"]})
+    params = workplace(
+        budgets__demo={
+            "protocol": "small",
+            "candidates": ["k2", "t2"],
+            "seeds": [0],
+            "max_epochs": 2,
+            "folds": ["01", "09"],
+        }
+    )
     _run(params, "tune", "t2")
     with pytest.raises(UserError, match=r"budgets\.demo\.folds = 09: protocol small has no such fold.* 01, 02, 03, 04"):
         _run(params, "train", "t2")
@@ -85,7 +93,14 @@ def test_every_epoch_is_told_to_the_recorder_in_the_process_that_trains(workplac
 
 
 def test_seeds_of_a_systems_own_come_on_top(workplace):
-    budget = {"protocol": "small", "seeds": [3], "more_seeds": {"t2": [5, 4]}, "max_epochs": 1, "folds": ["01"]}
+    budget = {
+        "protocol": "small",
+        "candidates": ["k2", "t2"],
+        "seeds": [3],
+        "more_seeds": {"t2": [5, 4]},
+        "max_epochs": 1,
+        "folds": ["01"],
+    }
     for system, names in (("k2", ["01-3"]), ("t2", ["01-3", "01-5", "01-4"])):
         _train(workplace(budgets__demo=budget), system)
         assert list(json.loads(Path(f"artifacts/train/{system}/units.json").read_text())["units"]) == names

@@ -54,7 +54,7 @@ def case(request, tmp_path_factory):
     targets = {f"u{n:02d}": n % len(LABELS) for n in range(36)}
     for name in needs.features:
         statistics = PARAMS.features[name].kind == "statistics"
-        with ArrayWriter(folder / needs.recipe / name) as writer:
+        with ArrayWriter(folder / name / needs.variant(PARAMS.features[name], 16000)) as writer:
             for utterance, target in targets.items():
                 shape = (_dims(name),) if statistics else (int(rng.integers(40, 60)), _dims(name))
                 level = np.linspace(-1, 1, _dims(name)) if target == 2 else 2.0 * target - 1.0

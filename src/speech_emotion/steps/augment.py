@@ -1,5 +1,6 @@
 """augment: augmented copies of the waveforms, made once, as many as the candidates ask for."""
 
+import json
 from functools import partial
 
 import numpy as np
@@ -11,16 +12,19 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.wanted import wanted_recipes
 from speech_emotion.store.arrays import ArrayStore, ArrayWriter
+from speech_emotion.store.atomic import write_text
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes `<recipe>/shard-*.arrow` of copies `<id>#1` .. `<id>#n`.
+    """Writes `<recipe>/shard-*.arrow` of copies `<id>#1` .. `<id>#n`; of all recipes `copies.json` too, n by recipe.
 
     A recipe has as many copies as the system that wants most of it; one that no system wants copies of has no folder.
     """
     counts = wanted_recipes(params)
-    if params.each is not None:
-        counts = {params.each: counts.get(params.each, 0)}
+    if params.each is None:  # an object store keeps no empty folder
+        write_text(outputs["copies"] / "copies.json", json.dumps(counts, indent=1) + "\n")
+    else:
+        counts = {params.each: counts[params.each]}
     for recipe, count in counts.items():
         if not count:
             continue

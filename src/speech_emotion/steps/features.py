@@ -85,5 +85,6 @@ STEP = Step(
     outputs={"features": "artifacts/features"},
     sections=("corpus", "features", "preprocess.sample_rate", "needs", "candidates"),
     each="features",
+    dvc_inputs=(),
     wanted="artifacts/wanted/features/{each}.json",
 )

@@ -20,6 +20,7 @@ from speech_emotion.steps.component import INPUTS_KEY, uses_gpu
 from speech_emotion.steps.driver import NAMES, check_systems, load_step
 from speech_emotion.steps.graph import READ_FROM_TOP, SOURCE, stage_deps
 from speech_emotion.steps.step import Step
+from speech_emotion.steps.wanted import files_of
 from speech_emotion.store.hashing import canonical_json, hash_code, hash_json, sha256_file
 from speech_emotion.yaml_files import parse_yaml
 
@@ -65,7 +66,7 @@ def make_plan(
         params: all of params.yaml as JSON text.
         data_hash: of the corpus's files.
         corpus: in place of that of params; "" leaves it.
-        systems: in place of `candidates`; none leaves them.
+        systems: in place of `candidates`; none leaves them, or takes those of the budget where `corpus` is another.
         overrides: KEY=VALUE each, the value as in params.yaml, e.g. "train.patience=5".
         parts: into how many parts the utterances are cut.
         accelerators: of each pod that trains a network; one that trains another system would hold them idle.
@@ -108,11 +109,18 @@ class _Hashes:
         return part_of(self._raw, [section.format(**names) for section in step.sections])
 
     def _inputs(self, step: Step, system: str | None) -> str:
-        """Hash of the step's code and of all that its inputs were made of."""
-        made_of: dict[str, Any] = {"code": _code(step.name, system)}
+        """Hash of what decides the outputs beside the sections: code, versions, and what the inputs were made of."""
+        made_of: dict[str, Any] = {"code": _code(step.name), "wanted": self._wanted(step, system)}
         for port, folder in step.inputs.items():
             made_of[port] = self.made_of(folder, system)
         return hash_json(made_of)
+
+    def _wanted(self, step: Step, system: str | None) -> Any:
+        """What the files of steps/wanted.py say that dvc.yaml's stage of the step depends on."""
+        if not step.wanted:
+            return None
+        files = files_of(step.wanted.split("/")[2], self._params, self._data)
+        return files[system] if system else files
 
     def made_of(self, folder: str, system: str | None = None) -> Any:
         """What decides the contents of a folder, as a step's input names it."""
@@ -129,13 +137,13 @@ class _Hashes:
 
 
 @functools.cache
-def _code(step: str, system: str | None) -> list[str]:
+def _code(step: str) -> list[str]:
     """Hashes of the files that dvc.yaml names as the step's code, and of the protocols and claims that it reads."""
     files: list[Path] = []
     for dep in stage_deps(load_step(step)):
         if dep.startswith(CODE):
-            path = SOURCE / dep.removeprefix(CODE).replace("${item}", system or "")
-            files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+            path = SOURCE / dep.removeprefix(CODE)
+            files += sorted(file for file in path.rglob("*.*") if "__pycache__" not in file.parts) or [path]
         elif dep in READ_FROM_TOP.values():
             files += sorted(Path(dep).rglob("*.yaml"))
     return [_file(path) for path in files]
@@ -155,8 +163,9 @@ def _changed(params: str, corpus: str, systems: Sequence[str], overrides: Sequen
         raise UserError("params: must be a JSON object of sections such as ingest and train")
     for text in overrides:
         _override(raw, text)
-    if corpus:
+    if corpus and corpus != raw.get("corpus"):
         raw["corpus"] = corpus
+        raw["candidates"] = raw.get("budgets", {}).get(corpus, {}).get("candidates", raw.get("candidates"))
     if systems:
         raw["candidates"] = list(systems)
     return raw

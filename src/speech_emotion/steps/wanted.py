@@ -8,7 +8,6 @@ only where its own file changes: its definition, the versions of what computes i
 import argparse
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,22 +121,29 @@ def audio_hash(table: Path) -> str:
     return hash_json([list(row) for row in iterate_all(table, ("id", "sha256"))])
 
 
+def files_of(kind: str, params: Params, audio: str) -> dict[str, Any]:
+    """Name -> contents of the files of one kind.
+
+    Args:
+        kind: recipes, features or inputs.
+        audio: hash of the utterances; recipes do not ask for it.
+    """
+    if kind == "recipes":
+        return recipe_files(params)
+    return (feature_files if kind == "features" else input_files)(params, audio)
+
+
 def write_files(kind: str, folder: Path) -> None:
     """Writes <name>.json of each recipe, feature or system, whole or not at all.
 
     Args:
-        kind: recipes, features or inputs.
+        kind: as in files_of.
 
     Raises:
         UserError: params.yaml is faulty, or the table of utterances is not there.
     """
     params = load_params()
-    files: Mapping[str, Any]
-    if kind == "recipes":
-        files = recipe_files(params)
-    else:
-        make = feature_files if kind == "features" else input_files
-        files = make(params, audio_hash(TABLE))
+    files = files_of(kind, params, "" if kind == "recipes" else audio_hash(TABLE))
     with atomic_folders(folder) as (temporary,):
         for name, value in files.items():
             write_text(temporary / f"{name}.json", json.dumps(value, indent=1, sort_keys=True) + "\n")
