@@ -14,7 +14,7 @@ export DVC_NO_ANALYTICS := 1
 .PHONY: help env run data test lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run pipeline-submit pipeline-schedule bench bench-edge graph clean
 
 help: ## list what make can do
-	@echo "make TARGET [CORPUS=demo|emodb|ravdess|iemocap|casia|...] [FROM=archive or folder that you have]"
+	@echo "make TARGET [CORPUS=demo|emodb|...] [FROM=archive or folder that you have]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 env: $(VENV)/made ## make the environment .venv from constraints.txt

@@ -7,14 +7,16 @@ import os
 import shutil
 import threading
 import zipfile
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import soundfile
 
-from speech_emotion.corpora import fetch, verification
+from speech_emotion.corpora import fetch
 from speech_emotion.corpora.fetch import obtain
+from speech_emotion.corpora.known import emodb, ravdess
 from speech_emotion.corpora.walking import files_below
 from speech_emotion.errors import UserError
 from speech_emotion.recorder import Recorder
@@ -40,7 +42,9 @@ def published(tmp_path, monkeypatch):
         digests = [hashlib.sha256((root / corpus / path).read_bytes()).hexdigest() for path in paths]
         lines = [f"{digest}  {corpus}/{path}\n" for digest, path in zip(digests, paths, strict=True)]
         (sums / f"{corpus}.sha256").write_text("".join(lines))
-    monkeypatch.setattr(verification, "CHECKSUMS", sums)
+    for module in (emodb, ravdess):
+        own = replace(module.CORPUS, checksums=sums / f"{module.CORPUS.name}.sha256")
+        monkeypatch.setattr(module, "CORPUS", own)
     return root
 
 
@@ -50,8 +54,8 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def server(tmp_path):
-    """A server of the folder `served`, and the addresses of archives on it."""
+def server(tmp_path, published, monkeypatch):
+    """A server of the folder `served`, where the publishers' archives are now."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments):
@@ -62,10 +66,12 @@ def server(tmp_path):
     served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
     threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     address = f"http://127.0.0.1:{served.server_port}"
-    yield {
-        "emodb": {"all": f"{address}/emodb.zip"},
-        "ravdess": {"speech": f"{address}/speech.zip", "song": f"{address}/song.zip"},
-    }
+    for module, archives in (
+        (emodb, {"all": f"{address}/emodb.zip"}),
+        (ravdess, {"speech": f"{address}/speech.zip", "song": f"{address}/song.zip"}),
+    ):
+        monkeypatch.setattr(module, "CORPUS", replace(module.CORPUS, archives=archives))
+    yield
     served.shutdown()
     served.server_close()
 
@@ -202,7 +208,7 @@ def test_sung_files_are_added_to_spoken_ones(published, data, tmp_path):
 
 def test_download_is_unpacked_verified_and_removed(published, data, server, tmp_path):
     pack(tmp_path / "served/emodb.zip", published / "emodb")
-    obtain("emodb", data, None, QUIET, addresses=server)
+    obtain("emodb", data, None, QUIET)
     assert contents(data / "emodb") == contents(published / "emodb")
     assert not list((data.parent / ".downloads").glob("*.zip*"))
 
@@ -212,12 +218,12 @@ def test_spoken_part_is_the_default_and_the_sung_one_is_added(published, data, s
     (tmp_path / "song/Actor_01").mkdir(parents=True)
     (tmp_path / "song" / SONG).write_bytes(b"la")
     pack(tmp_path / "served/song.zip", tmp_path / "song")
-    obtain("ravdess", data, None, QUIET, addresses=server)
+    obtain("ravdess", data, None, QUIET)
     assert files_below(data / "ravdess") == SPEECH["ravdess"]
     (tmp_path / "served/speech.zip").unlink()  # it is not fetched again
-    assert obtain("ravdess", data, None, QUIET, addresses=server, parts=("speech", "song")).changed
+    assert obtain("ravdess", data, None, QUIET, parts=("speech", "song")).changed
     assert SONG in files_below(data / "ravdess")
-    assert not obtain("ravdess", data, None, QUIET, addresses=server, parts=("speech", "song")).changed
+    assert not obtain("ravdess", data, None, QUIET, parts=("speech", "song")).changed
 
 
 def test_unknown_part_is_refused(data):
@@ -230,15 +236,15 @@ def test_unknown_part_is_refused(data):
 def test_damaged_download_is_fetched_anew_next_time(published, data, server, tmp_path):
     (tmp_path / "served/emodb.zip").write_bytes(b"<html>sorry</html>")
     with pytest.raises(UserError, match="is not a zip or tar archive"):
-        obtain("emodb", data, None, QUIET, addresses=server)
+        obtain("emodb", data, None, QUIET)
     assert nothing_left(data)
     pack(tmp_path / "served/emodb.zip", published / "emodb")
-    assert obtain("emodb", data, None, QUIET, addresses=server).changed
+    assert obtain("emodb", data, None, QUIET).changed
 
 
 def test_refused_download_leaves_nothing(data, server):
     with pytest.raises(UserError, match="404"):
-        obtain("emodb", data, None, QUIET, addresses=server)
+        obtain("emodb", data, None, QUIET)
     assert nothing_left(data)
 
 

@@ -6,7 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from speech_emotion.corpora import demo, synthesis
+from speech_emotion.corpora import synthesis
+from speech_emotion.corpora.known import demo
 from speech_emotion.corpora.synthesis import SAMPLE_RATE, SPEAKERS, TEXTS, Line, script, synthesise, utterance, voice
 from speech_emotion.corpora.synthesis_prosody import EMOTIONS
 from speech_emotion.corpora.verification import published_sums, verify
@@ -31,14 +32,14 @@ def samples(path):
 
 
 def test_bytes_are_those_of_the_committed_sums(corpus):
-    assert verify("demo", corpus).describe() == "demo: all 225 files are as published"
+    assert verify(demo.CORPUS, corpus).describe() == "demo: all 225 files are as published"
 
 
 def test_one_worker_makes_the_same_bytes(tmp_path, monkeypatch):
     few = script()[::50]
     monkeypatch.setattr(synthesis, "script", lambda: few)
     synthesise(tmp_path / "demo", 1, QUIET)
-    sums = published_sums("demo")
+    sums = published_sums(demo.CORPUS)
     assert {line.path: sha256_file(tmp_path / "demo" / line.path) for line in few} == {
         line.path: sums[line.path] for line in few
     }

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from speech_emotion.corpora import versions
+from speech_emotion.corpora.known import demo
 from speech_emotion.corpora.verification import published_sums
 from speech_emotion.errors import UserError
 
@@ -95,7 +96,7 @@ def test_recorded_names_corpora_with_their_numbers_of_files(project):
 
 
 def test_the_project_itself_records_the_demo_alone_as_published():
-    assert versions.recorded(TOP / "data") == {"demo": len(published_sums("demo"))}
+    assert versions.recorded(TOP / "data") == {"demo": len(published_sums(demo.CORPUS))}
 
 
 def test_recorded_is_empty_without_data_dvc(tmp_path):

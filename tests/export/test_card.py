@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from made_up_results import LABELS, SPEAKERS, predictions, utterances, write_system, write_table
+from speech_emotion.corpora.known import emodb
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.evaluation.results import read_result
 from speech_emotion.evaluation.scoring import score
@@ -53,6 +55,15 @@ def rows_of(text):
     return [
         [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
     ]
+
+
+def test_speech_is_described_as_its_corpus_says(card, monkeypatch):
+    monkeypatch.setattr(emodb, "CORPUS", replace(emodb.CORPUS, description="whispered on a train"))
+    text, _ = card()
+    assert rows_of(section(text, "Data and licences"))[2][:3] == ["emodb", "whispered on a train", "CC0-1.0"]
+    assert "(emodb: whispered on a train)" in section(text, "Limits")
+    own, _ = card(corpus="mine", licence="own")
+    assert rows_of(section(own, "Data and licences"))[2][1] == "a corpus of the user's own"
 
 
 def test_figures_are_those_of_the_evaluation(card):

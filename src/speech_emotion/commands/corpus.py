@@ -13,14 +13,13 @@ from speech_emotion.store.atomic import write_text
 from speech_emotion.yaml_files import parse_yaml
 
 DATA = Path("data")
-SYNTHETIC = "demo"  # the corpus that the project makes itself, the same bytes each time
 PER_SYSTEM = (Path("artifacts/tune"), Path("artifacts/train"))
 
 
 def data(corpus: str, source: Path | None = None, parts: Sequence[str] = (), if_absent: bool = False) -> None:
     """Obtains a corpus into data/ and records it in data.dvc.
 
-    The synthetic corpus is made anew if data.dvc records it and it is absent: that costs seconds and changes no byte.
+    A synthetic corpus is made anew if data.dvc records it and it is absent: that costs seconds and changes no byte.
 
     Args:
         source: archive or folder that the user has; None downloads from the publisher, or synthesises.
@@ -33,11 +32,13 @@ def data(corpus: str, source: Path | None = None, parts: Sequence[str] = (), if_
     known, here = versions.recorded(DATA), versions.present(DATA)
     if if_absent and corpus in here and here[corpus] == known.get(corpus):
         return
+    from speech_emotion.corpora.catalogue import known_corpora
     from speech_emotion.corpora.fetch import obtain
 
     recorder, workers = Recorder(), load_params().workers
-    if corpus != SYNTHETIC and SYNTHETIC in known and SYNTHETIC not in here:
-        obtain(SYNTHETIC, DATA, None, recorder, workers=workers)
+    for name, other in known_corpora().items():
+        if other.make and name != corpus and name in known and name not in here:
+            obtain(name, DATA, None, recorder, workers=workers)
     versions.guard(DATA, besides=corpus)
     obtain(corpus, DATA, source, recorder, parts=tuple(parts), workers=workers)
     versions.record(DATA, corpus)
@@ -103,9 +104,10 @@ def verify(corpus: str) -> str:
     Raises:
         UserError: missing, altered or stray files, or no published sums.
     """
+    from speech_emotion.corpora.catalogue import corpus_of
     from speech_emotion.corpora.verification import verify as compare
 
-    result = compare(corpus, DATA / corpus)
+    result = compare(corpus_of(corpus), DATA / corpus)
     if not result.faultless:
         raise UserError(result.describe())
     return result.describe()

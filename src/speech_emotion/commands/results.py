@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from speech_emotion.commands.corpus import SYNTHETIC
 from speech_emotion.commands.search import publish_trials
 from speech_emotion.errors import UserError
 from speech_emotion.params import Params, load_params
@@ -62,9 +61,15 @@ def table(folder: Path = EVALUATION) -> str:
 def _setting() -> str:
     params = load_params()
     speech = f"corpus {params.corpus}"
-    if params.corpus == SYNTHETIC:
+    if _synthetic(params.corpus):
         speech += " (synthetic: says nothing about people)"
     return f"{speech}, protocol {params.budget.protocol}"
+
+
+def _synthetic(corpus: str) -> bool:
+    from speech_emotion.corpora.catalogue import corpus_of
+
+    return corpus_of(corpus).make is not None
 
 
 def _cells(values: Mapping[str, Any]) -> list[str]:
@@ -85,9 +90,10 @@ def publish(artifacts: Path = Path("artifacts"), papers: Path = Path("papers")) 
         UserError: the synthetic corpus is at work, or nothing has been trained or tried.
     """
     params = load_params()
-    if params.corpus == SYNTHETIC:
+    if _synthetic(params.corpus):
         raise UserError(
-            f"corpus = {SYNTHETIC}: is synthetic and stands in no results: choose a real corpus (speech-emotion use)"
+            f"corpus = {params.corpus}: is synthetic and stands in no results: "
+            "choose a real corpus (speech-emotion use)"
         )
     units, systems = _publish_units(params, artifacts, papers)
     trials = publish_trials(params, papers) if params.tune.enabled else 0

@@ -5,9 +5,10 @@ docs/own-corpus.md tells users how.
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from speech_emotion.corpora.corpus import Corpus, Place
 from speech_emotion.corpora.table import Labelled, SetAside
 from speech_emotion.corpora.walking import (
     files_below,
@@ -20,7 +21,6 @@ from speech_emotion.corpora.walking import (
 from speech_emotion.errors import UserError
 
 TABLE = "utterances.csv"
-LICENCE = "own"
 
 REQUIRED = ("path", "speaker", "emotion")
 OPTIONAL = ("sex", "intensity", "text", "session", "start", "end", "licence")
@@ -152,4 +152,34 @@ def _labelled(row: dict[str, str]) -> Labelled:
         start=float(row.get("start") or 0.0),
         end=float(row["end"]) if row.get("end") else None,
         licence=row.get("licence") or None,
+    )
+
+
+def arrange(paths: Sequence[str]) -> Place:
+    """Takes everything below the folder of the one utterances.csv, and nothing where there is none.
+
+    Raises:
+        UserError: more than one utterances.csv.
+    """
+    tables = [path for path in paths if PurePosixPath(path).name == TABLE]
+    if not tables:
+        return lambda path: None
+    if len(tables) > 1:
+        raise UserError(f"FROM holds more than one {TABLE} ({', '.join(tables[:3])}): name the folder of the right one")
+    top = PurePosixPath(tables[0]).parent
+    return lambda path: (
+        PurePosixPath(path).relative_to(top).as_posix() if PurePosixPath(path).is_relative_to(top) else None
+    )
+
+
+def corpus(name: str) -> Corpus:
+    """The user's own corpus of that name."""
+    return Corpus(
+        name=name,
+        description="a corpus of the user's own",
+        licence="own",
+        scheme=TABLE,
+        read=read,
+        place=lambda path: path,
+        arrange=arrange,
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import lfilter
 
-from speech_emotion.corpora import demo
+from speech_emotion.corpora.known import demo
 from speech_emotion.corpora.synthesis_prosody import EMOTIONS, habits, manner, plan, portray
 from speech_emotion.corpora.synthesis_voice import SAMPLE_RATE, speak
 from speech_emotion.parallel import ordered_map

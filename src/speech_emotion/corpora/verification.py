@@ -1,15 +1,13 @@
 """A corpus's files against the sums that its publisher's files have."""
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
-from speech_emotion.corpora import ravdess
+from speech_emotion.corpora.corpus import Corpus
 from speech_emotion.corpora.walking import files_below
 from speech_emotion.errors import UserError
 from speech_emotion.store.hashing import sha256_file
 
-CHECKSUMS = resources.files("speech_emotion.corpora") / "checksums"
 SHOWN = 10  # files that a message names
 
 
@@ -49,28 +47,23 @@ class Verification:
         )
 
 
-def is_published(corpus: str) -> bool:
-    """Whether the sums of the corpus's files are known."""
-    return (CHECKSUMS / f"{corpus}.sha256").is_file()
-
-
-def published_sums(corpus: str) -> dict[str, str]:
+def published_sums(corpus: Corpus) -> dict[str, str]:
     """Path below the corpus's folder -> hex sha256 of the published file.
 
     Raises:
         UserError: the corpus's sums are not known.
     """
-    if not is_published(corpus):
-        raise UserError(f"corpus = {corpus}: its publisher's sums are not known: cannot be verified")
-    lines = (CHECKSUMS / f"{corpus}.sha256").read_text(encoding="utf-8").splitlines()
+    if corpus.checksums is None:
+        raise UserError(f"corpus = {corpus.name}: its publisher's sums are not known: cannot be verified")
+    lines = corpus.checksums.read_text(encoding="utf-8").splitlines()
     pairs = (line.split("  ", 1) for line in lines)
-    return {path.removeprefix(f"{corpus}/"): digest for digest, path in pairs}
+    return {path.removeprefix(f"{corpus.name}/"): digest for digest, path in pairs}
 
 
-def verify(corpus: str, root: Path) -> Verification:
+def verify(corpus: Corpus, root: Path) -> Verification:
     """Compares the files below `root` (data/<corpus>) with the published ones.
 
-    RAVDESS' sung files, of which no sums are known, are let pass if their names are of its scheme.
+    Files of the corpus's unlisted parts, of which no sums are known, are accepted by their names.
 
     Raises:
         UserError: the corpus's sums are not known.
@@ -78,17 +71,13 @@ def verify(corpus: str, root: Path) -> Verification:
     sums = published_sums(corpus)
     there = files_below(root)
     altered = [path for path in there if path in sums and not _is_file_of(root / path, sums[path])]
-    stray = [path for path in there if path not in sums and not _known_unlisted(corpus, path)]
+    stray = [path for path in there if path not in sums and not any(holds(path) for holds in corpus.unlisted.values())]
     missing = sorted(set(sums) - set(there))
-    return Verification(corpus, len(sums), tuple(missing), tuple(altered), tuple(stray))
+    return Verification(corpus.name, len(sums), tuple(missing), tuple(altered), tuple(stray))
 
 
 def _is_file_of(path: Path, digest: str) -> bool:
     return not path.is_symlink() and sha256_file(path) == digest
-
-
-def _known_unlisted(corpus: str, path: str) -> bool:
-    return corpus == ravdess.NAME and ravdess.is_song(path)
 
 
 def _some(paths: tuple[str, ...]) -> str:

@@ -8,19 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from speech_emotion.corpora.catalogue import corpus_of
 from speech_emotion.evaluation.markdown import count, table
 from speech_emotion.evaluation.report import interval_of
 from speech_emotion.evaluation.results import SystemResult
 from speech_emotion.export.quantisation_aware_fitting import FORMS, KEPT, NOT_NEEDED, QAT
 
 CONFIDENCE_EDGES = (0.0, 0.4, 0.6, 0.8, 0.9, 1.0)  # of the table of calibration
-SPEECH = {  # what kind of speech a corpus holds; of corpora of their own, users know
-    "casia": "acted Mandarin in a studio",
-    "demo": "synthesised, nobody speaks",
-    "emodb": "acted German in an anechoic room",
-    "iemocap": "acted and improvised American English dialogue",
-    "ravdess": "acted North American English in a studio, two sentences",
-}
 OBLIGATIONS = (  # part of a licence's name -> what follows for the model
     ("-NC", "**Non-commercial use only**: the model is made of this data and is to be used as the data may be."),
     ("-SA", "What is made of it is passed on under the same licence."),
@@ -107,7 +101,7 @@ def _obligations(facts: Facts) -> Iterator[str]:
 def _data(facts: Facts) -> str:
     rows = []
     for (corpus, licence), one in facts.fitted.groupby(["corpus", "licence"]):
-        speech = SPEECH.get(corpus, "a corpus of the user's own")
+        speech = corpus_of(corpus).description
         rows.append([corpus, speech, licence, str(one["speaker"].nunique()), str(len(one)), _hours(one)])
     text = table(["corpus", "speech", "licence", "speakers", "utterances", "duration"], rows, numbers=(3, 4, 5))
     obligations = "\n".join(f"- {line}" for line in _obligations(facts))
@@ -258,7 +252,7 @@ def _qat(qat: Mapping[str, Any]) -> str:
 
 
 def _limits(facts: Facts) -> str:
-    kinds = "; ".join(f"{corpus}: {SPEECH.get(corpus, 'see its owner')}" for corpus in facts.bundle["corpora"])
+    kinds = "; ".join(f"{corpus}: {corpus_of(corpus).description}" for corpus in facts.bundle["corpora"])
     speakers = _tested(facts)["speaker"].nunique()
     lines = [
         f"It knows the speech of its corpora alone ({kinds}). Acted emotion is plainer than lived emotion: expect "

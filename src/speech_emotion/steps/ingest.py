@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_emotion.audio.reading import AudioFault, check_audio, read_audio
-from speech_emotion.corpora.readers import reader_of
+from speech_emotion.corpora.catalogue import corpus_of
 from speech_emotion.corpora.table import EMOTIONS, Labelled, SetAside, Utterance, write_utterances
 from speech_emotion.corpora.walking import leaves, outside, passes_through_link, shown
 from speech_emotion.errors import UserError
@@ -53,26 +53,26 @@ def run(inputs: Folders, params: Any, outputs: Folders, recorder: Recorder) -> N
     recorder.note(f"{params.corpus}: {len(utterances)} utterances, {len(aside)} files set aside")
 
 
-def survey(root: Path, corpus: str, params: Ingest, workers: int, recorder: Recorder) -> list[Outcome]:
+def survey(root: Path, name: str, params: Ingest, workers: int, recorder: Recorder) -> list[Outcome]:
     """What becomes of each file below `root`: one outcome an utterance or file, in the reader's order.
 
     Raises:
         UserError: the folder is missing or empty, or the corpus's own label files cannot be read.
     """
     if not root.is_dir():
-        raise UserError(f"{root}: no such folder: run make data CORPUS={corpus}")
-    reader = reader_of(corpus, root)
-    entries = [_admit(root, entry, params) for entry in reader.read(root)]
+        raise UserError(f"{root}: no such folder: run make data CORPUS={name}")
+    corpus = corpus_of(name)
+    entries = [_admit(root, entry, params) for entry in corpus.read(root)]
     if not entries:
-        raise UserError(f"{root}: holds no files: run make data CORPUS={corpus}")
+        raise UserError(f"{root}: holds no files: run make data CORPUS={name}")
     outcomes: list[Outcome] = [entry for entry in entries if isinstance(entry, SetAside)]
     labelled = sorted(
         (entry for entry in entries if isinstance(entry, Labelled)), key=lambda entry: (entry.path, entry.start)
     )
     files = [list(parts) for _, parts in itertools.groupby(labelled, key=lambda entry: entry.path)]
     tasks = [files[first : first + FILES_A_TASK] for first in range(0, len(files), FILES_A_TASK)]
-    check = functools.partial(_check_files, root, reader.name, reader.licence, params)
-    for found in ordered_map(check, tasks, workers, recorder, f"ingest {corpus} (x {FILES_A_TASK} files)"):
+    check = functools.partial(_check_files, root, name, corpus.licence, params)
+    for found in ordered_map(check, tasks, workers, recorder, f"ingest {name} (x {FILES_A_TASK} files)"):
         outcomes += found
     return _one_an_id(outcomes)
 

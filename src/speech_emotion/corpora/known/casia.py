@@ -7,13 +7,11 @@ From the Institute of Automation, Chinese Academy of Sciences, under a licence. 
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from speech_emotion.corpora.corpus import LICENSED, Corpus
 from speech_emotion.corpora.table import Labelled, SetAside
 from speech_emotion.corpora.walking import files_below, unexpected
-
-NAME = "casia"
-LICENCE = "licensed"
 
 EMOTIONS = {
     "angry": "anger", "fear": "fear", "happy": "happiness", "neutral": "neutral", "sad": "sadness",
@@ -36,3 +34,20 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
             yield Labelled(path=path, speaker=match["speaker"], emotion=emotion, text=match["text"])
         else:
             yield unexpected(root, path, SCHEME)
+
+
+def place(path: str) -> str | None:
+    """SPEAKER/EMOTION/NNN.wav for a path that ends with it; None for others."""
+    end = "/".join(PurePosixPath(path).parts[-3:])
+    match = FILE.fullmatch(end)
+    return end if match and match["emotion"].lower() in EMOTIONS else None
+
+
+CORPUS = Corpus(
+    name="casia",
+    description="acted Mandarin in a studio",
+    licence=LICENSED,
+    scheme=SCHEME,
+    read=read,
+    place=place,
+)

@@ -1,6 +1,6 @@
 """The synthetic demo corpus from its file names."""
 
-from speech_emotion.corpora import demo
+from speech_emotion.corpora.known import demo
 from speech_emotion.corpora.synthesis import script
 from speech_emotion.corpora.table import EMOTIONS, Labelled
 
@@ -55,4 +55,4 @@ def test_notice_is_known_and_other_files_are_stray(tmp_path):
 
 
 def test_licence_says_that_it_is_synthetic():
-    assert "synthetic" in demo.LICENCE
+    assert "synthetic" in demo.CORPUS.licence

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from speech_emotion.corpora import ravdess
+from speech_emotion.corpora.known import ravdess
 from speech_emotion.corpora.table import EMOTIONS, Labelled
 
 

@@ -8,13 +8,11 @@ statement, repetition, actor.
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from speech_emotion.corpora.corpus import Corpus
 from speech_emotion.corpora.table import Labelled, SetAside
 from speech_emotion.corpora.walking import files_below, unexpected
-
-NAME = "ravdess"
-LICENCE = "CC BY-NC-SA 4.0"
 
 EMOTIONS = {
     "01": "neutral", "02": "calm", "03": "happiness", "04": "sadness", "05": "anger", "06": "fear",
@@ -76,3 +74,26 @@ def _fault(folder: str, modality: str, channel: str, intensity: str, statement: 
     if folder != f"Actor_{actor}":
         return f"actor {actor} of the name is not that of its folder {folder or '.'}"
     return None
+
+
+def place(path: str) -> str | None:
+    """Actor_AA/NAME for a path that ends with it; None for others."""
+    folder, name = PurePosixPath(path).parent.name, PurePosixPath(path).name
+    match = FILE.fullmatch(name)
+    return f"{folder}/{name}" if match and folder == f"Actor_{match[7]}" else None
+
+
+CORPUS = Corpus(
+    name="ravdess",
+    description="acted North American English in a studio, two sentences",
+    licence="CC BY-NC-SA 4.0",
+    scheme=SCHEME,
+    read=read,
+    place=place,
+    archives={
+        "speech": "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip",
+        "song": "https://zenodo.org/records/1188976/files/Audio_Song_Actors_01-24.zip",
+    },
+    checksums=Path(__file__).with_suffix(".sha256"),
+    unlisted={"song": is_song},
+)

@@ -7,13 +7,11 @@ Labels stand in the names: `wav/SSTTTEv.wav` is speaker, text, emotion, version.
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from speech_emotion.corpora.corpus import Corpus
 from speech_emotion.corpora.table import Labelled, SetAside
 from speech_emotion.corpora.walking import files_below, unexpected
-
-NAME = "emodb"
-LICENCE = "CC0-1.0"
 
 EMOTIONS = {
     "W": "anger", "L": "boredom", "E": "disgust", "A": "fear", "F": "happiness", "T": "sadness",
@@ -47,3 +45,21 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
             yield SetAside(path, "name", f"speaker {match['speaker']} is none of {', '.join(SEXES)}")
         elif not PUBLISHED_BESIDE.fullmatch(path):
             yield unexpected(root, path, SCHEME)
+
+
+def place(path: str) -> str | None:
+    """wav/NAME for a path whose name is of the scheme; None for others."""
+    name = PurePosixPath(path).name
+    return f"wav/{name}" if FILE.fullmatch(name) else None
+
+
+CORPUS = Corpus(
+    name="emodb",
+    description="acted German in an anechoic room",
+    licence="CC0-1.0",
+    scheme=SCHEME,
+    read=read,
+    place=place,
+    archives={"all": "http://emodb.bilderbar.info/download/download.zip"},
+    checksums=Path(__file__).with_suffix(".sha256"),
+)

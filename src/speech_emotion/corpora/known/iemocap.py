@@ -8,13 +8,11 @@ audio is `SessionN/sentences/wav/DIALOG/TURN.wav`, words are in `SessionN/dialog
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from speech_emotion.corpora.corpus import LICENSED, Corpus
 from speech_emotion.corpora.table import Labelled, SetAside
 from speech_emotion.corpora.walking import files_below, unexpected
-
-NAME = "iemocap"
-LICENCE = "licensed"
 
 EMOTIONS = {
     "ang": "anger", "hap": "happiness", "exc": "excitement", "sad": "sadness", "fru": "frustration",
@@ -27,6 +25,9 @@ TURN = re.compile(r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_\w+)_(?P<sex>[FM])[A
 WORDS = re.compile(r"(?P<turn>Ses\w+) \[[^\]]*\]: ?(?P<text>.*)")
 AUDIO = re.compile(r"Session[1-5]/sentences/wav/[^/]+/(?P<turn>[^/]+)\.wav")
 PUBLISHED_BESIDE = re.compile(r"Session[1-5]/(dialog|sentences)/.*|Documentation/.*|README\.txt")
+NEEDED = re.compile(  # films and recordings of whole dialogues are left out
+    r"(?:.*/)?(Session[1-5]/(?:sentences/wav/[^/]+/[^/]+\.wav|dialog/(?:EmoEvaluation|transcriptions)/[^/]+\.txt))"
+)
 SCHEME = "SessionN/sentences/wav/DIALOG/TURN.wav"
 
 
@@ -96,3 +97,19 @@ def _labels(root: Path, files: list[str]) -> dict[str, set[str]]:
 def _words(root: Path, files: list[str]) -> dict[str, str]:
     found = (WORDS.fullmatch(line) for line in _lines(root, files, "transcriptions"))
     return {match["turn"]: match["text"].strip() for match in found if match}
+
+
+def place(path: str) -> str | None:
+    """The path from SessionN on, of a turn's audio, of labels and of transcriptions; None for others."""
+    match = NEEDED.fullmatch(path)
+    return match[1] if match and not PurePosixPath(path).name.startswith(".") else None
+
+
+CORPUS = Corpus(
+    name="iemocap",
+    description="acted and improvised American English dialogue",
+    licence=LICENSED,
+    scheme=SCHEME,
+    read=read,
+    place=place,
+)

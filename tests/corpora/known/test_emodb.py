@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from speech_emotion.corpora import emodb
+from speech_emotion.corpora.known import emodb
 from speech_emotion.corpora.table import EMOTIONS, Labelled, SetAside
 
 

@@ -1,6 +1,6 @@
 """CASIA from made-up folders in its layout."""
 
-from speech_emotion.corpora import casia
+from speech_emotion.corpora.known import casia
 from speech_emotion.corpora.table import EMOTIONS, Labelled
 
 

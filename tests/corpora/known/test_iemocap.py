@@ -2,7 +2,7 @@
 
 import pytest
 
-from speech_emotion.corpora import iemocap
+from speech_emotion.corpora.known import iemocap
 from speech_emotion.corpora.table import EMOTIONS, Labelled
 
 LABELS = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
