@@ -140,6 +140,16 @@ def test_check_names_file_key_and_value_of_a_bad_param(project, capsys):
     assert capsys.readouterr().err == "error: params.yaml: ingest.max_set_aside = 1.5: must be at most 1.0\n"
 
 
+def test_check_names_the_metrics_where_select_asks_for_none_of_them(project, capsys):
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("metric: ua ", "metric: f1 "))
+    assert cli.main(["check"]) == 1
+    told = (
+        "error: params.yaml: select.metric = f1: must be one of ua, wa, macro_precision, macro_recall, macro_f1, ece\n"
+    )
+    assert capsys.readouterr().err == told
+
+
 def test_check_refuses_a_device_that_is_not_there(project, capsys, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     text = (project / "params.yaml").read_text()

@@ -25,7 +25,7 @@ def test_table_ranks_systems_by_ua_and_says_that_demo_is_synthetic(project, caps
     assert cli.main(["table"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "synthetic" in lines[0]
-    assert lines[2].split() == ["system", "UA", "%", "WA", "%", "F1", "%", "ECE"]
+    assert lines[2].split() == ["system", "UA", "%", "WA", "%", "macro", "F1", "%", "ECE"]
     assert lines[3].split() == ["t2", "73.1", "74.0", "72.0", "0.050"]
     assert lines[4].split() == ["w1", "51.2", "55.0", "50.0", "0.071"]
     assert any("make ui" in line for line in lines)

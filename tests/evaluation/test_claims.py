@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from speech_emotion.errors import UserError
-from speech_emotion.evaluation.claims import METRICS, read_claims
+from speech_emotion.evaluation.claims import read_claims
+from speech_emotion.evaluation.metrics import METRICS
 
 PAPERS = Path(__file__).parents[2] / "papers"
 

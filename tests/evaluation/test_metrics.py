@@ -5,10 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speech_emotion.errors import UserError
 from speech_emotion.evaluation.metrics import (
+    METRICS,
+    Answers,
     bootstrap_interval,
     calibration_error,
     confusion,
+    metric_of,
     scores,
     speaker_counts,
     unweighted_recall,
@@ -180,3 +184,39 @@ def test_bootstrap_interval_widens_with_confidence():
     narrow = bootstrap_interval(right, total, 2000, 0.5, np.random.default_rng(0))
     wide = bootstrap_interval(right, total, 2000, 0.99, np.random.default_rng(0))
     assert wide[0] < narrow[0] < 0.5 < narrow[1] < wide[1]
+
+
+def test_the_table_names_each_metric_by_its_key():
+    assert all(key == metric.key for key, metric in METRICS.items())
+    assert all(metric.repeats in METRICS for metric in METRICS.values() if metric.repeats)
+    assert len({metric.title for metric in METRICS.values()}) == len(METRICS)
+
+
+@pytest.mark.parametrize("key", METRICS)
+def test_every_metric_tells_right_from_wrong_in_its_direction(key):
+    truth = np.array([0, 1, 1, 2])
+    right, wrong = (
+        METRICS[key].of(Answers(truth, predicted, np.eye(3)[predicted], 10)) for predicted in (truth, (truth + 1) % 3)
+    )
+    assert {right, wrong} == {0.0, 1.0}
+    assert (right > wrong) is METRICS[key].higher_is_better
+
+
+def test_percent_keeps_two_decimals_and_shows_one_and_a_share_keeps_four_and_shows_three():
+    wa, ece = METRICS["wa"], METRICS["ece"]
+    assert (wa.kept(2 / 3), wa.shown(66.67), wa.shown(66.67, unit=True), wa.heading) == (
+        66.67,
+        "66.7",
+        "66.7 %",
+        "WA %",
+    )
+    assert (ece.kept(1 / 3), ece.shown(0.3333), ece.shown(0.3333, unit=True), ece.heading) == (
+        0.3333, "0.333", "0.333", "ECE",
+    )  # fmt: skip
+    assert wa.shown(None) == "-"
+
+
+def test_a_metric_that_is_none_is_refused_with_those_that_are():
+    assert metric_of("ece", "x") is METRICS["ece"]
+    with pytest.raises(UserError, match=r"params\.yaml: select\.metric = f1: must be one of ua, wa, .*, ece"):
+        metric_of("f1", "params.yaml: select.metric")

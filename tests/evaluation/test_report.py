@@ -6,13 +6,14 @@ import pandas as pd
 import pytest
 
 from made_up_results import LABELS, predictions, units, utterances
-from speech_emotion.evaluation.claims import Claim
+from speech_emotion.evaluation.claims import claim_class
 from speech_emotion.evaluation.comparison import compare_all
 from speech_emotion.evaluation.report import Setting, interval_of, report
 from speech_emotion.evaluation.results import SystemResult, Units
 from speech_emotion.evaluation.scoring import score
 from speech_emotion.params import Budget, Evaluate
 
+Claim = claim_class()
 PARAMS = Evaluate(calibration_bins=15, bootstrap_draws=200, confidence=0.95, permutation_draws=200, seed=0)
 BUDGET = Budget(protocol="emodb-loso", seeds=[0], max_epochs=77)
 ROWS = utterances()

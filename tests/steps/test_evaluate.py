@@ -4,13 +4,16 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from made_up_results import predictions, utterances, write_system, write_table
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.metrics import METRICS, Metric
 from speech_emotion.params import Params, load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.evaluate import STEP
+from speech_emotion.steps.select import rank
 from speech_emotion.steps.step import StepParams
 from speech_emotion.store.hashing import sha256_file
 
@@ -153,6 +156,27 @@ def test_several_seeds_are_pooled_and_their_spread_told(tmp_path):
     out = evaluate(make(tmp_path, seeds=(0, 1)), tmp_path / "out", params(systems=["t2"], seeds=(0, 1)))
     assert json.loads((out / "metrics.json").read_text())["t2"]["ua_seed_std"] > 0
     assert len((out / "confusion" / "t2.csv").read_text().splitlines()) == 1 + 2 * len(utterances())
+
+
+def test_a_metric_is_added_by_one_entry_of_the_table(inputs, tmp_path, monkeypatch):
+    def brier(answers):
+        truth = np.eye(answers.probabilities.shape[1])[answers.truth]
+        return float(np.square(answers.probabilities - truth).sum(axis=1).mean() / 2)
+
+    added = Metric("brier", "Brier", "Brier score", brier, percent=False, higher_is_better=False, headline=True)
+    monkeypatch.setitem(METRICS, "brier", added)
+    paper = tmp_path / "papers" / json.loads((inputs["trained"] / "w1" / "units.json").read_text())["paper"]
+    paper.mkdir(parents=True)
+    claim = "{system: w1, corpus: emodb, protocol: null, brier: 0.125}"
+    (paper / "claims.yaml").write_text(f"title: A paper\nclaims:\n  - {claim}\n")
+    out = evaluate({**inputs, "papers": tmp_path / "papers"}, tmp_path / "out", params())
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert 0 < metrics["w1"]["brier"] < metrics["t2"]["brier"] < 1
+    assert json.loads((out / "headline.json").read_text())["w1"]["brier"] == metrics["w1"]["brier"]
+    header, _, best = [line.split(" | ") for line in (out / "report.md").read_text().splitlines() if "|" in line][:3]
+    assert best[header.index("Brier")] == f"{metrics['w1']['brier']:.3f}"
+    assert f"| Brier | 0.125 | {metrics['w1']['brier']:.3f} |" in (out / "report.md").read_text()
+    assert rank(metrics, list(SYSTEMS), added) == ["w1", "t2"]  # the lowest is the best
 
 
 def test_a_system_without_results_stops_before_anything_is_written(tmp_path, inputs):

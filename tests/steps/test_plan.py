@@ -151,6 +151,7 @@ def test_the_number_of_parts_changes_no_key_but_that_of_the_parts():
         ({"overrides": ["train.patients=5"]}, r"train\.patients = 5: is no known key"),
         ({"overrides": ["train.patience=0"]}, r"train\.patience = 0: must be at least 1"),
         ({"overrides": ["systems.k2.units=-1"]}, "units"),
+        ({"overrides": ["select.metric=f1"]}, r"select\.metric = f1: must be one of ua, wa, "),
         ({"parts": 0}, "shards = 0: must be at least 1"),
     ],
 )

@@ -69,6 +69,13 @@ def test_the_choice_names_what_is_shipped_and_why_others_are_not(choice):
     assert "Shipped: t1, fitted again on all speakers (41 epochs, cuda; hyper-parameters of 9 of 10 folds)" in text
 
 
+def test_the_choice_by_an_error_has_the_lowest_on_top(choice):
+    text = choice(metric="ece", ranking={"t2": 0.2, "t1": 0.1}, best_deployable=None, not_deployable={})
+    assert [line.split(" | ")[:2] for line in text.splitlines() if line.startswith("| t")] == [
+        ["| t1", "0.100"], ["| t2", "0.200"],
+    ]  # fmt: skip
+
+
 def test_where_nothing_can_be_shipped_the_choice_says_so(choice):
     text = choice(best_deployable=None, not_deployable={"t1": "derivatives", "t2": "an SVM"})
     assert "No system can go to the device" in text

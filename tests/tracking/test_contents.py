@@ -3,7 +3,10 @@ import json
 import pytest
 
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.metrics import METRICS, Metric
 from speech_emotion.tracking.contents import read_entries
+from speech_emotion.tracking.views import SYSTEMS as SYSTEMS_VIEW
+from speech_emotion.tracking.views import charts, columns
 
 SYSTEMS = ("k2", "t2")
 
@@ -50,6 +53,21 @@ def test_params_and_metrics_are_flat(folders):
     assert k2.params["needs.features"] == "mspec-40"
     assert k2.metrics["recall/anger"] == 60.0
     assert k2.metrics["ua"] == 61.5
+
+
+def test_a_metric_of_the_table_is_in_every_run_and_view(exported, monkeypatch):
+    added = Metric("brier", "Brier", "Brier score", lambda answers: 0.25, percent=False, headline=True)
+    monkeypatch.setitem(METRICS, "brier", added)
+    path = exported.evaluation / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["k2"]["brier"] = 0.25
+    path.write_text(json.dumps(metrics))
+    k2, _, comparison, model = read_entries(exported, SYSTEMS)
+    assert k2.metrics["brier"] == model.metrics["brier"] == comparison.metrics["brier/k2"] == 0.25
+    assert "| Brier | 0.250 | share |" in k2.note and "`brier` and `valid_ua`" in k2.note
+    assert "| ECE | Brier |" in comparison.note
+    assert "metrics.`brier`" in columns()[SYSTEMS_VIEW][2]
+    assert "brier" in charts()[SYSTEMS_VIEW]["Which is better"][1]
 
 
 def test_new_metrics_change_the_state_and_not_the_key(folders):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from speech_emotion.tracking.connection import Store, open_store
-from speech_emotion.tracking.views import COLUMNS, SYSTEMS, directions, present
+from speech_emotion.tracking.views import MODES, SYSTEMS, columns, directions, present
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def test_views_are_kept_as_the_pages_keep_them(store):
     assert f"viewStateShareKey={SYSTEMS}" in directions(store, SYSTEMS)
 
 
-@pytest.mark.parametrize("view", COLUMNS)
+@pytest.mark.parametrize("view", MODES)
 def test_the_store_understands_filter_and_order_of_a_view(store, view):
-    wanted, order, _ = COLUMNS[view]
+    wanted, order, _ = columns()[view]
     assert store.client.search_runs([store.experiment], wanted, order_by=[f"{order} DESC"]) == []
 
 

@@ -81,11 +81,13 @@ def check(folder: Path) -> None:
     Raises:
         UserError: one line a fault.
     """
+    from speech_emotion.steps.driver import check_choice
     from speech_emotion.systems.catalogue import check_system_params
     from speech_emotion.training.devices import device_kind
 
     params = load_params()
     device_kind(params.train.device)
+    check_choice(params)
     for system in params.candidates:
         check_system_params(params, system)
     versions.guard(DATA)

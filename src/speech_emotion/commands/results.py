@@ -3,19 +3,12 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from speech_emotion.commands.search import publish_trials
 from speech_emotion.errors import UserError
 from speech_emotion.params import Params, load_params
 
 EVALUATION = Path("artifacts/evaluate")
-COLUMNS = {  # metric of metrics.json -> heading and form
-    "ua": ("UA %", "percent"),
-    "wa": ("WA %", "percent"),
-    "macro_f1": ("F1 %", "percent"),
-    "ece": ("ECE", "number"),
-}
 
 
 def table(folder: Path = EVALUATION) -> str:
@@ -24,6 +17,8 @@ def table(folder: Path = EVALUATION) -> str:
     Raises:
         UserError: nothing has been evaluated.
     """
+    from speech_emotion.evaluation.metrics import PRIMARY, headline
+
     path = folder / "metrics.json"
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
@@ -34,13 +29,13 @@ def table(folder: Path = EVALUATION) -> str:
     systems = {
         name: values
         for name, values in metrics.items()
-        if isinstance(values, Mapping) and isinstance(values.get("ua"), float | int)
+        if isinstance(values, Mapping) and isinstance(values.get(PRIMARY), float | int)
     }
     if not systems:
         raise UserError(f"{path}: holds no system: run dvc repro again")
-    ranked = sorted(systems, key=lambda name: -systems[name]["ua"])
-    rows = [["system", *(heading for heading, _ in COLUMNS.values())]]
-    rows += [[name, *_cells(systems[name])] for name in ranked]
+    ranked = sorted(systems, key=lambda name: -systems[name][PRIMARY])
+    rows = [["system", *(metric.heading for metric in headline())]]
+    rows += [[name, *(metric.shown(systems[name].get(metric.key)) for metric in headline())] for name in ranked]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
     return "\n".join(
@@ -70,17 +65,6 @@ def _synthetic(corpus: str) -> bool:
     from speech_emotion.corpora.catalogue import corpus_of
 
     return corpus_of(corpus).make is not None
-
-
-def _cells(values: Mapping[str, Any]) -> list[str]:
-    cells = []
-    for metric, (_, form) in COLUMNS.items():
-        value = values.get(metric)
-        if not isinstance(value, float | int):
-            cells.append("-")
-        else:
-            cells.append(f"{value:.1f}" if form == "percent" else f"{value:.3f}")
-    return cells
 
 
 def publish(artifacts: Path = Path("artifacts"), papers: Path = Path("papers")) -> str:

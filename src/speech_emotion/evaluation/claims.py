@@ -3,19 +3,16 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, create_model
 
+from speech_emotion.evaluation.metrics import METRICS
 from speech_emotion.params import Name
 from speech_emotion.sections import Section, check
 from speech_emotion.yaml_files import read_yaml
 
-METRICS = ("ua", "wa", "macro_precision", "macro_recall", "macro_f1")
-
-Percent = Annotated[float, Field(ge=0, le=100)]
-
 
 class Claim(Section):
-    """One row of a paper's table; figures in percent.
+    """One row of a paper's table; claim_class adds a figure for each metric, in the unit that METRICS gives it.
 
     Attributes:
         protocol: under which the paper measured; None where it does not say.
@@ -26,18 +23,13 @@ class Claim(Section):
     system: Name
     corpus: Name
     protocol: Name | None
-    ua: Percent | None = None
-    wa: Percent | None = None
-    macro_precision: Percent | None = None
-    macro_recall: Percent | None = None
-    macro_f1: Percent | None = None
     features: list[Name] | None = None
     unit: str | None = None
 
     @property
     def figures(self) -> dict[str, float]:
-        """Metric -> percent, of those that the paper gives."""
-        return {metric: value for metric in METRICS if (value := getattr(self, metric)) is not None}
+        """Metric -> figure, of those that the paper gives."""
+        return {metric: value for metric in METRICS if (value := getattr(self, metric, None)) is not None}
 
     @property
     def conditions(self) -> str:
@@ -50,11 +42,10 @@ class Claim(Section):
         return "; ".join(parts)
 
 
-class Claims(Section):
-    """One claims.yaml."""
-
-    title: str
-    claims: list[Claim]
+def claim_class() -> type[Claim]:
+    """Claim with a field for each metric."""
+    figures = {key: (Annotated[float, Field(ge=0, le=metric.most)] | None, None) for key, metric in METRICS.items()}
+    return create_model("Claim", __base__=Claim, **figures)
 
 
 def read_claims(folder: Path, paper: str, system: str, corpus: str) -> list[Claim]:
@@ -69,5 +60,6 @@ def read_claims(folder: Path, paper: str, system: str, corpus: str) -> list[Clai
     path = folder / paper / "claims.yaml"
     if not path.is_file():
         return []
-    claims = check(Claims, read_yaml(path), str(path)).claims
+    layout = create_model("Claims", __base__=Section, title=(str, ...), claims=(list[claim_class()], ...))
+    claims = check(layout, read_yaml(path), str(path)).claims
     return [claim for claim in claims if (claim.system, claim.corpus) == (system, corpus)]

@@ -1,14 +1,24 @@
-"""Metrics over labels and probabilities, as numbers in [0, 1].
+"""Metrics over labels and probabilities, as numbers in [0, 1], and METRICS, the table of those that are reported.
+
+A metric is added by one entry of METRICS: metrics.json, report.md, `speech-emotion table`, DVC's and Kubeflow's
+figures, MLflow's runs, views and pages, the tags of a registered version, model cards, the claims of papers and
+`select.metric` take it from there.
 
 Labels are codes, integers in [0, classes). UA (unweighted average recall, the macro recall of the field) and
 the macro figures are means over the classes that the truth holds: a class without an utterance has no recall,
 so it is left out rather than counted as 0.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, recall_score
+
+from speech_emotion.errors import UserError
+
+PRIMARY = "ua"  # ranks the systems; the interval and the spreads are its own
 
 
 @dataclass(frozen=True)
@@ -138,3 +148,127 @@ def bootstrap_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.nanmean(recall, axis=1), [tail, 1 - tail])
     return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a system said of some utterances, and what is true; codes are integers in [0, classes).
+
+    Attributes:
+        truth: (utterances,) codes, at least one.
+        predicted: (utterances,) codes; not always the most probable ones, e.g. after a majority vote.
+        probabilities: (utterances, classes), rows sum to 1.
+        bins: of the calibration error.
+    """
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+    bins: int
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Figures of the labels."""
+        return scores(self.truth, self.predicted)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(utterances,) probability of the predicted label."""
+        return self.probabilities[np.arange(len(self.predicted)), self.predicted]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric, as it is computed and shown.
+
+    Attributes:
+        key: its name in metrics.json, MLflow and params.yaml; small letters and underscores.
+        title: heading of its column.
+        words: its name in a sentence.
+        of: its value for some answers, in [0, 1].
+        percent: whether it is kept and shown in percent; otherwise as a share.
+        higher_is_better: whether the best system has the highest value, or the lowest.
+        headline: whether it stands in the short tables too, and is a tag of registered versions.
+        by_sex: whether it is taken for each sex too.
+        repeats: key of the metric that it equals by definition; then it stands in the full table only.
+    """
+
+    key: str
+    title: str
+    words: str
+    of: Callable[[Answers], float]
+    percent: bool = True
+    higher_is_better: bool = True
+    headline: bool = False
+    by_sex: bool = False
+    repeats: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Heading of its column where nothing else tells the unit."""
+        return f"{self.title} %" if self.percent else self.title
+
+    @property
+    def most(self) -> float:
+        """The highest value that it can have, as it is kept: 100 in percent, 1 as a share."""
+        return 100.0 if self.percent else 1.0
+
+    def kept(self, value: float) -> float:
+        """A value in [0, 1] as metrics.json holds it: percent with two decimals, or a share with four."""
+        return round(100 * float(value), 2) if self.percent else round(float(value), 4)
+
+    def shown(self, kept: float | None, unit: bool = False) -> str:
+        """A kept value as text: one decimal, or three of a share; "-" for None.
+
+        Args:
+            unit: whether " %" follows a figure in percent.
+        """
+        if kept is None:
+            return "-"
+        return f"{kept:.1f}{' %' if unit else ''}" if self.percent else f"{kept:.3f}"
+
+
+METRICS = {
+    metric.key: metric
+    for metric in (
+        Metric("ua", "UA", "unweighted average recall", lambda one: one.scores.ua, headline=True, by_sex=True),
+        Metric("wa", "WA", "accuracy", lambda one: one.scores.wa, headline=True, by_sex=True),
+        Metric("macro_precision", "macro P", "macro precision", lambda one: one.scores.macro_precision),
+        Metric("macro_recall", "macro R", "macro recall", lambda one: one.scores.macro_recall, repeats="ua"),
+        Metric("macro_f1", "macro F1", "macro F1", lambda one: one.scores.macro_f1, headline=True),
+        Metric(
+            "ece",
+            "ECE",
+            "expected calibration error",
+            lambda one: calibration_error(one.confidence, one.truth == one.predicted, one.bins),
+            percent=False,
+            higher_is_better=False,
+            headline=True,
+        ),
+    )
+}
+
+
+def headline() -> list[Metric]:
+    """The metrics of the short tables, in the table's order."""
+    return [metric for metric in METRICS.values() if metric.headline]
+
+
+def headline_figures() -> tuple[str, ...]:
+    """Keys of metrics.json that the short tables hold: the headline metrics, and the interval beside the first."""
+    others = [metric.key for metric in headline() if metric.key != PRIMARY]
+    return (PRIMARY, f"{PRIMARY}_low", f"{PRIMARY}_high", *others)
+
+
+def metric_of(key: str, where: str) -> Metric:
+    """The metric of that key.
+
+    Args:
+        where: the file and key that name it, for the message.
+
+    Raises:
+        UserError: there is none.
+    """
+    if key not in METRICS:
+        raise UserError(f"{where} = {key}: must be one of {', '.join(METRICS)}")
+    return METRICS[key]

@@ -9,12 +9,10 @@ import pandas as pd
 from speech_emotion.evaluation.claims import Claim
 from speech_emotion.evaluation.comparison import enumerated, smallest_p
 from speech_emotion.evaluation.markdown import count, table
+from speech_emotion.evaluation.metrics import METRICS, PRIMARY
 from speech_emotion.evaluation.results import SystemResult
 from speech_emotion.evaluation.scoring import absent_labels, not_most_probable
 from speech_emotion.params import CPU, Budget, Evaluate
-
-NAMES = {"ua": "UA", "wa": "WA", "macro_precision": "macro P", "macro_recall": "macro R", "macro_f1": "macro F1"}
-SHARES = ("wa", "macro_precision", "macro_recall", "macro_f1")
 
 
 @dataclass(frozen=True)
@@ -119,8 +117,9 @@ def _warnings(setting: Setting) -> Iterable[str]:
 
 def _systems(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], params: Evaluate) -> str:
     interval = f"{100 * params.confidence:g} % interval"
-    shares = [NAMES[metric] for metric in SHARES]
-    header = ["system", "UA", interval, "± folds", "± seeds", "seeds", *shares, "ECE", "parameters", "deployable"]
+    others = [metric for metric in METRICS.values() if metric.key != PRIMARY]
+    titles = [metric.title for metric in others]
+    header = ["system", "UA", interval, "± folds", "± seeds", "seeds", *titles, "parameters", "deployable"]
     rows = []
     for result in ordered:
         one = metrics[result.system]
@@ -132,13 +131,12 @@ def _systems(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], params
                 _optional(one.get("ua_fold_std")),
                 _optional(one.get("ua_seed_std")),
                 str(len(result.units.seeds)),
-                *(f"{one[key]:.1f}" for key in SHARES),
-                f"{one['ece']:.3f}",
+                *(metric.shown(one[metric.key]) for metric in others),
                 f"{one['parameters']:,}" if "parameters" in one else "-",
                 f"no: {result.units.not_deployable}" if result.units.not_deployable else "yes",
             ]
         )
-    return table(header, rows, numbers=range(1, 12))
+    return table(header, rows, numbers=range(1, len(header) - 1))
 
 
 def _notes(results: Sequence[SystemResult]) -> Iterable[str]:
@@ -197,10 +195,11 @@ def _claims(
     for result in ordered:
         for claim in claims[result.system]:
             same = claim.protocol == setting.protocol and not (claim.features or claim.unit)
-            for metric, claimed in claim.figures.items():
-                measured = f"{metrics[result.system][metric]:.1f}"
+            for key, claimed in claim.figures.items():
+                metric = METRICS[key]
+                figures = [metric.shown(claimed), metric.shown(metrics[result.system][key])]
                 conditions = "this protocol" if same else claim.conditions
-                rows.append([result.units.title, NAMES[metric], f"{claimed:.1f}", measured, conditions])
+                rows.append([result.units.title, metric.title, *figures, conditions])
     if rows:
         yield "## What the papers claim"
         yield f"Beside what was measured here: {setting.line}."
@@ -250,6 +249,7 @@ def _per_sex(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], sexes:
         return
     tested = ordered[0].predictions.drop_duplicates("id")
     sex = tested["id"].map(sexes)
+    taken = [metric for metric in METRICS.values() if metric.by_sex]
     rows = []
     for result in ordered:
         for value, one in metrics[result.system]["per_sex"].items():
@@ -258,14 +258,14 @@ def _per_sex(ordered: Sequence[SystemResult], metrics: Mapping[str, Any], sexes:
                 [
                     result.units.title,
                     value,
-                    f"{one['ua']:.1f}",
-                    f"{one['wa']:.1f}",
+                    *(metric.shown(one[metric.key]) for metric in taken),
                     str(among["speaker"].nunique()),
                     str(len(among)),
                 ]
             )
     yield "## Each sex"
-    yield table(["system", "sex", "UA", "WA", "speakers", "utterances"], rows, numbers=range(2, 6))
+    header = ["system", "sex", *(metric.title for metric in taken), "speakers", "utterances"]
+    yield table(header, rows, numbers=range(2, len(header)))
 
 
 def interval_of(figures: Mapping[str, Any]) -> str:

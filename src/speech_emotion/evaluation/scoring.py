@@ -4,24 +4,23 @@ Each figure is taken over the pooled predictions of all folds of a seed, since s
 classes, and averaged over the seeds. The spread over folds and seeds stands beside UA.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from speech_emotion.evaluation.metrics import (
-    Scores,
+    METRICS,
+    Answers,
+    Metric,
     bootstrap_interval,
-    calibration_error,
-    scores,
     speaker_counts,
     unweighted_recall,
 )
 from speech_emotion.evaluation.results import SystemResult
 from speech_emotion.params import Evaluate
 from speech_emotion.randomness import generator
-
-OVERALL = ("ua", "wa", "macro_precision", "macro_recall", "macro_f1")
 
 
 def percent(share: float) -> float:
@@ -48,27 +47,21 @@ def score(result: SystemResult, sexes: pd.Series, params: Evaluate) -> dict[str,
         sexes: utterance id -> female, male or missing.
 
     Returns:
-        ua, wa, macro_precision, macro_recall, macro_f1 (percent); ece (expected calibration error, share);
+        each of METRICS under its key (percent or share);
         ua_low, ua_high (percent, bootstrap interval of UA over speakers; left out where one alone was tested);
         ua_fold_std, ua_seed_std (percent points, standard deviation with n - 1; left out where there is but one fold
         or seed); parameters (left out where the system names none); per_class: label -> precision, recall, f1
-        (percent), support (utterances); per_sex: sex -> ua, wa (percent).
+        (percent), support (utterances); per_sex: sex -> the metrics
+        that are taken by sex.
     """
     seeds = result.predictions["seed"].to_numpy()
-    right = result.predicted == result.truth
-    by_seed: list[Scores] = []
-    errors = []
-    for seed in np.unique(seeds):
-        rows = seeds == seed
-        by_seed.append(scores(result.truth[rows], result.predicted[rows]))
-        errors.append(calibration_error(result.confidence[rows], right[rows], params.calibration_bins))
-    figures: dict[str, Any] = {name: percent(np.mean([getattr(one, name) for one in by_seed])) for name in OVERALL}
-    figures["ece"] = round(float(np.mean(errors)), 4)
+    by_seed = [_answers(result, seeds == seed, params) for seed in np.unique(seeds)]
+    figures: dict[str, Any] = _figures(METRICS.values(), by_seed)
     folds = fold_uas(result)
     if len(folds) > 1:
         figures["ua_fold_std"] = percent(np.std(folds, ddof=1))
     if len(by_seed) > 1:
-        figures["ua_seed_std"] = percent(np.std([one.ua for one in by_seed], ddof=1))
+        figures["ua_seed_std"] = percent(np.std([one.scores.ua for one in by_seed], ddof=1))
     counts = speaker_counts(
         result.predictions["speaker"].to_numpy(), result.truth, result.predicted, len(result.labels)
     )
@@ -79,8 +72,8 @@ def score(result: SystemResult, sexes: pd.Series, params: Evaluate) -> dict[str,
         figures["ua_low"], figures["ua_high"] = percent(low), percent(high)
     if result.units.parameters is not None:
         figures["parameters"] = result.units.parameters
-    figures["per_class"] = {result.labels[code]: _class_figures(by_seed, code) for code in by_seed[0].per_class}
-    figures["per_sex"] = _sex_figures(result, sexes)
+    figures["per_class"] = {result.labels[code]: _class_figures(by_seed, code) for code in by_seed[0].scores.per_class}
+    figures["per_sex"] = _sex_figures(result, sexes, params)
     return figures
 
 
@@ -94,8 +87,16 @@ def fold_uas(result: SystemResult) -> np.ndarray:
     return pd.Series(uas).groupby(level=1).mean().to_numpy()
 
 
-def _class_figures(by_seed: list[Scores], code: int) -> dict[str, float]:
-    classes = [one.per_class[code] for one in by_seed]
+def _answers(result: SystemResult, rows: np.ndarray, params: Evaluate) -> Answers:
+    return Answers(result.truth[rows], result.predicted[rows], result.probabilities[rows], params.calibration_bins)
+
+
+def _figures(metrics: Iterable[Metric], by_seed: list[Answers]) -> dict[str, float]:
+    return {metric.key: metric.kept(np.mean([metric.of(one) for one in by_seed])) for metric in metrics}
+
+
+def _class_figures(by_seed: list[Answers], code: int) -> dict[str, float]:
+    classes = [one.scores.per_class[code] for one in by_seed]
     return {
         "precision": percent(np.mean([one.precision for one in classes])),
         "recall": percent(np.mean([one.recall for one in classes])),
@@ -104,11 +105,11 @@ def _class_figures(by_seed: list[Scores], code: int) -> dict[str, float]:
     }
 
 
-def _sex_figures(result: SystemResult, sexes: pd.Series) -> dict[str, dict[str, float]]:
+def _sex_figures(result: SystemResult, sexes: pd.Series, params: Evaluate) -> dict[str, dict[str, float]]:
     sex = result.predictions["id"].map(sexes)
-    figures = {}
-    for value in sorted(sex.dropna().unique()):
-        # pooled over seeds: all seeds test the same utterances, so this is the mean over seeds
-        one = scores(result.truth[(sex == value).to_numpy()], result.predicted[(sex == value).to_numpy()])
-        figures[value] = {"ua": percent(one.ua), "wa": percent(one.wa)}
-    return figures
+    metrics = [metric for metric in METRICS.values() if metric.by_sex]
+    # pooled over seeds: all seeds test the same utterances, so recall and accuracy are the means over seeds
+    return {
+        value: _figures(metrics, [_answers(result, (sex == value).to_numpy(), params)])
+        for value in sorted(sex.dropna().unique())
+    }

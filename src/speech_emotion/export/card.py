@@ -10,6 +10,7 @@ import pandas as pd
 
 from speech_emotion.corpora.catalogue import corpus_of
 from speech_emotion.evaluation.markdown import count, table
+from speech_emotion.evaluation.metrics import METRICS, PRIMARY, Metric
 from speech_emotion.evaluation.report import interval_of
 from speech_emotion.evaluation.results import SystemResult
 from speech_emotion.export.quantisation_aware_fitting import FORMS, KEPT, NOT_NEEDED, QAT
@@ -152,8 +153,9 @@ def _figures(facts: Facts) -> str:
     for key, words in (("ua_fold_std", "spread of UA over folds"), ("ua_seed_std", "spread of UA over seeds")):
         if key in figures:
             rows.append([words, f"± {figures[key]:.1f} points"])
-    for key, words in (("wa", "accuracy"), ("macro_precision", "macro precision"), ("macro_f1", "macro F1")):
-        rows.append([words, f"{figures[key]:.1f} %"])
+    for metric in METRICS.values():
+        if metric.key != PRIMARY and not metric.repeats:
+            rows.append([metric.words, metric.shown(figures[metric.key], unit=True)])
     rows.append(["by chance (UA)", f"{100 / len(facts.figures['per_class']):.1f} %"])
     return table(["figure", "value"], rows, numbers=(1,))
 
@@ -170,12 +172,19 @@ def _classes(facts: Facts) -> str:
 
 def _sexes(facts: Facts) -> str:
     tested, rows = _tested(facts), []
+    taken = [metric for metric in METRICS.values() if metric.by_sex]
     for sex, one in facts.figures["per_sex"].items():
         among = tested[tested["sex"] == sex]
-        rows.append([sex, f"{one['ua']:.1f}", f"{one['wa']:.1f}", str(among["speaker"].nunique()), str(len(among))])
+        shown = [metric.shown(one[metric.key]) for metric in taken]
+        rows.append([sex, *shown, str(among["speaker"].nunique()), str(len(among))])
     if not rows:
         return "The corpus does not tell the sex of its speakers: nothing is known of differences."
-    return table(["sex", "UA", "accuracy", "speakers", "utterances"], rows, numbers=range(1, 5))
+    header = ["sex", *map(_name, taken), "speakers", "utterances"]
+    return table(header, rows, numbers=range(1, len(header)))
+
+
+def _name(metric: Metric) -> str:
+    return metric.title if metric.key == PRIMARY else metric.words
 
 
 def _confusion(facts: Facts) -> str:
@@ -202,8 +211,8 @@ def _calibration(facts: Facts) -> str:
             share = f"{100 * right[among].mean():.0f}"
             rows.append([f"{low:g} to {high:g}", f"{result.confidence[among].mean():.2f}", share, str(among.sum())])
     text = (
-        f"Expected calibration error {facts.figures['ece']:.3f} (0 is perfect). How often the folds' models were "
-        "right, by the probability they gave to their answer:"
+        f"Expected calibration error {METRICS['ece'].shown(facts.figures['ece'])} (0 is perfect). How often the "
+        "folds' models were right, by the probability they gave to their answer:"
     )
     header = ["probability of the answer", "mean", "right, %", "answers"]
     scaled = (

@@ -129,6 +129,7 @@ def prepared(
     part = _checked_part(step, part)
     if each is None:
         check_systems(params)  # imports all that trains; stage check of dvc.yaml does it for instances
+        check_choice(params)
     elif not step.each or each not in functools.reduce(getattr, step.each.split("."), params):
         raise UserError(f"step {step.name}: each = {each}: must be a key of {step.each or 'nothing: leave it out'}")
     if step.per_system and system not in params.systems:
@@ -166,6 +167,14 @@ def check_systems(params: Params) -> None:
     for system in getattr(params, "candidates", systems):
         if system in systems:
             check_system_params(params, system)
+
+
+def check_choice(params: Params) -> None:
+    """Whether `select.metric`, where it is given, is a metric."""
+    from speech_emotion.evaluation.metrics import metric_of
+
+    if hasattr(params, "select"):
+        metric_of(params.select.metric, "params.yaml: select.metric")
 
 
 def _folders(

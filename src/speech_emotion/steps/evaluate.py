@@ -11,6 +11,7 @@ from speech_emotion.corpora.table import read_utterances
 from speech_emotion.evaluation import figures
 from speech_emotion.evaluation.claims import read_claims
 from speech_emotion.evaluation.comparison import compare_all
+from speech_emotion.evaluation.metrics import METRICS, headline
 from speech_emotion.evaluation.report import Setting, report
 from speech_emotion.evaluation.results import SystemResult, read_results
 from speech_emotion.evaluation.scoring import absent_labels, score
@@ -18,9 +19,6 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.store.atomic import write_text
 from speech_emotion.store.hashing import sha256_file
-
-SIDE_BY_SIDE = ("ua", "wa", "macro_precision", "macro_f1")  # macro recall is UA
-HEADLINE = ("ua", "wa", "macro_f1", "ece")  # what dvc metrics show and dvc exp show can hold side by side
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
@@ -49,11 +47,11 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
 
     folder = outputs["evaluation"]
     _write_json(folder / "metrics.json", metrics)
-    _write_json(
-        folder / "headline.json", {system: {key: one[key] for key in HEADLINE} for system, one in metrics.items()}
-    )
+    short = {system: {metric.key: one[metric.key] for metric in headline()} for system, one in metrics.items()}
+    _write_json(folder / "headline.json", short)  # what dvc metrics show and dvc exp show can hold side by side
     _write_json(folder / "summary.json", _summary(setting))
-    rows = [(system, metric, one[metric]) for system, one in metrics.items() for metric in SIDE_BY_SIDE]
+    drawn = [metric.key for metric in METRICS.values() if metric.percent and not metric.repeats]  # on one axis
+    rows = [(system, key, one[key]) for system, one in metrics.items() for key in drawn]
     write_text(folder / "systems.csv", _csv(pd.DataFrame(rows, columns=["system", "metric", "value"])))
     write_text(folder / "comparison.csv", _csv(comparison))
     write_text(folder / "curves.csv", _csv(_mean_curves(results)))

@@ -17,7 +17,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.params import Params
 from speech_emotion.sections import check, part_of
 from speech_emotion.steps.component import INPUTS_KEY, uses_gpu
-from speech_emotion.steps.driver import NAMES, check_systems, load_step
+from speech_emotion.steps.driver import NAMES, check_choice, check_systems, load_step
 from speech_emotion.steps.graph import READ_FROM_TOP, SOURCE, stage_deps
 from speech_emotion.steps.step import Step
 from speech_emotion.steps.wanted import files_of
@@ -77,6 +77,7 @@ def make_plan(
     raw = _changed(params, corpus, systems, overrides)
     whole: Params = check(Params, raw, "params")
     check_systems(whole)
+    check_choice(whole)
     if parts < 1:
         raise UserError(f"shards = {parts}: must be at least 1")
     hashes = _Hashes(raw, whole, data_hash)

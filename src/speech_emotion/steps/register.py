@@ -12,6 +12,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.comparison import Pair
+from speech_emotion.evaluation.metrics import headline_figures
 from speech_emotion.evaluation.results import SystemResult, read_result
 from speech_emotion.export.files import CARD, CHECK
 from speech_emotion.recorder import Recorder
@@ -26,7 +27,6 @@ from speech_emotion.tracking.models import models_of
 from speech_emotion.tracking.registry import Newcomer, Version, register
 
 KEPT = ("corpus", "protocol", "speaker_independent", "synthetic", "data", "system", "title", "licences")
-FIGURES = ("ua", "ua_low", "ua_high", "wa", "macro_f1", "ece")
 SYSTEM_RUN, REVISION, TESTED = "system_run", "revision", "tested"  # tags of a version
 RESULTS = ("predictions.parquet", "curves.csv", "units.json")  # of the run of a system
 REGISTERED = "registered.json"
@@ -63,7 +63,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     else:
         recorder.note(f"register: {version} is {registered.alias}: {registered.reason}")
     record = {"version": registered.version, "alias": registered.alias, "reason": registered.reason}
-    facts = {name: newcomer.tags[name] for name in (*KEPT, *FIGURES) if name in newcomer.tags}
+    facts = {name: newcomer.tags[name] for name in (*KEPT, *headline_figures()) if name in newcomer.tags}
     _write(outputs["registered"], {"model": params.registry.name, **record, "facts": facts})
 
 
@@ -90,7 +90,7 @@ def _tested(result: SystemResult) -> str:
 
 def _newcomer(store: Store, model: Run, system: Run, exported: Path, tested: str) -> Newcomer:
     tags = {name: model.data.tags[name] for name in KEPT if name in model.data.tags} | {TESTED: tested}
-    figures = {name: f"{model.data.metrics[name]:.4g}" for name in FIGURES if name in model.data.metrics}
+    figures = {name: f"{model.data.metrics[name]:.4g}" for name in headline_figures() if name in model.data.metrics}
     tags |= figures | {SYSTEM_RUN: system.info.run_id, "model_run": model.info.run_id}
     tags |= {"experiment": model.info.experiment_id}
     if REVISION in system.data.tags:

@@ -12,6 +12,7 @@ import pandas as pd
 from markdown_it import MarkdownIt
 
 from speech_emotion.evaluation.markdown import table
+from speech_emotion.evaluation.metrics import METRICS, PRIMARY
 from speech_emotion.store.atomic import write_text
 
 SHOWN = 200  # files set aside that a page names
@@ -98,7 +99,7 @@ def _evaluate(folders: Folders, reports: Reports) -> None:
     log_metrics(
         reports["metrics"], {f"{system}_{name}": value for system, of in headline.items() for name, value in of.items()}
     )
-    best = max(headline, key=lambda system: headline[system]["ua"])
+    best = max(headline, key=lambda system: headline[system][PRIMARY])
     labels = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["labels"]
     _confusion(folder / "confusion" / f"{best}.csv", labels, reports["confusion"])
     text = (folder / "report.md").read_text(encoding="utf-8")
@@ -120,11 +121,12 @@ def _without_pictures(markdown: str) -> str:
 def _select(folders: Folders, reports: Reports) -> None:
     chosen = json.loads((folders["selected"] / "best.json").read_text(encoding="utf-8"))
     reasons, shipped = chosen["not_deployable"], chosen["best_deployable"]
+    metric = METRICS[chosen["metric"]]
+    ranking = sorted(chosen["ranking"].items(), key=lambda item: item[1], reverse=metric.higher_is_better)
     rows = [
-        (system, f"{figure:.1f}", f"no: {reasons[system]}" if system in reasons else "yes")
-        for system, figure in chosen["ranking"].items()
+        (system, metric.shown(figure), f"no: {reasons[system]}" if system in reasons else "yes")
+        for system, figure in ranking
     ]
-    rows.sort(key=lambda row: -chosen["ranking"][row[0]])
     text = "# The choice\n\n" + table(("system", chosen["metric"], "for the device"), rows, (1,)) + "\n\n"
     if shipped is None:
         text += "No system can go to the device: nothing was fitted again.\n"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.calibration import best_temperature, cross_fitted
-from speech_emotion.evaluation.metrics import calibration_error
+from speech_emotion.evaluation.metrics import Metric, calibration_error, metric_of
 from speech_emotion.recorder import Recorder
 from speech_emotion.search.agreement import central
 from speech_emotion.steps.step import Folders, Step, StepParams
@@ -26,13 +26,14 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
     records = {
         system: json.loads((inputs["trained"] / system / "units.json").read_text()) for system in params.candidates
     }
-    ranking = rank(metrics, list(records), params.select.metric)
+    metric = metric_of(params.select.metric, "params.yaml: select.metric")
+    ranking = rank(metrics, list(records), metric)
     deployable = [system for system in ranking if not records[system]["not_deployable"]]
     chosen: dict[str, Any] = {
-        "metric": params.select.metric,
+        "metric": metric.key,
         "best": ranking[0],
         "best_deployable": deployable[0] if deployable else None,
-        "ranking": {system: metrics[system][params.select.metric] for system in ranking},
+        "ranking": {system: metrics[system][metric.key] for system in ranking},
         "not_deployable": {system: reason for system in ranking if (reason := records[system]["not_deployable"])},
     }
     recorder.note(f"best: {chosen['best']}; best deployable: {chosen['best_deployable']}")
@@ -51,7 +52,7 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
     write_text(outputs["selected"] / "best.json", json.dumps(chosen, indent=1, sort_keys=True) + "\n")
 
 
-def rank(metrics: Mapping[str, Mapping[str, float]], systems: list[str], metric: str) -> list[str]:
+def rank(metrics: Mapping[str, Mapping[str, float]], systems: list[str], metric: Metric) -> list[str]:
     """Systems from best to worst; equal ones in the budget's order.
 
     Raises:
@@ -59,7 +60,8 @@ def rank(metrics: Mapping[str, Mapping[str, float]], systems: list[str], metric:
     """
     if absent := [system for system in systems if system not in metrics]:
         raise UserError(f"metrics.json: has no figures of {absent[0]}: run the evaluate step again")
-    return sorted(systems, key=lambda system: -metrics[system][metric])
+    sign = -1 if metric.higher_is_better else 1
+    return sorted(systems, key=lambda system: sign * metrics[system][metric.key])
 
 
 def calibration(trained: Path, labels: Sequence[str], bins: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pandas as pd
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.figures import COLOURS
+from speech_emotion.evaluation.metrics import headline
 from speech_emotion.evaluation.results import read_curves
 from speech_emotion.export.files import BUNDLE, CALIBRATION, CHECK, FP32, INT8, INT8_CPU, OPERATORS_CARD, PRUNED
 from speech_emotion.params import CPU
@@ -238,7 +239,9 @@ def _comparison(folders: Folders, tags: Mapping[str, str], metrics: Mapping[str,
         files[folders.utterances / name] = "ingest"
     files = {path: folder for path, folder in files.items() if path.is_file()}
     key = hash_json(["comparison", dict(tags), _hashes(files)])
-    figures = {f"{figure}/{system}": metrics[system][figure] for system in metrics for figure in ("ua", "wa")}
+    figures = {
+        f"{one.key}/{system}": own[one.key] for system, own in metrics.items() for one in headline() if one.key in own
+    }
     return Entry(
         kind="comparison",
         key=key,

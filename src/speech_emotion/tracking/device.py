@@ -16,6 +16,7 @@ from mlflow.entities import LoggedModelStatus, Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from speech_emotion.errors import UserError
+from speech_emotion.evaluation.metrics import headline_figures
 from speech_emotion.export.device import ARCHIVE, CHECKSUMS, SAMPLES, SIGNATURE, make_device_bundle, pack
 from speech_emotion.export.files import BUNDLE, CARD, OPERATORS_CARD
 from speech_emotion.params import Registry, Track
@@ -42,9 +43,8 @@ DEVICE = "device"  # kind of the run that presents a bundle
 LOGGED = "device-bundle"  # name of the logged model
 MADE_BY = "speech-emotion device-bundle"
 ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
-KEPT = (  # tags that a bundle has of its source
+KEPT = (  # tags that a bundle has of its source, beside the headline figures
     "corpus", "protocol", "data", "synthetic", "licences", "system", "title", "revision",
-    "ua", "ua_low", "ua_high", "wa", "macro_f1", "ece",
 )  # fmt: skip
 SHOWN = (BUNDLE, CARD, OPERATORS_CARD, CHECKSUMS, SIGNATURE)  # lie beside the archive, to be read on MLflow's pages
 
@@ -190,7 +190,7 @@ def _presented(store: Store, source: Source, made: Path, key: str, archive: str,
 
 
 def _tags(source: Source, made: Path) -> dict[str, str]:
-    kept = {name: source.version.tags[name] for name in KEPT if name in source.version.tags}
+    kept = {name: source.version.tags[name] for name in (*KEPT, *headline_figures()) if name in source.version.tags}
     return {
         **kept,
         "source_name": source.name,

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from speech_emotion.evaluation.metrics import METRICS, PRIMARY, headline
 from speech_emotion.tracking.entries import Dataset
 
 SYNTHETIC = "> **Synthetic speech.** The figures show that the graph works; they say nothing about people."
 DEPENDENT = "> **Speaker-dependent.** Test speakers are heard in training too: not comparable with the other protocols."
 UNITS = (
-    "`ua`, `wa`, `macro_*`, `recall/*`, `precision/*`, `f1/*`, `per_sex/*` in percent over the pooled predictions of "
-    "all folds, mean over the seeds; `ece` and `valid_ua` (inner validation speakers, by epoch) are shares from 0 to "
+    "{percent}, `recall/*`, `precision/*`, `f1/*` in percent over the pooled predictions of all folds, mean over the "
+    "seeds, and so in `per_sex/*`; {shares} and `valid_ua` (inner validation speakers, by epoch) are shares from 0 to "
     "1. Curves are means over the units that reached the epoch; `units_in_mean` says how many."
 )
 
@@ -22,14 +23,16 @@ def of_system(units: Mapping[str, Any], metrics: Mapping[str, Any], tags: Mappin
     for name, of in (("ua_fold_std", "folds"), ("ua_seed_std", "seeds")):
         if name in metrics:
             spread.append(f"± {metrics[name]:.1f} over {of}")
-    rows = [("UA", _percent(metrics, "ua"), "; ".join(spread)), ("WA", _percent(metrics, "wa"), "")]
-    rows.append(("macro F1", _percent(metrics, "macro_f1"), ""))
-    if "ece" in metrics:
-        rows.append(("ECE", f"{metrics['ece']:.3f}", "share"))
+    beside = {PRIMARY: "; ".join(spread)}
+    rows = [
+        (one.title, _shown(metrics, one.key), beside.get(one.key, "" if one.percent else "share"))
+        for one in headline()
+        if one.percent or one.key in metrics
+    ]
     deployable = tags["deployable"]
     return "\n".join(
         [
-            f"**UA {_percent(metrics, 'ua')}**, WA {_percent(metrics, 'wa')}: {units['title']} (`{units['system']}`, "
+            f"**UA {_shown(metrics, 'ua')}**, WA {_shown(metrics, 'wa')}: {units['title']} (`{units['system']}`, "
             f"paper `{units['paper']}`) on {_setting(tags, dataset)}.",
             *_warnings(tags),
             "",
@@ -42,26 +45,22 @@ def of_system(units: Mapping[str, Any], metrics: Mapping[str, Any], tags: Mappin
             f"For the device: {deployable}.",
             *_origin(tags, dataset),
             "",
-            UNITS,
+            _units(),
         ]
     )
 
 
 def of_comparison(metrics: Mapping[str, Any], tags: Mapping[str, str], dataset: Dataset) -> str:
     """The page of all systems side by side, the best UA on top."""
-    ranked = sorted(metrics, key=lambda system: -metrics[system]["ua"])
-    columns = (("UA %", "ua"), ("WA %", "wa"), ("F1 %", "macro_f1"))
-    rows = [
-        [system, *(_percent(metrics[system], name).removesuffix(" %") for _, name in columns), _ece(metrics[system])]
-        for system in ranked
-    ]
+    ranked = sorted(metrics, key=lambda system: -metrics[system][PRIMARY])
+    rows = [[system, *(one.shown(metrics[system].get(one.key)) for one in headline())] for system in ranked]
     return "\n".join(
         [
             f"All systems on {_setting(tags, dataset)}.",
             *_warnings(tags),
             "",
-            f"| system | {' | '.join(heading for heading, _ in columns)} | ECE |",
-            "|---|---|---|---|---|",
+            f"| system | {' | '.join(one.heading for one in headline())} |",
+            f"|{'---|' * (1 + len(headline()))}",
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
             "`report.md` among the artifacts says how sure the order is (paired tests).",
@@ -87,7 +86,7 @@ def of_model(
             f"emotions ({', '.join(bundle['labels'])}), fitted on all speakers of {_setting(tags, dataset)}.",
             *_warnings(tags),
             "",
-            f"Its figures (UA {_percent(metrics, 'ua')}, WA {_percent(metrics, 'wa')}) are those of the folds' models, "
+            f"Its figures (UA {_shown(metrics, 'ua')}, WA {_shown(metrics, 'wa')}) are those of the folds' models, "
             f"on speakers never heard: run *{bundle['system']} · {tags['protocol']}*.",
             *([f"Against the trained model: {'; '.join(said)}."] if said else []),
             *_origin(tags, dataset),
@@ -119,12 +118,16 @@ def _origin(tags: Mapping[str, str], dataset: Dataset) -> list[str]:
     return [*lines, f"Revision: `{tags['revision']}`."] if "revision" in tags else lines
 
 
-def _percent(metrics: Mapping[str, Any], name: str) -> str:
-    return f"{metrics[name]:.1f} %" if name in metrics else "-"
+def _shown(metrics: Mapping[str, Any], key: str) -> str:
+    return METRICS[key].shown(metrics.get(key), unit=True)
 
 
-def _ece(metrics: Mapping[str, Any]) -> str:
-    return f"{metrics['ece']:.3f}" if "ece" in metrics else "-"
+def _units() -> str:
+    percent, shares = (
+        ", ".join(f"`{metric.key}`" for metric in METRICS.values() if metric.percent is wanted)
+        for wanted in (True, False)
+    )
+    return UNITS.format(percent=percent, shares=shares)
 
 
 def _count(number: int, thing: str) -> str:

@@ -11,54 +11,64 @@ from urllib.parse import quote
 
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from speech_emotion.evaluation.metrics import PRIMARY, headline
 from speech_emotion.tracking.connection import Store
 from speech_emotion.tracking.tags import KIND, LIVE, PROGRESS
 
 SYSTEMS, TRAINING = "systems", "training"
-COLUMNS = {  # view -> filter, order, columns
-    SYSTEMS: (
-        f"tags.{KIND} = 'system'",
-        "metrics.`ua`",
-        [
-            *(f"metrics.`{name}`" for name in ("ua", "ua_low", "ua_high", "ua_fold_std", "wa", "macro_f1", "ece")),
-            "metrics.`seconds`",
-            *(f"params.`{name}`" for name in ("system", "protocol", "folds", "seeds", "parameters")),
-            *(f"tags.`{name}`" for name in ("deployable", "speaker_independent", "synthetic")),
-        ],
-    ),
-    TRAINING: (
-        f"tags.{LIVE} = 'true' and tags.{KIND} = 'unit'",
-        "metrics.`valid_ua`",  # by date, the pages would fold the units below their system
-        [
-            f"tags.`{PROGRESS}`",
-            *(f"metrics.`{name}`" for name in ("valid_ua", "valid_loss", "loss")),
-            "metrics.`system/process_cpu_percentage`",
-        ],
-    ),
-}
 PAGE = "#/experiments/{id}/runs?workflowType=machine_learning&compareRunsMode={mode}&viewStateShareKey={view}"
 MODES = {SYSTEMS: "TABLE", TRAINING: "CHART"}  # how a view opens
 BY_EPOCH = ("LINE", ("valid_ua", "valid_loss", "loss"))
-CHARTS = {  # view -> section -> kind of chart, metrics or pictures
-    SYSTEMS: {
-        "Which is better": ("BAR", ("ua", "wa", "macro_f1", "ece")),
-        "Confusion": ("IMAGE", ("confusion",)),
-        "By epoch, mean over folds and seeds": BY_EPOCH,
-    },
-    TRAINING: {"By epoch": BY_EPOCH},
-}
 ABOUT = (
     "Speech emotion recognisers, compared on speakers that they have never heard. "
     "[Which system is better]({systems}) · [what is being trained]({training}) · `docs/tracking.md` says more."
 )
 
 
+def columns() -> dict[str, tuple[str, str, list[str]]]:
+    """View -> filter, order, columns."""
+    others = [metric.key for metric in headline() if metric.key != PRIMARY]
+    figures = (*(f"{PRIMARY}{end}" for end in ("", "_low", "_high", "_fold_std")), *others)
+    return {
+        SYSTEMS: (
+            f"tags.{KIND} = 'system'",
+            f"metrics.`{PRIMARY}`",
+            [
+                *(f"metrics.`{name}`" for name in (*figures, "seconds")),
+                *(f"params.`{name}`" for name in ("system", "protocol", "folds", "seeds", "parameters")),
+                *(f"tags.`{name}`" for name in ("deployable", "speaker_independent", "synthetic")),
+            ],
+        ),
+        TRAINING: (
+            f"tags.{LIVE} = 'true' and tags.{KIND} = 'unit'",
+            "metrics.`valid_ua`",  # by date, the pages would fold the units below their system
+            [
+                f"tags.`{PROGRESS}`",
+                *(f"metrics.`{name}`" for name in ("valid_ua", "valid_loss", "loss")),
+                "metrics.`system/process_cpu_percentage`",
+            ],
+        ),
+    }
+
+
+def charts() -> dict[str, dict[str, tuple[str, Sequence[str]]]]:
+    """View -> section -> kind of chart, metrics or pictures."""
+    return {
+        SYSTEMS: {
+            "Which is better": ("BAR", [metric.key for metric in headline()]),
+            "Confusion": ("IMAGE", ("confusion",)),
+            "By epoch, mean over folds and seeds": BY_EPOCH,
+        },
+        TRAINING: {"By epoch": BY_EPOCH},
+    }
+
+
 def present(store: Store) -> None:
     """Writes the experiment's description and views."""
-    tags = {MLFLOW_RUN_NOTE: ABOUT.format(**{view: _page(store, view) for view in COLUMNS})}
-    for key, (wanted, order, columns) in COLUMNS.items():
-        state = {"searchFilter": wanted, "orderByKey": order, "orderByAsc": False, "selectedColumns": columns}
-        state |= _charts(CHARTS[key])
+    tags = {MLFLOW_RUN_NOTE: ABOUT.format(**{view: _page(store, view) for view in MODES})}
+    for key, (wanted, order, shown) in columns().items():
+        state = {"searchFilter": wanted, "orderByKey": order, "orderByAsc": False, "selectedColumns": shown}
+        state |= _charts(charts()[key])
         tags[f"mlflow.sharedViewState.{key}"] = json.dumps(state)
     there = store.client.get_experiment(store.experiment).tags
     for name, value in tags.items():
