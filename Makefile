@@ -11,7 +11,7 @@ export DVC_NO_ANALYTICS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help env run data test lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run pipeline-submit pipeline-schedule bench bench-edge graph clean
+.PHONY: help env run track data test lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run pipeline-submit pipeline-schedule bench bench-edge graph clean
 
 help: ## list what make can do
 	@echo "make TARGET [CORPUS=demo|emodb|...] [FROM=archive or folder that you have]"
@@ -32,7 +32,11 @@ run: $(VENV)/made ## corpus, dvc repro, table of systems; CORPUS=emodb sets para
 	@$(if $(CORPUS),speech-emotion use '$(CORPUS)')
 	@speech-emotion data "$$(speech-emotion corpus)" $(if $(FROM),--from '$(FROM)') --if-absent
 	dvc repro
+	@speech-emotion track --if-missing
 	@speech-emotion table
+
+track: $(VENV)/made ## bring the last run's results into MLflow's store again, after it was wiped or for another store
+	@speech-emotion track
 
 data: $(VENV)/made ## obtain CORPUS (from its publisher, or FROM=path) and record it in data.dvc
 	@test -n '$(CORPUS)' || { echo "error: CORPUS: is missing: make data CORPUS=emodb" >&2; exit 1; }

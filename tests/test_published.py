@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from speech_emotion.corpora.readers import reader_of
+from speech_emotion.corpora.catalogue import corpus_of
 from speech_emotion.corpora.table import Labelled, Utterance, write_utterances
+from speech_emotion.corpora.verification import published_sums
 from speech_emotion.params import Budget, load_params
 from speech_emotion.steps.step import StepParams
 from speech_emotion.steps.train import experiment_of, make_jobs
@@ -18,7 +19,6 @@ from speech_emotion.training.units import Unit
 
 TOP = Path(__file__).parents[1]
 PAPERS = TOP / "papers"
-CHECKSUMS = TOP / "src/speech_emotion/corpora/checksums"
 FOLDERS = sorted(PAPERS.glob("*/units/*"))
 STUDIES = sorted(PAPERS.glob("*/studies/*/*.json"))
 
@@ -36,17 +36,16 @@ def utterances(tmp_path_factory):
     return of
 
 
-def _write_table(corpus: str, folder: Path) -> Path:
-    lines = (CHECKSUMS / f"{corpus}.sha256").read_text(encoding="utf-8").splitlines()
-    sums = {path.removeprefix(f"{corpus}/"): digest for digest, path in (line.split(maxsplit=1) for line in lines)}
+def _write_table(name: str, folder: Path) -> Path:
+    corpus = corpus_of(name)
+    sums = published_sums(corpus)
     for path in sums:
-        (folder / corpus / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / corpus / path).touch()
-    reader = reader_of(corpus, folder / corpus)
+        (folder / name / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name / path).touch()
     rows = [
         Utterance(
-            id=f"{corpus}/{Path(one.path).with_suffix('').as_posix()}",
-            corpus=corpus,
+            id=f"{name}/{Path(one.path).with_suffix('').as_posix()}",
+            corpus=name,
             path=one.path,
             speaker=one.speaker,
             sex=one.sex,
@@ -60,9 +59,9 @@ def _write_table(corpus: str, folder: Path) -> Path:
             sample_rate=16000,
             channels=1,
             sha256=sums[one.path],
-            licence=reader.licence,
+            licence=corpus.licence,
         )
-        for one in reader.read(folder / corpus)
+        for one in corpus.read(folder / name)
         if isinstance(one, Labelled)
     ]
     write_utterances(folder / "utterances.parquet", rows)

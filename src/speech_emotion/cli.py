@@ -112,6 +112,10 @@ def _parser() -> argparse.ArgumentParser:
         act=lambda options: _variants(options.system, options.artifacts, options.output, options.prune, options.qat)
     )
 
+    command = commands.add_parser("track", help="bring the last run's results into MLflow's store again")
+    command.add_argument("--if-missing", action="store_true", help="do nothing where the store holds them all")
+    command.set_defaults(act=lambda options: store.track(options.if_missing))
+
     command = commands.add_parser("ui", help="serve MLflow's pages on this machine")
     command.add_argument("--port", type=int, default=5000)
     command.set_defaults(act=lambda options: store.ui(options.port))

@@ -15,7 +15,7 @@ from speech_emotion.params import Budget, Evaluate
 
 Claim = claim_class()
 PARAMS = Evaluate(calibration_bins=15, bootstrap_draws=200, confidence=0.95, permutation_draws=200, seed=0)
-BUDGET = Budget(protocol="emodb-loso", seeds=[0], max_epochs=77)
+BUDGET = Budget(protocol="emodb-loso", candidates=["k2"], seeds=[0], max_epochs=77)
 ROWS = utterances()
 SEXES = pd.Series({row.id: row.sex for row in ROWS})
 SETTING = Setting(

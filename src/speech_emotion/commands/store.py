@@ -1,5 +1,6 @@
 """MLflow's store: its pages, and the registered model."""
 
+import json
 import subprocess
 import sys
 from contextlib import AbstractContextManager
@@ -9,6 +10,8 @@ from typing import Any
 from speech_emotion.errors import UserError
 from speech_emotion.params import Params, load_params
 from speech_emotion.recorder import Recorder
+
+TRACKED = Path("artifacts/track/tracked.json")
 
 
 def ui(port: int) -> str | None:
@@ -26,6 +29,39 @@ def ui(port: int) -> str | None:
     if status:
         raise UserError(f"mlflow server: ended with {status}: is port {port} taken? make ui PORT={port + 1}")
     return None
+
+
+def track(if_missing: bool = False) -> None:
+    """Brings the last run's results into MLflow's store, and its exported model into the registry.
+
+    Args:
+        if_missing: does nothing where the store holds every run that step track brought there.
+
+    Raises:
+        UserError: there are no results, or the store cannot be reached.
+    """
+    from speech_emotion.steps.driver import execute, load_step
+
+    params = load_params()
+    if not TRACKED.is_file():
+        raise UserError(f"{TRACKED}: is not there: run make run first")
+    if if_missing and _holds_all(params):
+        return
+    for step in ("track", "register"):
+        execute(load_step(step), params)
+
+
+def _holds_all(params: Params) -> bool:
+    """Whether the store holds a complete run for each entry of tracked.json."""
+    path = Path(params.track.uri.removeprefix("sqlite:///"))
+    if params.track.uri.startswith("sqlite:") and not path.is_file():
+        return False
+    from speech_emotion.tracking.connection import open_store
+    from speech_emotion.tracking.mirror import complete_keys
+
+    wanted = {(entry["kind"], entry["key"]) for entry in json.loads(TRACKED.read_text(encoding="utf-8"))}
+    with open_store(params.track.uri, params.track.experiment) as store:
+        return wanted <= complete_keys(store)
 
 
 def registry() -> str:

@@ -91,6 +91,18 @@ def mirror(store: Store, entries: Sequence[Entry], lease_seconds: float, recorde
     return report
 
 
+def complete_keys(store: Store) -> set[tuple[str, str]]:
+    """Kind and key of every complete run of the store's experiment."""
+    found, token = set(), None
+    while True:
+        page = store.client.search_runs(
+            [store.experiment], f"tags.{COMPLETE} != ''", max_results=PAGE, page_token=token
+        )
+        found |= {(run.data.tags.get(KIND, ""), run.data.tags.get(KEY, "")) for run in page}
+        if not (token := page.token):
+            return found
+
+
 def _read_index(store: Store, entries: Sequence[Entry]) -> _Index:
     index = _Index()
     for corpus, protocol in sorted({(entry.tags["corpus"], entry.tags["protocol"]) for entry in entries}):
