@@ -12,7 +12,22 @@ SERVER = ("server", "server-stop", "server-backup", "server-restore")
 IMAGES = ("images", "images-push")
 PIPELINES = ("pipelines", "pipeline-run", "pipeline-submit", "pipeline-schedule")
 BENCHES = ("bench", "bench-edge")
-TARGETS = ("help", "env", "run", "data", "test", "lint", "ui", *SERVER, *IMAGES, *PIPELINES, *BENCHES, "graph", "clean")
+TARGETS = (
+    "help",
+    "env",
+    "run",
+    "track",
+    "data",
+    "test",
+    "lint",
+    "ui",
+    *SERVER,
+    *IMAGES,
+    *PIPELINES,
+    *BENCHES,
+    "graph",
+    "clean",
+)
 
 
 def make(*arguments: str, folder: Path = TOP) -> subprocess.CompletedProcess:
