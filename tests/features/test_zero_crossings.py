@@ -1,21 +1,31 @@
 """Zero-crossing rate against librosa and against a count."""
 
 import numpy as np
+import pytest
 
 from speech_emotion.compiled import librosa
 from speech_emotion.features.zero_crossings import zero_crossing_rate
 
 
-def assert_agrees(samples):
-    ours = zero_crossing_rate(samples.astype(np.float64), 400, 160)
-    theirs = librosa().feature.zero_crossing_rate(samples, frame_length=400, hop_length=160, center=False)
-    assert ours.shape == (1 + (len(samples) - 400) // 160, 1)
+def assert_agrees(samples, frame=400, hop=160):
+    ours = zero_crossing_rate(samples.astype(np.float64), frame, hop)
+    theirs = librosa().feature.zero_crossing_rate(samples, frame_length=frame, hop_length=hop, center=False)
+    assert ours.shape == (1 + (len(samples) - frame) // hop, 1)
     assert ours.max() > 0
-    np.testing.assert_allclose(ours[:, 0], theirs[0], rtol=0, atol=1e-3)
+    np.testing.assert_allclose(ours[:, 0], theirs[0], rtol=0, atol=1e-6)
 
 
 def test_agrees_with_librosa_on_a_synthetic_signal(synthetic):
     assert_agrees(synthetic)
+
+
+@pytest.mark.parametrize(("frame", "hop"), [(333, 701), (50, 1), (19200, 160)])
+def test_agrees_with_librosa_at_other_settings(frame, hop, synthetic):
+    assert_agrees(synthetic, frame, hop)
+
+
+def test_agrees_with_librosa_near_zero():
+    assert_agrees(np.random.default_rng(0).normal(0, 2e-10, 4000).astype(np.float64))
 
 
 def test_agrees_with_librosa_on_real_speech(utterances):

@@ -1,20 +1,19 @@
 """Any feature by its name in params.yaml, of one waveform."""
 
 from collections.abc import Mapping, MutableMapping
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 
-from speech_emotion.features.chroma import chroma
 from speech_emotion.features.formants import formants
-from speech_emotion.features.frontend import FrontEnd, append_deltas, frame_count
+from speech_emotion.features.frontend import append_deltas, frame_count
 from speech_emotion.features.pitch import pitch
 from speech_emotion.features.rate import speech_rate
+from speech_emotion.features.spectral import SPECTRAL_KINDS, spectral
 from speech_emotion.features.statistics import statistics
 from speech_emotion.features.zero_crossings import zero_crossing_rate
-from speech_emotion.params import FRONT_END_KINDS, Feature
+from speech_emotion.params import Feature
 
 
 def compute(
@@ -76,27 +75,18 @@ def _statistics(
 
 def _contours(feature: Feature, waveform: np.ndarray, sample_rate: int, known: MutableMapping[Any, Any]) -> np.ndarray:
     waveform = repeat_to(waveform, feature.frame).astype(np.float64)
-    if feature.kind in FRONT_END_KINDS:
-        with torch.inference_mode():
-            values = _front_end(feature, sample_rate)(torch.from_numpy(waveform)[None])[0]
-            return append_deltas(values, feature.deltas).numpy()
-    if feature.kind in ("f0", "voicing"):
+    if feature.kind in SPECTRAL_KINDS:
+        values = spectral(feature, waveform, sample_rate, known)
+    elif feature.kind in ("f0", "voicing"):
         key = ("pitch", len(waveform), feature.frame, feature.hop, feature.fmin, feature.fmax)
         if key not in known:
             known[key] = pitch(waveform, sample_rate, feature.frame, feature.hop, feature.fmin, feature.fmax)
         values = known[key][0 if feature.kind == "f0" else 1][:, np.newaxis]
     elif feature.kind == "zcr":
         values = zero_crossing_rate(waveform, feature.frame, feature.hop)
-    elif feature.kind == "chroma":
-        values = chroma(waveform, sample_rate, feature.frame, feature.hop, feature.n_fft, feature.window)
     elif feature.kind == "formants":
         values = formants(waveform, sample_rate, feature.frame, feature.hop, feature.n_formants)
     else:
         return np.array([speech_rate(waveform, sample_rate, feature.frame, feature.hop)])
     assert len(values) == frame_count(len(waveform), feature.frame, feature.hop)
-    return append_deltas(torch.from_numpy(values), feature.deltas).numpy()
-
-
-@lru_cache(maxsize=64)
-def _front_end(feature: Feature, sample_rate: int) -> FrontEnd:
-    return FrontEnd(feature, sample_rate, torch.float64)
+    return append_deltas(torch.from_numpy(values), feature.deltas).numpy() if feature.deltas else values

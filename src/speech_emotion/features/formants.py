@@ -4,6 +4,7 @@ import numpy as np
 import scipy.signal
 
 from speech_emotion.compiled import librosa
+from speech_emotion.features.framing import framed
 
 PREEMPHASIS = 0.97
 LOWEST_HZ = 90.0  # roots below are the spectral tilt, not a formant
@@ -27,7 +28,7 @@ def formants(samples: np.ndarray, rate: int, frame: int, hop: int, count: int) -
     Returns:
         (frames, count) Hz, ascending; 0 where a frame has fewer.
     """
-    frames = librosa().util.frame(samples, frame_length=frame, hop_length=hop, axis=0)
+    frames = framed(samples, frame, hop)
     found = np.zeros((len(frames), count))
     heard = np.flatnonzero(np.mean(np.square(frames), axis=1) > SILENT)
     if not len(heard):

@@ -65,7 +65,7 @@ class FrontEnd(nn.Module):
             bank = (window**2 / feature.frame)[np.newaxis]
         else:
             bank = _fourier_bank(window, feature.preemphasis, feature.n_fft)
-            bands = _bands(feature, sample_rate)
+            bands = band_weights(feature, sample_rate)
             self.dims = bands.shape[1]
             self.register_buffer("bands", torch.from_numpy(bands), persistent=False)  # (K, D)
         self.register_buffer("bank", torch.from_numpy(bank[:, np.newaxis, np.newaxis]), persistent=False)
@@ -102,7 +102,7 @@ def _fourier_bank(window: np.ndarray, preemphasis: float, n_fft: int) -> np.ndar
     return np.concatenate([transform.real, transform.imag])
 
 
-def _bands(feature: Feature, sample_rate: int) -> np.ndarray:
+def band_weights(feature: Feature, sample_rate: int) -> np.ndarray:
     """The matrix (K, D) that gathers bins into bands."""
     bins = feature.n_fft // 2 + 1
     if feature.kind == "spectrogram":

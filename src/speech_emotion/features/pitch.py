@@ -6,6 +6,8 @@ import numpy as np
 import scipy.fft
 import scipy.stats
 
+from speech_emotion.features.framing import framed
+
 TINY = np.finfo(np.float64).tiny
 BINS_PER_OCTAVE = 120  # pitches lie 10 cents apart
 THRESHOLDS = np.linspace(0.01, 1.0, 100)  # of the difference function, below which a trough is a candidate
@@ -37,7 +39,7 @@ def pitch(
         F0 in Hz, 0 where unvoiced, (frames,); probability that the frame is voiced, 0..1, (frames,).
     """
     shortest, longest = int(rate / fmax), min(int(np.ceil(rate / fmin)), frame - 1)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, frame)[::hop]
+    frames = framed(samples, frame, hop)
     bins = int(BINS_PER_OCTAVE * np.log2(fmax / fmin)) + 1
     observed = np.zeros((len(frames), bins))
     for first in range(0, len(frames), BLOCK):

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.signal
 
-from speech_emotion.compiled import librosa
+from speech_emotion.features.framing import framed
 
 DIP_DB = 2.0  # a nucleus rises so far above the dips on its sides (de Jong & Wempe 2009)
 BELOW_LOUDEST_DB = 25.0  # and lies at most so far below the loud parts, the 99th percentile
@@ -27,7 +27,7 @@ def speech_rate(samples: np.ndarray, rate: int, frame: int, hop: int) -> float:
     Returns:
         Nuclei a second, 0 or more.
     """
-    frames = librosa().util.frame(samples, frame_length=frame, hop_length=hop, axis=0)
+    frames = framed(samples, frame, hop)
     power = np.mean(np.square(frames), axis=1)
     width = max(1, round(SMOOTHING_SECONDS * rate / hop))
     weights = scipy.signal.get_window("hann", width + 2, fftbins=False)[1:-1]

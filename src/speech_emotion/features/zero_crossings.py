@@ -2,9 +2,21 @@
 
 import numpy as np
 
-from speech_emotion.compiled import librosa
+SILENT = 1e-10  # samples of at most this magnitude count as 0, which is positive, as in librosa
 
 
 def zero_crossing_rate(samples: np.ndarray, frame: int, hop: int) -> np.ndarray:
-    """Share of a frame's samples that differ in sign from the one before, 0..1: (frames, 1) of samples (n,)."""
-    return librosa().feature.zero_crossing_rate(samples, frame_length=frame, hop_length=hop, center=False).T
+    """Share of a frame's samples that differ in sign from the one before in the frame.
+
+    Args:
+        samples: (n,), n at least `frame`.
+        frame: samples.
+        hop: samples.
+
+    Returns:
+        (frames, 1), 0..1.
+    """
+    negative = samples < -SILENT
+    crossings = np.append(0, np.cumsum(negative[1:] != negative[:-1]))  # before and at each sample
+    first = np.arange(0, len(samples) - frame + 1, hop)
+    return (crossings[first + frame - 1] - crossings[first])[:, np.newaxis] / frame

@@ -1,0 +1,110 @@
+"""Spectrogram, MSPEC, MFCC, energy and chroma by fast Fourier transforms, for the features step.
+
+`FrontEnd` defines the first four and is their form in the graph; here they equal it, faster. Features with the same
+frames share a transform, and MFCC shares its mel bands with MSPEC.
+"""
+
+from collections.abc import MutableMapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import scipy.fft
+import scipy.signal
+import scipy.sparse
+
+from speech_emotion.compiled import librosa
+from speech_emotion.features.framing import framed
+from speech_emotion.features.frontend import LOG_FLOOR, band_weights
+from speech_emotion.params import FRONT_END_KINDS, Feature
+
+SPECTRAL_KINDS = (*FRONT_END_KINDS, "chroma")
+
+
+def spectral(
+    feature: Feature, samples: np.ndarray, rate: int, known: MutableMapping[Any, Any] | None = None
+) -> np.ndarray:
+    """A feature of one of SPECTRAL_KINDS, without derivatives.
+
+    Chroma is the power of the twelve pitch classes from C to B, divided by the largest of its frame, 0 in silent frames
+    (librosa.feature.chroma_stft). Its tuning is A = 440 Hz: nothing is estimated from the utterance.
+
+    Args:
+        feature: the definition.
+        samples: (n,) float64, full scale 1, n at least the feature's frame.
+        rate: Hz.
+        known: the spectra of these samples that earlier calls found; this call adds its own.
+
+    Returns:
+        (frames, dims) float64, frame t of samples [t hop, t hop + frame). Not to be written to: other features may
+        share it.
+    """
+    known = {} if known is None else known
+    if feature.kind == "energy":
+        weights = _window(feature.window, feature.frame) ** 2 / feature.frame
+        power = np.einsum("tn,n->t", framed(samples**2, feature.frame, feature.hop), weights)
+        return _logarithm(power[:, np.newaxis])
+    spectrum = (feature.frame, feature.hop, feature.n_fft, feature.window, feature.preemphasis or 0.0)
+    key = ("power spectrum", len(samples), *spectrum)
+    if key not in known:
+        known[key] = power_spectrum(samples, *spectrum)
+    power = known[key]
+    if feature.kind == "chroma":
+        classes = power @ _pitch_classes(rate, feature.n_fft)
+        largest = classes.max(axis=1, keepdims=True)
+        return classes / np.where(largest > 0, largest, 1.0)
+    if feature.kind == "spectrogram":
+        bands = power @ _bands(feature, rate)
+        return _logarithm(bands) if feature.log else bands
+    key = ("mel bands", *key[1:], feature.n_mels, feature.fmax)
+    if key not in known:
+        known[key] = _logarithm(power @ _bands(feature, rate))
+    mspec = known[key]
+    return mspec if feature.kind == "mspec" else scipy.fft.dct(mspec, norm="ortho", axis=1)[:, : feature.n_mfcc]
+
+
+def power_spectrum(
+    samples: np.ndarray, frame: int, hop: int, n_fft: int, window: str, preemphasis: float
+) -> np.ndarray:
+    """|FFT(w * preemphasised frame)|^2, with the window and the pre-emphasis within the frame that FrontEnd describes.
+
+    Args:
+        samples: (n,) float64, n at least `frame`.
+        frame: samples, at most `n_fft`; the transform fills it up with zeros at its end.
+        hop: samples.
+        n_fft: length of the transform.
+        window: a name that scipy.signal.get_window knows.
+        preemphasis: a, 0 for none.
+
+    Returns:
+        (frames, n_fft / 2 + 1).
+    """
+    weights = _window(window, frame)
+    emphasised = np.append((1 - preemphasis) * samples[0], samples[1:] - preemphasis * samples[:-1])
+    frames = framed(emphasised, frame, hop)
+    weighted = np.zeros((len(frames), n_fft))
+    np.multiply(frames, weights, out=weighted[:, :frame])
+    weighted[:, 0] = weights[0] * (1 - preemphasis) * samples[: len(frames) * hop : hop]  # no sample before the frame
+    spectrum = np.fft.rfft(weighted)
+    return spectrum.real**2 + spectrum.imag**2
+
+
+def _logarithm(power: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(power, LOG_FLOOR))
+
+
+@lru_cache(maxsize=64)
+def _window(name: str, frame: int) -> np.ndarray:
+    return scipy.signal.get_window(name, frame, fftbins=False)
+
+
+@lru_cache(maxsize=64)
+def _bands(feature: Feature, rate: int) -> scipy.sparse.csc_array:
+    """(bins, bands); a bin lies in two bands at most."""
+    return scipy.sparse.csc_array(band_weights(feature, rate))
+
+
+@lru_cache(maxsize=64)
+def _pitch_classes(rate: int, n_fft: int) -> np.ndarray:
+    """(bins, 12)"""
+    return librosa().filters.chroma(sr=rate, n_fft=n_fft, tuning=0.0).astype(np.float64).T
