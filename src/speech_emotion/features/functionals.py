@@ -40,15 +40,21 @@ def functionals(values: np.ndarray, hop_seconds: float) -> dict[str, np.ndarray]
 
 
 def _distribution(values: np.ndarray) -> dict[str, np.ndarray]:
-    mean, deviation = values.mean(axis=0), values.std(axis=0)
-    levels = np.percentile(values, PERCENTILES, axis=0)
-    unit = np.where(deviation > LEAST, (values - mean) / np.maximum(deviation, LEAST), 0.0)
+    frames = len(values)
+    mean = values.mean(axis=0)
+    offset = values - mean
+    square = offset**2
+    deviation = np.sqrt(square.mean(axis=0))
     shaped = deviation > LEAST
+    scale = np.where(shaped, deviation, 1.0)
+    third = np.einsum("td,td->d", square, offset) / frames
+    fourth = np.einsum("td,td->d", square, square) / frames
+    levels = np.percentile(values, PERCENTILES, axis=0)
     return {
         "mean": mean,
         "std": deviation,
         **{f"p{level}": row for level, row in zip(PERCENTILES, levels, strict=True)},
         "range": levels[-1] - levels[0],
-        "skewness": (unit**3).mean(axis=0),
-        "kurtosis": np.where(shaped, (unit**4).mean(axis=0) - 3.0, 0.0),
+        "skewness": np.where(shaped, third / scale**3, 0.0),
+        "kurtosis": np.where(shaped, fourth / scale**4 - 3.0, 0.0),
     }

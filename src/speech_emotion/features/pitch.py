@@ -16,7 +16,7 @@ TROUGH_DECAY = 2.0  # of the Boltzmann prior, by which shorter periods count mor
 NO_TROUGH = 0.01  # share of a threshold's probability for the deepest trough where none lies below the threshold
 OCTAVES_A_SECOND = 35.92  # the fastest change of pitch
 SWITCH = 0.01  # probability of a change between voiced and unvoiced from frame to frame
-BLOCK = 512  # frames whose difference functions are computed together
+BLOCK = 64  # frames whose difference functions are computed together
 
 
 def pitch(

@@ -1,6 +1,9 @@
 """Speech rate: syllable nuclei a second, without a transcript."""
 
+from functools import lru_cache
+
 import numpy as np
+import scipy.fft
 import scipy.signal
 
 from speech_emotion.features.framing import framed
@@ -45,12 +48,21 @@ def _voiced(samples: np.ndarray, rate: int, centre: int) -> bool:
     """Whether the samples around `centre` repeat themselves at a lag of speech (Boersma 1993, eq. 9)."""
     longest, shortest = int(rate / PITCH_HZ[0]), int(rate / PITCH_HZ[1])
     around = samples[max(0, centre - 2 * longest) : centre + 2 * longest]
-    window = np.hanning(len(around))
-    own = _autocorrelation((around - around.mean()) * window)
-    of_window = _autocorrelation(window)
-    lags = slice(shortest, min(longest, len(around) // 2) + 1)
-    return own[0] > 0 and bool(np.max(own[lags] / of_window[lags] * of_window[0], initial=0.0) > VOICED * own[0])
+    lags = min(longest, len(around) // 2) + 1
+    window, of_window = _window(len(around), lags)
+    own = _autocorrelation((around - around.mean()) * window, lags)
+    likeness = own[shortest:] / of_window[shortest:] * of_window[0]
+    return own[0] > 0 and bool(np.max(likeness, initial=0.0) > VOICED * own[0])
 
 
-def _autocorrelation(values: np.ndarray) -> np.ndarray:
-    return scipy.signal.correlate(values, values, method="fft")[len(values) - 1 :]
+@lru_cache(maxsize=64)
+def _window(length: int, lags: int) -> tuple[np.ndarray, np.ndarray]:
+    """A Hann window and its autocorrelation."""
+    window = np.hanning(length)
+    return window, _autocorrelation(window, lags)
+
+
+def _autocorrelation(values: np.ndarray, lags: int) -> np.ndarray:
+    """At the lags 0 .. lags - 1."""
+    size = scipy.fft.next_fast_len(len(values) + lags, real=True)
+    return scipy.fft.irfft(np.abs(scipy.fft.rfft(values, size)) ** 2, size)[:lags]

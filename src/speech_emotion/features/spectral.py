@@ -18,6 +18,7 @@ from speech_emotion.features.framing import framed
 from speech_emotion.features.frontend import LOG_FLOOR, band_weights
 from speech_emotion.params import FRONT_END_KINDS, Feature
 
+BLOCK = 32768  # samples of frames that are transformed together, so that they stay in the processor's cache
 SPECTRAL_KINDS = (*FRONT_END_KINDS, "chroma")
 
 
@@ -42,7 +43,7 @@ def spectral(
     known = {} if known is None else known
     if feature.kind == "energy":
         weights = _window(feature.window, feature.frame) ** 2 / feature.frame
-        power = np.einsum("tn,n->t", framed(samples**2, feature.frame, feature.hop), weights)
+        power = np.vecdot(framed(samples**2, feature.frame, feature.hop), weights)
         return _logarithm(power[:, np.newaxis])
     spectrum = (feature.frame, feature.hop, feature.n_fft, feature.window, feature.preemphasis or 0.0)
     key = ("power spectrum", len(samples), *spectrum)
@@ -82,11 +83,17 @@ def power_spectrum(
     weights = _window(window, frame)
     emphasised = np.append((1 - preemphasis) * samples[0], samples[1:] - preemphasis * samples[:-1])
     frames = framed(emphasised, frame, hop)
-    weighted = np.zeros((len(frames), n_fft))
-    np.multiply(frames, weights, out=weighted[:, :frame])
-    weighted[:, 0] = weights[0] * (1 - preemphasis) * samples[: len(frames) * hop : hop]  # no sample before the frame
-    spectrum = np.fft.rfft(weighted)
-    return spectrum.real**2 + spectrum.imag**2
+    first = weights[0] * (1 - preemphasis) * samples[: len(frames) * hop : hop]  # has no sample before it in the frame
+    power = np.empty((len(frames), n_fft // 2 + 1))
+    weighted = np.zeros((max(1, BLOCK // n_fft), n_fft))
+    for start in range(0, len(frames), len(weighted)):
+        block = frames[start : start + len(weighted)]
+        part = weighted[: len(block)]
+        np.multiply(block, weights, out=part[:, :frame])
+        part[:, 0] = first[start : start + len(block)]
+        spectrum = np.fft.rfft(part)
+        np.add(spectrum.real**2, spectrum.imag**2, out=power[start : start + len(block)])
+    return power
 
 
 def _logarithm(power: np.ndarray) -> np.ndarray:
