@@ -1,7 +1,6 @@
 """What a contour is like as a whole: functionals, over all the dimensions of a feature at once."""
 
 import numpy as np
-import scipy.fft
 
 PERCENTILES = (1, 20, 50, 80, 99)
 COURSE = 5  # half cosines over the utterance
@@ -24,37 +23,58 @@ def functionals(values: np.ndarray, hop_seconds: float) -> dict[str, np.ndarray]
         name -> (dims,) float64, always finite; 0 where there are too few frames.
     """
     frames, dims = values.shape
-    values = np.asarray(values, dtype=np.float64) if frames else np.zeros((1, dims))
-    found = _distribution(values)
-    time = (np.arange(len(values)) - (len(values) - 1) / 2) * hop_seconds
+    contours = np.array(values.T if frames else np.zeros((dims, 1)), dtype=np.float64, order="C")
+    length = contours.shape[1]
+    found, offset = _distribution(contours)
+    time = (np.arange(length) - (length - 1) / 2) * hop_seconds
     spread = np.sum(time**2)
-    slope = time @ values / spread if spread > 0 else np.zeros(dims)
+    slope = contours @ time / spread if spread > 0 else np.zeros(dims)
+    beside = offset - slope[:, np.newaxis] * time
     found["slope"] = slope
-    found["off-slope"] = (values - found["mean"] - time[:, np.newaxis] * slope).std(axis=0)
-    course = scipy.fft.dct(values, n=max(len(values), COURSE + 1), axis=0, norm="ortho") / np.sqrt(len(values))
-    found |= {f"course{n}": course[n] for n in range(1, COURSE + 1)}
-    steps = np.diff(values, axis=0) / hop_seconds if len(values) > 1 else np.zeros((1, dims))
-    found["step.magnitude"] = np.abs(steps).mean(axis=0)
-    found |= {f"step.{name}": value for name, value in _distribution(steps).items() if name != "mean"}
+    found["off-slope"] = np.sqrt(np.vecdot(beside, beside) / length)
+    course = contours @ _half_cosines(length)
+    found |= {f"course{n}": course[:, n - 1] for n in range(1, COURSE + 1)}
+    steps = np.diff(contours) / hop_seconds if length > 1 else np.zeros((dims, 1))
+    found["step.magnitude"] = np.abs(steps).mean(axis=1)
+    found |= {f"step.{name}": value for name, value in _distribution(steps)[0].items() if name != "mean"}
     return found
 
 
-def _distribution(values: np.ndarray) -> dict[str, np.ndarray]:
-    frames = len(values)
-    mean = values.mean(axis=0)
-    offset = values - mean
+def _distribution(contours: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Of contours (dims, frames); and the contours less their means."""
+    frames = contours.shape[1]
+    mean = contours.mean(axis=1)
+    offset = contours - mean[:, np.newaxis]
     square = offset**2
-    deviation = np.sqrt(square.mean(axis=0))
+    deviation = np.sqrt(square.mean(axis=1))
     shaped = deviation > LEAST
     scale = np.where(shaped, deviation, 1.0)
-    third = np.einsum("td,td->d", square, offset) / frames
-    fourth = np.einsum("td,td->d", square, square) / frames
-    levels = np.percentile(values, PERCENTILES, axis=0)
+    levels = _percentiles(contours)
     return {
         "mean": mean,
         "std": deviation,
         **{f"p{level}": row for level, row in zip(PERCENTILES, levels, strict=True)},
         "range": levels[-1] - levels[0],
-        "skewness": np.where(shaped, third / scale**3, 0.0),
-        "kurtosis": np.where(shaped, fourth / scale**4 - 3.0, 0.0),
-    }
+        "skewness": np.where(shaped, np.vecdot(square, offset) / frames / scale**3, 0.0),
+        "kurtosis": np.where(shaped, np.vecdot(square, square) / frames / scale**4 - 3.0, 0.0),
+    }, offset
+
+
+def _percentiles(contours: np.ndarray) -> np.ndarray:
+    """(levels, dims) as numpy.percentile has them, which is slower: it sorts no rows of many values at once."""
+    ordered = np.sort(contours, axis=1)
+    place = np.array(PERCENTILES) / 100 * (contours.shape[1] - 1)
+    below = place.astype(int)
+    above = np.minimum(below + 1, contours.shape[1] - 1)
+    low = ordered[:, below]
+    return (low + (ordered[:, above] - low) * (place - below)).T
+
+
+def _half_cosines(frames: int) -> np.ndarray:
+    """(frames, COURSE): what gives the coefficients 1 .. COURSE of an orthonormal DCT-II over the root of the frames.
+
+    Contours of few frames count as filled up with zeros.
+    """
+    size = max(frames, COURSE + 1)
+    angles = np.pi / size * np.outer(np.arange(frames) + 0.5, np.arange(1, COURSE + 1))
+    return np.cos(angles) * np.sqrt(2 / (size * frames))
