@@ -205,4 +205,8 @@ def _summary(name: str, values: np.ndarray) -> dict[str, float]:
 
 def _named(dims: list[str], found: dict[str, np.ndarray]) -> dict[str, float]:
     """One entry for each functional of each dimension."""
-    return {f"{dim}.{name}": float(value[n]) for name, value in found.items() for n, dim in enumerate(dims)}
+    return {
+        f"{dim}.{name}": value
+        for name, values in found.items()
+        for dim, value in zip(dims, values.tolist(), strict=True)
+    }
