@@ -105,6 +105,12 @@ def test_users_ports_and_what_follows_the_host_are_no_passwords(text):
         ("features.mspec-40.n_fft", 256, "n_fft = 256: must be at least the frame, 400"),
         ("features.mspec-40.n_mfcc", 5, "a mspec feature takes no n_mfcc"),
         ("features.spectrogram-128.n_bands", 100, "n_bands = 100: must divide the 256 bins up to 4000 Hz"),
+        ("features.f0.fmax", 9000.0, "features.f0.fmax = 9000.0: must be at most half the sample rate, 8000.0"),
+        (
+            "features.voicing.frame",
+            260,
+            "features.voicing.fmin = 60.0: must be above 61.7761: a period must fit in",
+        ),
         ("features.spectrogram-128.fmax", 9000.0, "fmax = 9000.0: must be at most half the sample rate, 8000.0"),
         ("needs.w1.recipe", "none", "needs.w1.recipe = none: must be a key of preprocess.recipes"),
         ("corpus", "unheard", "corpus = unheard: must be a key of budgets"),

@@ -160,10 +160,15 @@ class Feature(Section):
         return self.fmax or sample_rate / 2
 
     def check_bands(self, name: str, sample_rate: int) -> None:
-        """Raises ValueError where a spectrum's bands do not fit the sample rate."""
+        """Raises ValueError where a spectrum's bands, or a pitch's periods, do not fit the sample rate."""
         if self.fmax is not None and self.fmax > sample_rate / 2:
             raise ValueError(
                 f"features.{name}.fmax = {self.fmax}: must be at most half the sample rate, {sample_rate / 2}"
+            )
+        if self.fmin is not None and sample_rate / self.fmin >= self.frame - 1:
+            raise ValueError(
+                f"features.{name}.fmin = {self.fmin}: must be above {sample_rate / (self.frame - 1):g}: "
+                f"a period must fit in the frame, {self.frame}"
             )
         if self.n_bands is not None:
             bins = self.top(sample_rate) * self.n_fft / sample_rate

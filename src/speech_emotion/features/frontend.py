@@ -1,4 +1,6 @@
-"""The front-end: spectrogram, MSPEC, MFCC and energy as one torch module, for the features step and for the graph.
+"""The front-end: spectrogram, MSPEC, MFCC and energy as one torch module, for the graph.
+
+The features step takes the same values from `spectral`, which is faster on a processor.
 
 Everything linear about a frame (pre-emphasis, window, Fourier transform) is one bank of filters, so that the graph
 needs a strided convolution only. Frame t is samples [t * hop, t * hop + frame): never centred, never padded.
