@@ -20,12 +20,12 @@ import sounds
 from speech_emotion.audio.reading import read_audio, resample
 from speech_emotion.corpora.table import Utterance
 from speech_emotion.errors import UserError
-from speech_emotion.inference.likeness import Likeness, stretches
-from speech_emotion.inference.likeness_fitting import fit_likeness
+from speech_emotion.inference.likeness_fitting import fit_likeness, stretches
 from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Params, load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.ingest import survey
+from speech_emotion_jetson.likeness import Likeness
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from speech_emotion.inference.measures import measures
 from speech_emotion.store.hashing import sha256_file
+from speech_emotion_jetson.measures import measures
 
 LABELS = ("anger", "neutral", "sadness")
 RATE = 16000

@@ -41,7 +41,7 @@ def test_deps_and_params_of_a_stage_are_those_of_its_step(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_dep_on_code_exists(name):
     for dep in graph.stage_deps(load_step(name)):
-        if dep.startswith("src/") and "${" not in dep:
+        if dep.startswith(("src/", "jetson/")) and "${" not in dep:
             assert (TOP / dep).exists(), dep
 
 
@@ -51,11 +51,11 @@ def test_what_python_loads_for_a_step_is_within_its_closure(name):
     program = (
         f"import sys, speech_emotion.steps.{name}\n"
         "for module in list(sys.modules.values()):\n"
-        "    if getattr(module, '__name__', '').split('.')[0] == 'speech_emotion':\n"
+        "    if getattr(module, '__name__', '').split('.')[0] in ('speech_emotion', 'speech_emotion_jetson'):\n"
         "        print(module.__file__)\n"
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded = {SOURCE + line.rpartition("src/speech_emotion")[2] for line in finished.stdout.splitlines()}
+    loaded = {Path(line).relative_to(TOP).as_posix() for line in finished.stdout.splitlines()}
     assert f"{SOURCE}/steps/{name}.py" in loaded
     assert loaded <= set(graph.import_closure(f"speech_emotion.steps.{name}"))
 
@@ -130,3 +130,11 @@ def test_a_training_depends_on_versions_of_systems_and_features_and_not_on_their
     assert "artifacts/wanted/inputs/${item}.json" in deps and f"{SOURCE}/training" in deps
     assert not {f"{SOURCE}/{room}" for room in graph.COVERED_ROOMS} & set(deps)
     assert f"{SOURCE}/systems" in graph.stage_deps(load_step("select"))
+
+
+def test_the_closure_holds_the_devices_runtime_where_it_is_imported():
+    deps = graph.import_closure("speech_emotion.inference.recogniser")
+    assert {"jetson/src/speech_emotion_jetson/streaming.py", "jetson/src/speech_emotion_jetson/measures.py"} <= set(
+        deps
+    )
+    assert "jetson/src/speech_emotion_jetson/serving.py" not in deps

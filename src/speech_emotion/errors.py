@@ -1,16 +1,14 @@
-"""Errors that are the user's to mend, and how commands end with them."""
+"""Errors that the user can fix, and how commands end with them.
+
+The class is the device runtime's, so that commands of either side report the errors of both.
+"""
 
 import os
 import signal
 import sys
 from collections.abc import Callable
 
-
-class UserError(Exception):
-    """Something that the user can mend: the message names the thing, its value and the cure.
-
-    Commands print the message alone, without a traceback, and exit with status 1.
-    """
+from speech_emotion_jetson.errors import UserError
 
 
 def tell(error: UserError) -> None:

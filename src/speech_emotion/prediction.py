@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from speech_emotion.corpora.walking import files_below, is_audio
+from speech_emotion.corpora.walking import files_below
 from speech_emotion.errors import UserError
 from speech_emotion.export.files import BUNDLE
 from speech_emotion.inference.recogniser import Recogniser
-from speech_emotion.inference.report import Report
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.store.atomic import atomic_file
+from speech_emotion_jetson.reading import is_audio, shown
+from speech_emotion_jetson.report import Report
 
 EXPORTED = Path("artifacts/export")
 
@@ -76,7 +77,8 @@ def _answer(files: Sequence[Path], recogniser: Recogniser, form: str, windows: b
         stream = sys.stdout
         if output is not None:
             stream = stack.enter_context(stack.enter_context(atomic_file(output)).open("w", encoding="utf-8"))
-        report = Report(stream, form, recogniser.labels, windows, files)
+        rows = "windows" if windows else "files"
+        report = Report(stream, form, recogniser.labels, rows, [shown(path) for path in files])
         quiet = len(files) == 1 or (output is None and sys.stdout.isatty())  # rows on the screen are progress enough
         for path in Recorder(quiet).progress(files, "predict", len(files)):
             try:

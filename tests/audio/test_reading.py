@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speech_emotion.audio.reading import AudioFault, check_audio, content_type, read_audio, resample, stream_audio
+from speech_emotion.audio.reading import AudioFault, check_audio, read_audio, resample, stream_audio
 
 RATE = 16000
 
@@ -221,10 +221,6 @@ def test_a_peak_above_the_threshold_is_no_silence(tmp_path):
 def test_fault_survives_the_way_between_processes():
     fault = copy.copy(AudioFault("a.wav", "silent", "nothing"))  # as pickling does
     assert (str(fault), fault.reason) == ("a.wav: silent: nothing", "silent")
-
-
-def test_utf_16_text_is_not_taken_for_mp3():
-    assert content_type("Text im Text".encode("utf-16")) is None
 
 
 def test_resampling_keeps_pitch_level_and_length():

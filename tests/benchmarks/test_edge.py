@@ -15,8 +15,7 @@ from speech_emotion.export.calibration import calibration_cache
 from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, LIKENESS
 from speech_emotion.export.forms import exported_models
 from speech_emotion.export.graph import serialise
-from speech_emotion.inference.likeness import stretches
-from speech_emotion.inference.likeness_fitting import fit_likeness
+from speech_emotion.inference.likeness_fitting import fit_likeness, stretches
 from speech_emotion.params import load_params
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion.systems.catalogue import create_system, front_end_dims, save_system

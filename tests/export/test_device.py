@@ -10,7 +10,6 @@ import pytest
 
 from made_up_device import write_whole_export
 from speech_emotion.errors import UserError
-from speech_emotion.export import device
 from speech_emotion.export.device import KIND, Variant, exported_variants, make_device_bundle
 
 
@@ -197,9 +196,3 @@ def test_an_export_that_is_not_whole_is_refused_and_what_was_there_stays(export,
 def test_a_default_that_is_no_variant_is_refused(export, tmp_path):
     with pytest.raises(UserError, match="default = int4: is none of the variants"):
         make_device_bundle(export, tmp_path / "device", default="int4")
-
-
-def test_without_the_runtime_the_cure_is_told(export, tmp_path, monkeypatch):
-    monkeypatch.setattr(device, "RUNTIME", "no_such_package")
-    with pytest.raises(UserError, match=r"no_such_package: is not installed: pip install \./jetson"):
-        make_device_bundle(export, tmp_path / "device")

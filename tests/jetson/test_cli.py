@@ -151,7 +151,7 @@ def test_a_stream_of_nan_ends_with_the_cure(made):
     with program(made, "stream", "--encoding", "f32") as process:
         process.stdin.write(np.full(100, np.nan, "<f4").tobytes())
         process.stdin.close()
-        assert b"check --encoding" in process.stderr.read()
+        assert b"change --encoding" in process.stderr.read()
     assert process.returncode == 1
 
 

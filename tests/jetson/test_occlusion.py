@@ -21,7 +21,7 @@ def listens_to(first, last):
 
 
 def look(recogniser, samples, ask, windows):
-    return occlusion(lambda: [samples], RATE, recogniser.bundle, ask, windows, len(samples) / RATE)
+    return occlusion([samples], recogniser.bundle, ask, windows, len(samples) / RATE)
 
 
 def test_the_place_that_the_model_listens_to_stands_out(recogniser):

@@ -43,7 +43,7 @@ def test_an_empty_stream_gives_nothing():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 30000.0])
 def test_what_cannot_be_of_this_encoding_is_refused_with_the_cure(value):
-    with pytest.raises(UserError, match="check --encoding"):
+    with pytest.raises(UserError, match="if the samples are not f32, change --encoding"):
         joined(np.array([0.1, value], "<f4").tobytes(), encoding="f32")
 
 

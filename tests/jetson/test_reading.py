@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from speech_emotion.audio.reading import AudioFault as ProjectFault
 from speech_emotion.audio.reading import read_audio
 from speech_emotion_jetson import reading
 from speech_emotion_jetson.errors import AudioFault
@@ -117,10 +116,14 @@ def test_what_the_project_refuses_is_refused_for_the_same_reason(tmp_path, noise
     path = spoil(write(tmp_path / name, noise), how)
     try:
         read_audio(path)
-    except ProjectFault as expected:
+    except AudioFault as expected:
         assert fault(path) == expected.reason
     else:
         samples_of(path)
+
+
+def test_utf_16_text_is_not_taken_for_mp3():
+    assert reading.content_type("Text im Text".encode("utf-16")) is None
 
 
 @pytest.mark.parametrize("size", range(12, 80, 4))

@@ -11,11 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from made_up_results import LABELS, predictions, utterances, write_system, write_table
-from speech_emotion.inference.likeness import Likeness
-from speech_emotion.inference.measures import measures
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.contents import Folders
+from speech_emotion_jetson.likeness import Likeness
+from speech_emotion_jetson.measures import measures
 
 SYSTEMS = ("k2", "t2")
 SPEAKERS = ("f1", "m2")

@@ -82,8 +82,8 @@ def _windows(said: Prediction) -> list[dict[str, Any]]:
         {
             "start": round(one.start, 3),
             "end": round(one.end, 3),
-            "probabilities": [round(float(value), DIGITS) for value in one.probabilities],
-            "smoothed": [round(float(value), DIGITS) for value in one.smoothed],
+            "probabilities": [round(value, DIGITS) for value in one.probabilities.values()],
+            "smoothed": [round(value, DIGITS) for value in one.smoothed.values()],
         }
         for one in said.windows[::every]
     ]
@@ -97,8 +97,7 @@ def _focus(recogniser: Recogniser, source: Source, said: Prediction, wanted: Cal
         return recogniser.backend.ask(window)
 
     cells = occlusion(
-        lambda: source.blocks(BLOCK_SECONDS),
-        source.rate,
+        recogniser.prepared(lambda: source.blocks(BLOCK_SECONDS), source.rate),
         recogniser.bundle,
         ask,
         len(said.windows),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Sequence
 
 import numpy as np
 
-from speech_emotion_jetson.bundle import Bundle, Variant
+from speech_emotion_jetson.bundle import Bundle, Interface, Variant
 from speech_emotion_jetson.errors import UserError
 
 BACKENDS = ("auto", "cpu", "cuda", "onnxruntime-tensorrt", "engine")
@@ -52,7 +53,7 @@ class OnnxBackend(Backend):
 
     Args:
         bundle: what the model must be.
-        variant: the file.
+        path: of the ONNX file.
         providers: in the order of preference; those that this onnxruntime lacks are left out.
         threads: that one window is computed with.
 
@@ -60,7 +61,7 @@ class OnnxBackend(Backend):
         UserError: onnxruntime is not installed, or the file is no model of this bundle.
     """
 
-    def __init__(self, bundle: Bundle, variant: Variant, providers: tuple[str, ...], threads: int):
+    def __init__(self, bundle: Interface, path: Path, providers: tuple[str, ...], threads: int):
         try:
             import onnxruntime
         except ImportError as error:
@@ -76,10 +77,10 @@ class OnnxBackend(Backend):
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = QUIET
         try:
-            self._session = onnxruntime.InferenceSession(str(variant.path), options, providers=chosen)
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:  # onnxruntime's own exceptions have no common class
             said = str(error).strip().splitlines()[0]
-            raise UserError(f"{variant.path}: cannot be loaded ({said}): copy the whole bundle again") from None
+            raise UserError(f"{path}: cannot be loaded ({said}): copy it again, or export again") from None
         self._input, self._output = bundle.input, bundle.output
         self._frame_hop, self._window = bundle.frame_hop_samples, bundle.window_samples
         self._many = STARTS in [end.name for end in self._session.get_inputs()]
@@ -95,7 +96,7 @@ class OnnxBackend(Backend):
                 fits = shape == [1, size]
             if not fits or kind != "tensor(float)":
                 raise UserError(
-                    f"{variant.path}: {end} = {kind} {shape}: bundle.json wants tensor(float) [1, {size}]: "
+                    f"{path}: {end} = {kind} {shape}: bundle.json wants tensor(float) [1, {size}]: "
                     "make the bundle again from one export"
                 )
         self.name = f"onnxruntime {onnxruntime.__version__}, {self._session.get_providers()[0]}"
@@ -164,4 +165,4 @@ def load_backend(bundle: Bundle, variant: Variant, backend: str = "auto", thread
             f"--variant = {variant.name}: is for TensorRT's engine alone: run ./build_engine.sh {variant.name}, then "
             "--backend engine; or take --variant fp32"
         )
-    return OnnxBackend(bundle, variant, PROVIDERS[backend], threads)
+    return OnnxBackend(bundle, variant.path, PROVIDERS[backend], threads)

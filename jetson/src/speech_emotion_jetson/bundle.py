@@ -42,34 +42,25 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """What the runtime knows of a model.
+class Interface:
+    """What a model expects and what its outputs mean.
 
     Attributes:
-        folder: of the bundle.
-        title: of the system.
-        source: version of the registry's model that this was made of, or "".
-        synthetic: trained on synthesised speech, so that it says nothing about people.
+        folder: that the model lies in.
         labels: emotions in the order of the graph's output.
         input: name of the graph's input, (1, window_samples) float32; output: (1, labels).
         sample_rate: Hz of the waveform that the graph reads.
         level: what of a waveform is brought to `level_dbfs`: one of LEVELS.
+        level_dbfs: decibels below full scale, -100 to 0.
         window_samples: of one window.
         hop_samples: between the starts of neighbouring windows.
         frame_hop_samples: between frames; the last window ends with the last whole frame.
-        least_samples: a shorter recording is repeated to this length, as in training.
-        temperature: divides the logarithms of probabilities.
-        variants: name -> form of the model.
-        default: the variant that is used where none is asked for.
+        least_samples: a shorter recording is repeated to this length, as in training; one window in older exports.
+        temperature: divides the logarithms of a recording's probabilities.
         likeness: file that describes the training speech.
-        samples: recordings to try the page with.
     """
 
     folder: Path
-    title: str
-    source: str
-    synthetic: bool
-    licences: tuple[str, ...]
     labels: tuple[str, ...]
     input: str
     output: str
@@ -81,9 +72,29 @@ class Bundle:
     frame_hop_samples: int
     least_samples: int
     temperature: float
+    likeness: Path
+
+
+@dataclass(frozen=True)
+class Bundle(Interface):
+    """What the runtime knows of a model.
+
+    Attributes:
+        title: of the system.
+        source: version of the registry's model that this was made of, or "".
+        synthetic: trained on synthesised speech, so that it says nothing about people.
+        licences: of the training data.
+        variants: name -> form of the model.
+        default: the variant that is used where none is asked for.
+        samples: recordings to try the page with.
+    """
+
+    title: str
+    source: str
+    synthetic: bool
+    licences: tuple[str, ...]
     variants: dict[str, Variant]
     default: str
-    likeness: Path
     samples: tuple[Path, ...]
 
     def variant(self, name: str | None) -> Variant:
@@ -147,98 +158,113 @@ def _read(folder: Path, names: frozenset[str]) -> Bundle:
         raise UserError(
             f"{path}: format = {raw.get('format')}: this runtime reads format {FORMAT}: take its own runtime"
         )
-    return _Reader(folder, raw, names).bundle()
+    return _bundle(Values(path, raw, "make the bundle again"), names)
 
 
-class _Reader:
-    """Takes typed values out of bundle.json; what does not fit is named with the file."""
+def _bundle(values: Values, names: frozenset[str]) -> Bundle:
+    folder = values.path.parent
 
-    def __init__(self, folder: Path, raw: dict[str, Any], names: frozenset[str]):
-        self._folder, self._raw, self._names = folder, raw, names
+    def file(name: Any) -> Path:
+        if name not in names:
+            raise UserError(f"{values.path}: {name!r} is not among the checksums: copy the whole bundle again")
+        return folder / name
 
-    def bundle(self) -> Bundle:
+    variants = {
+        name: Variant(
+            name,
+            file(one["file"]),
+            str(one.get("description", "")),
+            folder / ENGINES / f"{name}.plan" if one.get("tensorrt") is True else None,
+            one.get("engine_only") is True,
+        )
+        for name, one in values.take("variants", dict).items()
+        if isinstance(one, dict) and "file" in one
+    }
+    default = values.take("default", str)
+    if default not in variants:
+        values.refuse("default", f"must be one of the variants {', '.join(variants) or '(none)'}")
+    return Bundle(
+        **values.interface(),
+        likeness=file(values.take("likeness", str)),
+        title=values.take("title", str),
+        source=values.take("source", str),
+        synthetic=values.take("synthetic", bool),
+        licences=tuple(values.texts("licences")),
+        variants=variants,
+        default=default,
+        samples=tuple(file(name) for name in values.texts("samples")),
+    )
+
+
+class Values:
+    """Takes typed values out of bundle.json; each that does not fit is refused with a UserError that names it.
+
+    Args:
+        path: of the file, for messages; its folder is the model's.
+        raw: what it holds.
+        cure: what the user can do about a wrong value.
+    """
+
+    def __init__(self, path: Path, raw: dict[str, Any], cure: str):
+        self.path, self._raw, self._cure = path, raw, cure
+
+    def interface(self) -> dict[str, Any]:
+        """The attributes of an Interface, but for the place of likeness.json."""
         window, frame = self._whole("window_samples", 1, 1 << 24), self._whole("frame_hop_samples", 1, 1 << 20)
         hop = self._whole("hop_samples", frame, 1 << 24)
         if hop % frame:
-            self._refuse("hop_samples", f"must be a multiple of frame_hop_samples = {frame}")
-        labels = tuple(self._texts("labels"))
+            self.refuse("hop_samples", f"must be a multiple of frame_hop_samples = {frame}")
+        labels = tuple(self.texts("labels"))
         if len(labels) < 2 or len(set(labels)) != len(labels):
-            self._refuse("labels", "must be two or more, each once")
-        level = self._take("level", dict)
+            self.refuse("labels", "must be two or more, each once")
+        level = self.take("level", dict)
         kind, dbfs = level.get("kind"), level.get("dbfs", 0.0)
         if kind not in LEVELS or not isinstance(dbfs, (int, float)) or not -100 <= dbfs <= 0:
-            self._refuse("level", f"must be one of {', '.join(LEVELS)} at -100 to 0 dBFS")
-        variants = {
-            name: Variant(
-                name,
-                self._file(one["file"]),
-                str(one.get("description", "")),
-                self._engine(name, one),
-                one.get("engine_only") is True,
-            )
-            for name, one in self._take("variants", dict).items()
-            if isinstance(one, dict) and "file" in one
+            self.refuse("level", f"must be one of {', '.join(LEVELS)} at -100 to 0 dBFS")
+        return {
+            "folder": self.path.parent,
+            "labels": labels,
+            "input": self.take("input", str),
+            "output": self.take("output", str),
+            "sample_rate": self._whole("sample_rate", 8000, 96000),
+            "level": kind,
+            "level_dbfs": float(dbfs),
+            "window_samples": window,
+            "hop_samples": hop,
+            "frame_hop_samples": frame,
+            "least_samples": self._whole("least_samples", window, 1 << 24) if "least_samples" in self._raw else window,
+            "temperature": self._temperature(),
         }
-        default = self._take("default", str)
-        if default not in variants:
-            self._refuse("default", f"must be one of the variants {', '.join(variants) or '(none)'}")
-        return Bundle(
-            folder=self._folder,
-            title=self._take("title", str),
-            source=self._take("source", str),
-            synthetic=self._take("synthetic", bool),
-            licences=tuple(self._texts("licences")),
-            labels=labels,
-            input=self._take("input", str),
-            output=self._take("output", str),
-            sample_rate=self._whole("sample_rate", 8000, 96000),
-            level=kind,
-            level_dbfs=float(dbfs),
-            window_samples=window,
-            hop_samples=hop,
-            frame_hop_samples=frame,
-            least_samples=self._whole("least_samples", window, 1 << 24) if "least_samples" in self._raw else window,
-            temperature=self._temperature(),
-            variants=variants,
-            default=default,
-            likeness=self._file(self._take("likeness", str)),
-            samples=tuple(self._file(name) for name in self._texts("samples")),
-        )
 
-    def _take(self, key: str, kind: type) -> Any:
-        value = self._raw.get(key)
+    def take(self, key: str, kind: type) -> Any:
+        """The value of a key, which must be of this type."""
+        if key not in self._raw:
+            raise UserError(f"{self.path}: {key}: is missing: {self._cure}")
+        value = self._raw[key]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            self._refuse(key, f"must be {kind.__name__}")
+            self.refuse(key, f"must be {kind.__name__}")
         return value
 
-    def _texts(self, key: str) -> list[str]:
-        values = self._take(key, list)
+    def texts(self, key: str) -> list[str]:
+        """A list of names."""
+        values = self.take(key, list)
         if not all(isinstance(value, str) for value in values):
-            self._refuse(key, "must be names")
+            self.refuse(key, "must be names")
         return values
 
+    def refuse(self, key: str, rule: str) -> None:
+        """Raises UserError: the value of this key breaks a rule."""
+        shown = json.dumps(self._raw.get(key))[:80]
+        raise UserError(f"{self.path}: {key} = {shown}: {rule}: {self._cure}")
+
     def _whole(self, key: str, least: int, most: int) -> int:
-        value = self._take(key, int)
+        value = self.take(key, int)
         if not least <= value <= most:
-            self._refuse(key, f"must lie within {least} and {most}")
+            self.refuse(key, f"must lie within {least} and {most}")
         return value
 
     def _temperature(self) -> float:
         value = self._raw.get("temperature")
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.01 <= value <= 100:
-            self._refuse("temperature", "must lie within 0.01 and 100")
+            self.refuse("temperature", "must lie within 0.01 and 100")
         return float(value)
-
-    def _file(self, name: Any) -> Path:
-        if name not in self._names:
-            raise UserError(
-                f"{self._folder / BUNDLE}: {name!r} is not among the checksums: copy the whole bundle again"
-            )
-        return self._folder / name
-
-    def _engine(self, name: str, one: dict[str, Any]) -> Path | None:
-        return self._folder / ENGINES / f"{name}.plan" if one.get("tensorrt") is True else None
-
-    def _refuse(self, key: str, rule: str) -> None:
-        shown = json.dumps(self._raw.get(key))[:80]
-        raise UserError(f"{self._folder / BUNDLE}: {key} = {shown}: {rule}: make the bundle again")

@@ -12,9 +12,9 @@ from typing import Callable, Iterator, Sequence, TextIO
 from speech_emotion_jetson.errors import UserError
 from speech_emotion_jetson.microphone import listen
 from speech_emotion_jetson.raw import check_rate, raw_blocks
-from speech_emotion_jetson.reading import is_audio
+from speech_emotion_jetson.reading import is_audio, shown
 from speech_emotion_jetson.recogniser import Recogniser
-from speech_emotion_jetson.report import Report, shown
+from speech_emotion_jetson.report import Report
 
 
 def answer_files(recogniser: Recogniser, paths: Sequence[Path], form: str, rows: str, output: Path | None) -> None:

@@ -1,10 +1,15 @@
-"""Errors that are the user's to mend."""
+"""Errors that the user can fix."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class UserError(Exception):
-    """Something that the user can mend: the message names the thing, its value and the cure."""
+    """Something that the user can fix: the message names the thing, its value and the cure.
+
+    Commands print the message without a traceback, and exit with status 1.
+    """
 
 
 class AudioFault(UserError):
@@ -16,6 +21,9 @@ class AudioFault(UserError):
         detail: a sentence, without the path.
     """
 
-    def __init__(self, path, reason: str, detail: str):
+    def __init__(self, path: Path | str, reason: str, detail: str):
         super().__init__(f"{path}: {reason}: {detail}")
         self.path, self.reason, self.detail = str(path), reason, detail
+
+    def __reduce__(self):
+        return type(self), (self.path, self.reason, self.detail)  # so that worker processes can raise it

@@ -11,6 +11,7 @@ import json
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,9 +94,13 @@ class Likeness:
         distances = np.linalg.norm((rows - self.mean) @ self.whiten.T, axis=1)
         return float(min(FARTHEST, np.median(distances) / self.threshold))
 
+    def to_json(self) -> dict[str, Any]:
+        """What `from_file` reads, as plain values."""
+        return {"mean": self.mean.tolist(), "whiten": self.whiten.tolist(), "threshold": self.threshold}
+
     @classmethod
     def from_file(cls, path: Path) -> Likeness:
-        """Raises UserError where the file is damaged."""
+        """Reads likeness.json; raises UserError where it is damaged or cannot be read."""
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             mean, whiten = np.array(record["mean"], float), np.array(record["whiten"], float)
@@ -103,4 +108,4 @@ class Likeness:
                 raise ValueError("mean and whiten are of different sizes")
             return cls(mean, whiten, float(record["threshold"]))
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{path}: is damaged ({error}): copy the whole bundle again") from None
+            raise UserError(f"{path}: is damaged ({error}): copy it again, or export again") from None

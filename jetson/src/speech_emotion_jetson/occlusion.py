@@ -9,9 +9,9 @@ from typing import Callable, Iterable
 
 import numpy as np
 
-from speech_emotion_jetson.bundle import Bundle
-from speech_emotion_jetson.recogniser import tempered
-from speech_emotion_jetson.streaming import Cutter, prepared
+from speech_emotion_jetson.bundle import Interface
+from speech_emotion_jetson.streaming import Cutter
+from speech_emotion_jetson.temperature import tempered
 
 PARTS = 10  # of a window that are muted in turn
 MOST_ASKED = 400  # windows asked about at most: of long recordings some windows are left out
@@ -20,9 +20,8 @@ MOST_CELLS = 1000  # of the map
 
 
 def occlusion(
-    blocks: Callable[[], Iterable[np.ndarray]],
-    rate: int,
-    bundle: Bundle,
+    blocks: Iterable[np.ndarray],
+    bundle: Interface,
     ask: Callable[[np.ndarray], np.ndarray],
     windows: int,
     seconds: float,
@@ -30,8 +29,8 @@ def occlusion(
     """How much each moment spoke for the emotion that is heard there.
 
     Args:
-        blocks: the recording, as `Recogniser.predict_blocks` takes it.
-        rate: Hz of the blocks.
+        blocks: the recording at the model's rate and level, as `Recogniser.prepared` gives it.
+        bundle: what the model expects.
         ask: window (window samples,) -> probabilities (classes,); what it raises ends the work.
         windows: how many the recording has.
         seconds: length of the recording.
@@ -60,7 +59,7 @@ def occlusion(
             count[low:high] += 1
 
     seen = 0
-    for block in prepared(blocks, rate, bundle.sample_rate, bundle.level, bundle.level_dbfs):
+    for block in blocks:
         for start, window in cutter.push(block):
             if seen % every == 0:
                 look(start, window)

@@ -46,4 +46,7 @@ def raw_blocks(stream: BinaryIO, rate: int, channels: int, encoding: str) -> Ite
         whole = len(content) // wide * wide
         content, left = content[:whole], content[whole:]
         if content:
-            yield checked(decode(content, encoding, channels).mean(axis=1))
+            try:
+                yield checked(decode(content, encoding, channels))
+            except UserError as error:
+                raise UserError(f"{error}; if the samples are not {encoding}, change --encoding") from None

@@ -21,7 +21,7 @@ ENDINGS = {
 MIN_RATE, MAX_RATE = 8000, 96000  # Hz
 MAX_CHANNELS = 64
 
-_NO_LENGTH = 2**62  # libsndfile tells more frames than this when a header tells none
+NO_LENGTH = 2**62  # libsndfile tells more frames than this when a header tells none
 _TAIL = 65536 + 282  # longest Ogg page is 65,307 bytes
 _MAGIC = {
     b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b".snd": "AU", b"NIST_1A": "NIST Sphere", b"caff": "CAF",
@@ -67,7 +67,7 @@ class Source:
                 "pip install soundfile, or convert it to WAV"
             )  # fmt: skip
         if self._container == "Ogg":
-            _check_ogg_whole(self.path)
+            check_ogg_whole(self.path)
         if self._header is None:
             with self._decoder() as file:
                 self.rate, self.channels, self._frames = file.samplerate, file.channels, file.frames
@@ -78,7 +78,7 @@ class Source:
             raise AudioFault(self.path, "sample-rate", f"{self.rate} Hz: must lie within {MIN_RATE} and {MAX_RATE} Hz")
         if self.channels > MAX_CHANNELS:
             raise AudioFault(self.path, "channels", f"{self.channels} channels: must be at most {MAX_CHANNELS}")
-        if self._frames > _NO_LENGTH:
+        if self._frames > NO_LENGTH:
             raise AudioFault(self.path, "not-audio", "its header does not tell how long it is: convert it to WAV")
         if self._frames == 0:
             raise AudioFault(self.path, "no-samples", "has a header and no samples")
@@ -98,13 +98,13 @@ class Source:
         length = max(1, round(seconds * self.rate))
         if self._header is not None:
             for block in read_blocks(self.path, self._header, length):
-                yield _mono(self.path, block)
+                yield mono(self.path, block)
             return
         done = 0
         with self._decoder() as file:
             try:
                 while len(block := file.read(min(length, self._frames - done), dtype="float32", always_2d=True)):
-                    yield _mono(self.path, block)
+                    yield mono(self.path, block)
                     done += len(block)
             except soundfile().LibsndfileError as error:
                 raise self._undecodable(error) from None
@@ -147,12 +147,17 @@ def formats() -> tuple[str, ...]:
     return tuple(dict.fromkeys(ENDINGS.values())) if soundfile() else ("WAV",)
 
 
-def is_audio(path: Path) -> bool:
+def is_audio(path: Path | str) -> bool:
     """Whether the name's ending is that of an audio file."""
-    return path.suffix.lower() in ENDINGS
+    return os.path.splitext(path)[1].lower() in ENDINGS
 
 
-def _mono(path: Path, block: np.ndarray) -> np.ndarray:
+def shown(path: Path | str) -> str:
+    """A path as text that can be written; bytes of a name that are no UTF-8 stand as \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def mono(path: Path, block: np.ndarray) -> np.ndarray:
     """The mean of the channels of (n, channels): (n,) float32, contiguous and finite."""
     samples = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
     if not np.isfinite(samples).all():
@@ -200,7 +205,7 @@ def content_type(head: bytes) -> str | None:
     return "MP3" if layer_iii and head[2] >> 4 != 15 and head[2] & 12 != 12 else None
 
 
-def _check_ogg_whole(path: Path) -> None:
+def check_ogg_whole(path: Path) -> None:
     """The last page of an Ogg stream is marked as the last and is there to its end (RFC 3533, section 6)."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, TextIO
 
 from speech_emotion_jetson.errors import AudioFault, UserError
+from speech_emotion_jetson.reading import shown
 from speech_emotion_jetson.recogniser import Prediction, Window
+from speech_emotion_jetson.timeline import Stretch
 
 FORMS = ("table", "csv", "jsonl")
 ROWS = ("files", "windows", "timeline")
@@ -29,7 +30,7 @@ class Report:
     """
 
     def __init__(self, stream: TextIO, form: str, labels: Sequence[str], rows: str, names: Sequence[str] = ()):
-        self._stream, self._form, self._rows, self._labels = stream, form, rows, labels
+        self._stream, self._form, self._rows = stream, form, rows
         columns = {} if rows == "live" else {"file": max([4, *map(len, names)])}
         columns.update({"seconds": 8} if rows == "files" else {"start": 8, "end": 8})
         columns["emotion"] = max([7, *map(len, labels)])
@@ -42,7 +43,7 @@ class Report:
         if form == "csv":
             self._csv.writeheader()
         elif form == "table":
-            self._print({name: name.replace(PROBABILITY, "").replace("_", " ") for name in self._widths})
+            self._print({name: _heading(name) for name in self._widths})
 
     def add(self, path: Path, said: Prediction) -> None:
         """Writes what was said of a file."""
@@ -51,8 +52,8 @@ class Report:
 
     def live(self, window: Window) -> None:
         """Writes what was said of the latest window of live speech, smoothed; nothing heard is `silence`."""
-        emotion = "silence" if window.silent else self._labels[int(window.smoothed.argmax())]
-        row = {**_times(window), "emotion": emotion, "probabilities": self._rounded(window.smoothed)}
+        emotion = "silence" if window.silent else max(window.smoothed, key=window.smoothed.__getitem__)
+        row = {**_times(window), "emotion": emotion, "probabilities": _rounded(window.smoothed)}
         self._write(row, window.silent or window.distance > 1, window.distance)
         self._stream.flush()
 
@@ -68,16 +69,15 @@ class Report:
 
     def _of(self, said: Prediction) -> Iterator[dict[str, Any]]:
         if self._rows == "files":
-            probabilities = {label: round(value, DIGITS) for label, value in said.probabilities.items()}
-            yield {"seconds": round(said.seconds, 4), "emotion": said.emotion, "probabilities": probabilities}
+            seconds = round(said.seconds, 4)
+            yield {"seconds": seconds, "emotion": said.emotion, "probabilities": _rounded(said.probabilities)}
         elif self._rows == "windows":
             for window in said.windows:
-                emotion = self._labels[int(window.probabilities.argmax())]
-                yield {**_times(window), "emotion": emotion, "probabilities": self._rounded(window.probabilities)}
+                probabilities = _rounded(window.probabilities)
+                yield {**_times(window), "emotion": window.emotion, "probabilities": probabilities}
         else:
             for part in said.timeline:
-                times = {"start": round(part.start, 4), "end": round(part.end, 4)}
-                yield {**times, "emotion": part.emotion, "probability": round(part.probability, DIGITS)}
+                yield {**_times(part), "emotion": part.emotion, "probability": round(part.probability, DIGITS)}
 
     def _write(self, row: dict[str, Any], unlike: bool | None, distance: float | None) -> None:
         row = {**row, "unlike_training": unlike, "distance": None if distance is None else round(distance, 3)}
@@ -95,9 +95,6 @@ class Report:
         cells = {name: row[name] for name in self._widths}
         self._print({k: v if k in texts else f"{v:.{digits.get(k, 3)}f}" for k, v in cells.items()})
 
-    def _rounded(self, values: Any) -> dict[str, float]:
-        return {label: round(float(value), DIGITS) for label, value in zip(self._labels, values)}
-
     def _print(self, row: Mapping[str, Any]) -> None:
         left = ("file", "emotion")
         cells = [f"{row[name]:{'<' if name in left else '>'}{width}}" for name, width in self._widths.items()]
@@ -107,10 +104,14 @@ class Report:
         self._stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def shown(path: Path) -> str:
-    """A path as text; bytes of a name that are no UTF-8 are written as \\xNN."""
-    return os.fsencode(str(path)).decode("utf-8", "backslashreplace")
+def _times(part: Window | Stretch) -> dict[str, float]:
+    return {"start": round(part.start, 4), "end": round(part.end, 4)}
 
 
-def _times(window: Window) -> dict[str, float]:
-    return {"start": round(window.start, 4), "end": round(window.end, 4)}
+def _rounded(probabilities: Mapping[str, float]) -> dict[str, float]:
+    return {label: round(value, DIGITS) for label, value in probabilities.items()}
+
+
+def _heading(name: str) -> str:
+    """A column's name in the table."""
+    return (name[len(PROBABILITY) :] if name.startswith(PROBABILITY) else name).replace("_", " ")

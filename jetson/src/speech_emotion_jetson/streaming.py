@@ -1,11 +1,12 @@
 """A waveform of any length as it comes: mono blocks -> resampled, levelled blocks -> windows.
 
-What comes out is what the model was trained on; memory holds a block and a window.
+What comes out is what the model was trained on; memory holds a block and a window. Who resamples is a parameter: any
+class that is made and used as resampling.Resampler is.
 """
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -13,7 +14,12 @@ from speech_emotion_jetson.resampling import Resampler
 
 
 def prepared(
-    blocks: Callable[[], Iterable[np.ndarray]], rate: int, target: int, level: str, level_dbfs: float
+    blocks: Callable[[], Iterable[np.ndarray]],
+    rate: int,
+    target: int,
+    level: str,
+    level_dbfs: float,
+    resampler: Callable[[int, int], Any] = Resampler,
 ) -> Iterator[np.ndarray]:
     """The blocks at the target rate and level.
 
@@ -23,20 +29,23 @@ def prepared(
         target: Hz wanted.
         level: "none", "peak" or "rms".
         level_dbfs: what peak or RMS of the whole waveform is brought to; digital silence stays.
+        resampler: Resampler, or a class that is used like it.
 
     Yields:
         (m,) float32, none of them empty.
     """
     gain = np.float32(1.0)
     if level != "none":
-        gain = _gain(resampled(blocks(), rate, target), level, level_dbfs)
-    for block in resampled(blocks(), rate, target):
+        gain = _gain(resampled(blocks(), rate, target, resampler), level, level_dbfs)
+    for block in resampled(blocks(), rate, target, resampler):
         yield block * gain
 
 
-def resampled(blocks: Iterable[np.ndarray], rate: int, target: int) -> Iterator[np.ndarray]:
-    """The blocks (n,) float32 at another rate, none of them empty."""
-    stream = Resampler(rate, target)
+def resampled(
+    blocks: Iterable[np.ndarray], rate: int, target: int, resampler: Callable[[int, int], Any] = Resampler
+) -> Iterator[np.ndarray]:
+    """The blocks (n,) float32 at `rate` Hz brought to `target` Hz, none of them empty."""
+    stream = resampler(rate, target)
     for block in blocks:
         done = stream.push(block)
         if len(done):
@@ -59,7 +68,8 @@ def _gain(blocks: Iterable[np.ndarray], level: str, level_dbfs: float) -> np.flo
         energy += float(np.square(block, dtype=np.float64).sum())
         count += len(block)
     present = peak if level == "peak" else float(np.sqrt(energy / max(1, count)))
-    return np.float32(10 ** (level_dbfs / 20) / present) if present > 0 else np.float32(1.0)
+    # In decibels, as training computes it, so that both round alike.
+    return np.float32(10 ** ((level_dbfs - 20 * np.log10(present)) / 20)) if present > 0 else np.float32(1.0)
 
 
 class Cutter:

@@ -1,6 +1,7 @@
 """Audio files read rightly, or refused with the reason.
 
-WAV (8, 16, 24, 32 bit, float), FLAC, Ogg (Vorbis, Opus) and MP3 at 8 to 96 kHz, any number of channels.
+WAV (8, 16, 24, 32 bit, float), FLAC, Ogg (Vorbis, Opus) and MP3 at 8 to 96 kHz, any number of channels. Which files
+count as audio, and what is checked before they are decoded, is defined by the device's runtime (jetson/).
 """
 
 import os
@@ -14,38 +15,15 @@ import numpy as np
 import soundfile
 import soxr
 
-from speech_emotion.errors import UserError
+from speech_emotion_jetson.errors import AudioFault
+from speech_emotion_jetson.reading import MAX_RATE, MIN_RATE, NO_LENGTH, check_container, check_ogg_whole, mono
 
-ENDINGS = {
-    ".wav": "WAV", ".wave": "WAV", ".flac": "FLAC", ".ogg": "Ogg", ".oga": "Ogg", ".opus": "Ogg",
-    ".mp3": "MP3",
-}  # fmt: skip
-MIN_RATE, MAX_RATE = 8000, 96000  # Hz
 REASONS = (
     "missing", "empty", "not-audio", "wrong-format", "truncated", "no-samples", "not-finite", "silent",
     "too-short", "too-long", "sample-rate", "interval",
 )  # fmt: skip
 
 _LENGTH_UNKNOWN = 0xFFFFFFFF  # a WAV header's data size when it was written to a pipe
-_NO_LENGTH = 2**62  # libsndfile tells more frames than this when a header tells none
-_TAIL = 65536 + 282  # longest Ogg page is 65,307 bytes
-
-
-class AudioFault(UserError):
-    """A file, or a part of it, that cannot be used.
-
-    Attributes:
-        path: the file.
-        reason: one of REASONS.
-        detail: a sentence, without the path.
-    """
-
-    def __init__(self, path: Path | str, reason: str, detail: str):
-        super().__init__(f"{path}: {reason}: {detail}")
-        self.path, self.reason, self.detail = str(path), reason, detail
-
-    def __reduce__(self):
-        return type(self), (self.path, self.reason, self.detail)  # survives the way out of a worker
 
 
 @dataclass(frozen=True)
@@ -100,7 +78,7 @@ def read_audio(
             file.seek(first)
             block = file.read(last - first, dtype="float32", always_2d=True)
     _check_count(path, len(block), last - first)
-    return Audio(_mono(path, block), rate, channels, first / rate, last / rate)
+    return Audio(mono(path, block), rate, channels, first / rate, last / rate)
 
 
 def stream_audio(path: Path | str, block_seconds: float) -> Iterator[Audio]:
@@ -120,7 +98,7 @@ def stream_audio(path: Path | str, block_seconds: float) -> Iterator[Audio]:
         _bounds(path, rate, frames, 0.0, None)
         length, done = max(1, round(block_seconds * rate)), 0
         while len(block := file.read(min(length, frames - done), dtype="float32", always_2d=True)):
-            yield Audio(_mono(path, block), rate, channels, done / rate, (done + len(block)) / rate)
+            yield Audio(mono(path, block), rate, channels, done / rate, (done + len(block)) / rate)
             done += len(block)
     _check_count(path, done, frames)
 
@@ -128,11 +106,11 @@ def stream_audio(path: Path | str, block_seconds: float) -> Iterator[Audio]:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str]]:
     """The file, known to be whole as far as its container tells, and the container."""
-    container = _check_container(path)
+    container = check_container(path)
     if container == "WAV":
         _check_wav_whole(path)
     elif container == "Ogg":
-        _check_ogg_whole(path)
+        check_ogg_whole(path)
     try:
         # as bytes: soundfile refuses a name that is no UTF-8
         with (_Forwards if container == "MP3" else soundfile.SoundFile)(os.fsencode(path)) as file:
@@ -154,15 +132,6 @@ class _Forwards(soundfile.SoundFile):
 def _check_count(path: Path, decoded: int, promised: int) -> None:
     if decoded < promised:
         raise AudioFault(path, "truncated", f"the header promises {promised} samples, {decoded} could be decoded")
-
-
-def _mono(path: Path, block: np.ndarray) -> np.ndarray:
-    """The mean of the channels of (n, channels): (n,) float32, contiguous and finite."""
-    samples = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
-    if not np.isfinite(samples).all():
-        count = int(np.count_nonzero(~np.isfinite(samples)))
-        raise AudioFault(path, "not-finite", f"{count} of {len(samples)} samples are NaN or infinite")
-    return np.ascontiguousarray(samples)
 
 
 def check_audio(path: Path | str, audio: Audio, min_seconds: float, silence_dbfs: float) -> None:
@@ -198,53 +167,6 @@ def resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
     return soxr.resample(np.asarray(samples, dtype=np.float32), rate, target, quality="HQ")
 
 
-def content_type(head: bytes) -> str | None:
-    """What the first bytes (12 or more) of a file say it is: WAV, FLAC, Ogg, MP3, another name, or None if
-    unknown."""
-    if head[:4] in (b"RIFF", b"RF64", b"BW64", b"RIFX"):
-        return "WAV" if head[8:12] == b"WAVE" else "RIFF that is no WAV"
-    if head[:4] == b"FORM":
-        return "AIFF"
-    for magic, name in _MAGIC.items():
-        if head.startswith(magic):
-            return name
-    if head[4:8] == b"ftyp":
-        return "MP4 or M4A"
-    # MP3 without a tag: sync bits and layer III, then a bit rate and a sample rate that exist
-    layer_iii = len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
-    return "MP3" if layer_iii and head[2] >> 4 != 15 and head[2] & 12 != 12 else None
-
-
-_MAGIC = {
-    b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b".snd": "AU", b"NIST_1A": "NIST Sphere", b"caff": "CAF",
-    b"riff": "Wave64", b"\x1a\x45\xdf\xa3": "Matroska or WebM", b"PK\x03\x04": "a zip archive",
-    b"\x1f\x8b": "gzip", b"%PDF": "PDF", b"<!DOCTYPE": "HTML", b"<html": "HTML",
-}  # fmt: skip
-
-
-def _check_container(path: Path) -> str:
-    """The container, which the ending and the first bytes must agree on."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(16)
-    except FileNotFoundError:
-        raise AudioFault(path, "missing", "no such file") from None
-    except OSError as error:
-        raise AudioFault(path, "missing", f"cannot be opened ({error.strerror})") from None
-    if not head:
-        raise AudioFault(path, "empty", "holds no byte")
-    named, content = ENDINGS.get(path.suffix.lower()), content_type(head)
-    if named is None:
-        raise AudioFault(path, "not-audio", f"ending {path.suffix!r} is none of {', '.join(ENDINGS)}")
-    if content is None:
-        raise AudioFault(path, "not-audio", f"named {path.suffix}, but begins like no audio that is known")
-    if content != named:
-        readable = next((ending for ending, name in ENDINGS.items() if name == content), None)
-        cure = f"rename it to {readable}" if readable else f"convert it to {named}"
-        raise AudioFault(path, "wrong-format", f"named {path.suffix}, but its content is {content}: {cure}")
-    return named
-
-
 def _check_wav_whole(path: Path) -> None:
     """Compares the size that the data chunk promises with what the file holds; libsndfile takes what there
     is."""
@@ -269,27 +191,11 @@ def _check_wav_whole(path: Path) -> None:
     raise AudioFault(path, "truncated", "ends within its header, before any samples")
 
 
-def _check_ogg_whole(path: Path) -> None:
-    """The last page of an Ogg stream is marked as the last and is there to its end (RFC 3533, section 6)."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        file.seek(max(0, size - _TAIL))
-        tail = file.read()
-    at = tail.rfind(b"OggS")
-    whole = at >= 0 and len(tail) >= at + 27 and tail[at + 5] & 4
-    if whole:
-        segments = tail[at + 26]
-        body = at + 27 + segments
-        whole = len(tail) >= body and len(tail) >= body + sum(tail[at + 27 : body])
-    if not whole:
-        raise AudioFault(path, "truncated", "ends before the stream's last page does")
-
-
 def _bounds(path: Path, rate: int, frames: int, start: float, end: float | None) -> tuple[int, int]:
     """First sample and the one after the last."""
     if not MIN_RATE <= rate <= MAX_RATE:
         raise AudioFault(path, "sample-rate", f"{rate} Hz: must lie within {MIN_RATE} and {MAX_RATE} Hz")
-    if frames > _NO_LENGTH:
+    if frames > NO_LENGTH:
         raise AudioFault(path, "not-audio", "its header does not tell how long it is: convert it to WAV")
     if frames == 0:
         raise AudioFault(path, "no-samples", "has a header and no samples")

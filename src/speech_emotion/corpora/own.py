@@ -10,15 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import Corpus, Place
 from speech_emotion.corpora.table import Labelled, SetAside
-from speech_emotion.corpora.walking import (
-    files_below,
-    is_audio,
-    leaves,
-    outside,
-    passes_through_link,
-    unexpected,
-)
+from speech_emotion.corpora.walking import files_below, leaves, outside, passes_through_link, unexpected
 from speech_emotion.errors import UserError
+from speech_emotion_jetson.reading import is_audio
 
 TABLE = "utterances.csv"
 

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from speech_emotion.audio.reading import ENDINGS
 from speech_emotion.corpora.table import SetAside
 from speech_emotion.errors import UserError
+from speech_emotion_jetson.reading import is_audio
 
 
 def files_below(root: Path) -> list[str]:
@@ -29,16 +29,6 @@ def files_below(root: Path) -> list[str]:
         below = Path(folder).relative_to(root)
         found += [(below / name).as_posix() for name in (*names, *linked) if not name.startswith(".")]
     return sorted(found)
-
-
-def is_audio(path: str) -> bool:
-    """Whether the name's ending is that of an audio file that can be read."""
-    return os.path.splitext(path)[1].lower() in ENDINGS
-
-
-def shown(path: Path | str) -> str:
-    """A path as text that can be written; bytes of a name that are no UTF-8 stand as \\xNN."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def passes_through_link(root: Path, path: str) -> bool:

@@ -6,17 +6,9 @@ softmax(logits / T) itself. The emotion with the greatest probability stays the 
 
 import numpy as np
 
+from speech_emotion_jetson.temperature import tempered
+
 TEMPERATURES = np.geomspace(0.25, 4.0, 401)  # a value at an end says that the model, not its scale, is at fault
-FLOOR = 1e-6  # of a probability before its logarithm: units keep six digits
-
-
-def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities (..., classes) at a temperature: above 1 flatter, below 1 sharper, 1 leaves them be."""
-    if temperature == 1.0:
-        return probabilities
-    logits = np.log(np.maximum(probabilities, FLOOR)) / temperature
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def best_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:

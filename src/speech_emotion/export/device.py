@@ -4,7 +4,6 @@ Its reader is the package in jetson/, which travels in it: an environment with t
 """
 
 import gzip
-import importlib.util
 import itertools
 import json
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import speech_emotion_jetson
 from speech_emotion.corpora.synthesis import Line, write_lines
 from speech_emotion.corpora.synthesis_prosody import EMOTIONS
 from speech_emotion.errors import UserError
@@ -24,11 +24,11 @@ from speech_emotion.export.engines import engines, reports, write_reports
 from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, INT8, INT8_CPU, LIKENESS, PRUNED
 from speech_emotion.store.atomic import atomic_file, atomic_folders
 from speech_emotion.store.hashing import sha256_file
+from speech_emotion_jetson.bundle import FORMAT, KIND
+from speech_emotion_jetson.checksums import CHECKSUMS
+from speech_emotion_jetson.signature import NAMESPACE, SIGNATURE
 
-KIND, FORMAT = "speech-emotion-device-bundle", 1
-CHECKSUMS, SIGNATURE = "checksums.sha256", "signature"
-NAMESPACE = "speech-emotion-bundle"  # of the signature
-RUNTIME = "speech_emotion_jetson"
+RUNTIME = Path(speech_emotion_jetson.__file__).parent  # the device's package
 ARCHIVE = ".tar.gz"
 SAMPLES = "samples"
 SCRIPTS = ("run", "build_engine.sh")  # those of the bundled files that can be executed
@@ -91,8 +91,7 @@ def make_device_bundle(
         `output`.
 
     Raises:
-        UserError: the export is not there or not whole, or there is no runtime, or the key does not sign, or
-            check_output() refuses the output.
+        UserError: the export is not there or not whole, the key does not sign, or check_output() refuses the output.
     """
     check_output(output)
     if not output.name.endswith(ARCHIVE):
@@ -171,7 +170,7 @@ def _fill(
     for part in bundled.iterdir():
         (folder / part.name).write_bytes(part.read_bytes())
         (folder / part.name).chmod(0o755 if part.name in SCRIPTS else 0o644)
-    _copy_runtime(folder / "runtime" / RUNTIME)
+    shutil.copytree(RUNTIME, folder / "runtime" / RUNTIME.name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     samples = list(_samples(folder / SAMPLES, description["labels"]))
     _write_json(
         folder / BUNDLE,
@@ -228,14 +227,6 @@ def _description(exported: Path) -> dict[str, Any]:
         if sha256_file(exported / name) != expected:
             raise UserError(f"{exported / name}: is not the file that {BUNDLE} describes: run the export step again")
     return description
-
-
-def _copy_runtime(folder: Path) -> None:
-    """The package of the device, found where it is installed; it is not imported."""
-    spec = importlib.util.find_spec(RUNTIME)
-    if spec is None or spec.origin is None:
-        raise UserError(f"{RUNTIME}: is not installed: pip install ./jetson")
-    shutil.copytree(Path(spec.origin).parent, folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Iterator[Path]:

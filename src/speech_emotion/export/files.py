@@ -10,4 +10,3 @@ CARD = "MODEL_CARD.md"
 LIKENESS = "likeness.json"
 CALIBRATION = "calibration.cache"
 OPERATORS, OPERATORS_CARD = "operators.json", "OPERATORS.md"
-TO_PREDICT = (FP32, BUNDLE, LIKENESS)  # what inference reads, of one export

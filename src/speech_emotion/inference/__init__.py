@@ -1,5 +1,8 @@
-"""Inference: an exported model asked about a waveform or a file. Needs onnxruntime, numpy, soundfile and soxr alone."""
+"""Inference: an exported model asked about a waveform or a file, by the device's runtime (jetson/).
 
-from speech_emotion.inference.recogniser import Prediction, Recogniser, Window
+It needs onnxruntime, numpy, soundfile and soxr.
+"""
 
-__all__ = ["Prediction", "Recogniser", "Window"]
+from speech_emotion.inference.recogniser import Recogniser
+
+__all__ = ["Recogniser"]

@@ -1,4 +1,4 @@
-"""Fits likeness.py's description of the training speech; its threshold comes from speakers that were left out."""
+"""Describes the training speech as a Likeness; its threshold comes from speakers that were left out."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,9 +7,16 @@ from sklearn.covariance import LedoitWolf
 from sklearn.model_selection import GroupKFold
 
 from speech_emotion.errors import UserError
-from speech_emotion.inference.likeness import Likeness
+from speech_emotion_jetson.likeness import Likeness, Stretches
 
 MOST_FOLDS = 10
+
+
+def stretches(samples: np.ndarray, rate: int) -> np.ndarray:
+    """The measures (stretches, D) of a whole waveform (n,) at `rate` Hz, as `Stretches` gives them."""
+    taken = Stretches(rate)
+    taken.push(samples)
+    return taken.finish()
 
 
 def fit_likeness(rows: Mapping[str, np.ndarray], speakers: Mapping[str, str], share: float, margin: float) -> Likeness:

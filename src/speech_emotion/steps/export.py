@@ -29,8 +29,7 @@ from speech_emotion.export.prune_fitting import prune_for_shipping
 from speech_emotion.export.quantisation_aware_fitting import FORMS, QatJob, qat_for_shipping
 from speech_emotion.export.quantise import quantised_layers
 from speech_emotion.export.windows import speech_windows
-from speech_emotion.inference.likeness import Likeness, stretches
-from speech_emotion.inference.likeness_fitting import fit_likeness
+from speech_emotion.inference.likeness_fitting import fit_likeness, stretches
 from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
@@ -42,6 +41,7 @@ from speech_emotion.store.hashing import sha256_file
 from speech_emotion.store.naming import file_name
 from speech_emotion.systems.catalogue import DEFINITION, load_system
 from speech_emotion.systems.network import NetworkSystem
+from speech_emotion_jetson.likeness import Likeness
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 import speech_emotion
+import speech_emotion_jetson
 from speech_emotion.errors import UserError, exit_status
 from speech_emotion.steps.driver import NAMES, load_step
 from speech_emotion.steps.step import Step
@@ -39,10 +40,11 @@ READ_FROM_TOP = {  # modules that read files outside the package
     f"{PACKAGE}.evaluation.claims": "papers",
 }
 SOURCE = Path(speech_emotion.__file__).parent
+RUNTIME = Path(speech_emotion_jetson.__file__).parent
 
 
 def import_closure(*modules: str) -> list[str]:
-    """Everything of the package that importing `modules` brings in, with the data files that lie beside the code.
+    """Everything of the package and of the device's runtime that importing `modules` brings in, with data files.
 
     Imports are read from the syntax tree, those inside functions too; nothing is run. A file or folder beside a
     module, other than Python, belongs to it if the module spells its name.
@@ -142,7 +144,8 @@ def _template(text: str) -> str:
 
 
 def _path(module: str) -> Path:
-    return SOURCE.joinpath(*module.split(".")[1:])
+    package, *rest = module.split(".")
+    return (RUNTIME if package == RUNTIME.name else SOURCE).joinpath(*rest)
 
 
 def _file(module: str) -> Path:
@@ -151,6 +154,8 @@ def _file(module: str) -> Path:
 
 
 def _spelled(path: Path) -> str:
+    if path.is_relative_to(RUNTIME):
+        return (Path("jetson/src") / RUNTIME.name / path.relative_to(RUNTIME)).as_posix()
     return (Path("src") / PACKAGE / path.relative_to(SOURCE)).as_posix()
 
 
@@ -178,7 +183,7 @@ def _imported(module: str, tree: ast.Module) -> list[str]:
                 above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*above, *filter(None, [base])])
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] == PACKAGE and _file(name).is_file()]
+    return [name for name in names if name.split(".")[0] in (PACKAGE, RUNTIME.name) and _file(name).is_file()]
 
 
 def _data(module: str, tree: ast.Module) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Any
 from speech_emotion.audio.reading import AudioFault, check_audio, read_audio
 from speech_emotion.corpora.catalogue import corpus_of
 from speech_emotion.corpora.table import EMOTIONS, Labelled, SetAside, Utterance, write_utterances
-from speech_emotion.corpora.walking import leaves, outside, passes_through_link, shown
+from speech_emotion.corpora.walking import leaves, outside, passes_through_link
 from speech_emotion.errors import UserError
 from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Ingest
@@ -21,6 +21,7 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step
 from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import sha256_file
+from speech_emotion_jetson.reading import shown
 
 # left out by the corpus's own labels or by the user's table: reported, and no sign of damage
 BY_CHOICE = ("no-agreement", "unlisted")

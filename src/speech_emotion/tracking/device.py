@@ -17,7 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.metrics import headline_figures
-from speech_emotion.export.device import ARCHIVE, CHECKSUMS, SAMPLES, SIGNATURE, make_device_bundle, pack
+from speech_emotion.export.device import ARCHIVE, SAMPLES, make_device_bundle, pack
 from speech_emotion.export.files import BUNDLE, CARD, OPERATORS_CARD
 from speech_emotion.params import Registry, Track
 from speech_emotion.recorder import Recorder
@@ -37,6 +37,8 @@ from speech_emotion.tracking.registry import (
     tag_version,
 )
 from speech_emotion.tracking.tags import COMPLETE, KIND
+from speech_emotion_jetson.checksums import CHECKSUMS
+from speech_emotion_jetson.signature import SIGNATURE
 
 SUFFIX = "-jetson"  # after the name of the registered model that bundles are made of
 DEVICE = "device"  # kind of the run that presents a bundle

@@ -18,12 +18,13 @@ from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import Array, Map
 
 import speech_emotion
+import speech_emotion_jetson
 from speech_emotion.tracking.connection import Store
 from speech_emotion.tracking.serving import EMOTION, EXPORT, PROBABILITIES, RATE, UNLIKE, WAVEFORM
 
 NAME = "recogniser"
 NEEDED_TO_RUN = ("mlflow", "numpy", "onnxruntime", "pandas", "soundfile", "soxr")
-PACKAGE = Path(speech_emotion.__file__).parent
+PACKAGES = [Path(package.__file__).parent for package in (speech_emotion, speech_emotion_jetson)]
 SERVED = Path(__file__).with_name("served_model.py")
 EXAMPLE = {WAVEFORM: [0.0, 0.25, 0.5, 0.25, 0.0, -0.25, -0.5, -0.25], RATE: 16000}
 SIGNATURE = ModelSignature(
@@ -41,21 +42,21 @@ SIGNATURE = ModelSignature(
 def log_model(store: Store, run: str, path: Path, tags: Mapping[str, str]) -> None:
     """Logs what the export step wrote, with the code that asks it, as a model of a run.
 
-    It is kept as code and files (no pickle) with the package beside it, so that it runs where only the pinned
-    requirements are installed; torch is none of them.
+    It is kept as code and files (no pickle) with the package and the device's runtime beside it, so that it runs where
+    only the pinned requirements are installed; torch is none of them.
 
     Args:
         run: id of the run that presents it.
         path: fp32.onnx as the export step writes it; the whole folder around it goes along.
     """
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run), _quiet():
-        code = Path(folder) / PACKAGE.name
-        shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__"))
+        for package in PACKAGES:
+            shutil.copytree(package, Path(folder) / package.name, ignore=shutil.ignore_patterns("__pycache__"))
         mlflow.pyfunc.log_model(
             name=NAME,
             python_model=str(SERVED),
             artifacts={EXPORT: str(path.parent)},
-            code_paths=[str(code)],
+            code_paths=[str(Path(folder) / package.name) for package in PACKAGES],
             signature=SIGNATURE,
             input_example=EXAMPLE,
             pip_requirements=[f"{package}=={metadata.version(package)}" for package in NEEDED_TO_RUN],

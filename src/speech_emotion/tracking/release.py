@@ -139,7 +139,7 @@ def check_export(folder: Path) -> dict[str, Any]:
     """
     bundle = read_bundle(folder)
     for name in (*bundle.sha256, FP32, INT8):
-        check_file(folder, bundle, name)
+        check_file(bundle, name)
     for name in (CARD, CHECK):
         if not (folder / name).is_file():
             raise UserError(f"{folder.name}/{name}: is not there: run the export step again")

@@ -6,8 +6,9 @@ import pytest
 from speech_emotion.audio.levels import set_level
 from speech_emotion.audio.reading import resample
 from speech_emotion.features.extraction import repeat_to
-from speech_emotion.inference.streaming import Cutter, prepared
+from speech_emotion.inference.recogniser import Resampler
 from speech_emotion.training.windows import window_starts
+from speech_emotion_jetson.streaming import Cutter, prepared
 
 
 def blocks_of(waveform, size):
@@ -43,7 +44,7 @@ def test_no_samples_give_no_window():
 @pytest.mark.parametrize("level", ["none", "peak", "rms"])
 def test_blocks_are_resampled_and_levelled_as_the_whole_is(rate, level):
     waveform = np.random.default_rng(0).standard_normal(rate).astype(np.float32) / 5
-    found = np.concatenate(list(prepared(blocks_of(waveform, 1237), rate, 16000, level, -26.0)))
+    found = np.concatenate(list(prepared(blocks_of(waveform, 1237), rate, 16000, level, -26.0, Resampler)))
     np.testing.assert_allclose(found, set_level(resample(waveform, rate, 16000), level, -26.0), atol=1e-6)
 
 
