@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 import time
+from importlib import metadata
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 import requests
 from mlflow.exceptions import MlflowException
+from packaging.requirements import Requirement
 
 from made_up_results import LABELS
 from speech_emotion.tracking.connection import open_store
@@ -58,24 +61,50 @@ def test_model_answers_questions_of_any_form_and_refuses_bad_ones(uri):
         assert caught.value.get_http_status_code() == 400
 
 
-def test_a_fresh_process_loads_it_without_torch_and_with_the_pinned_requirements_alone(uri, tmp_path):
-    """The package is not on the path there: the model brings its own."""
+def environment_of(requirements: Path, folder: Path) -> Path:
+    """A folder with links to the packages that the requirements bring in, and to no others."""
+    waiting = [Requirement(line) for line in requirements.read_text().splitlines()]
+    found = set()
+    while waiting:
+        requirement = waiting.pop()
+        if requirement.name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        found.add(requirement.name)
+        distribution = metadata.distribution(requirement.name)
+        assert requirement.specifier.contains(distribution.version)
+        waiting += map(Requirement, distribution.requires or [])
+        for top in {path.parts[0] for path in distribution.files} - {".."}:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(distribution.locate_file(top))
+    return folder
+
+
+def test_it_is_answered_where_nothing_but_its_requirements_is_installed(uri, tmp_path):
+    """The project's packages are not there: the model brings its own."""
+    with open_store(uri, "speech-emotion"):
+        requirements = mlflow.pyfunc.get_model_dependencies(f"models:/{NAME}@champion")
+    (tmp_path / "packages").mkdir()
+    packages = environment_of(Path(requirements), tmp_path / "packages")
     script = (
-        "import mlflow, sys, json\n"
+        "import importlib.util, json, mlflow, sys\n"
+        "assert not any(map(importlib.util.find_spec, ('speech_emotion', 'speech_emotion_jetson', 'torch')))\n"
         f"mlflow.set_tracking_uri({uri!r})\n"
         f"model = mlflow.pyfunc.load_model('models:/{NAME}@champion')\n"
-        f"answer = model.predict({{'waveform': {HAPPY}}})\n"
-        "import speech_emotion\n"
+        f"answer = model.predict({{'waveform': {HAPPY}, 'sample_rate': 44100}})\n"
+        "import speech_emotion, speech_emotion_jetson\n"
         "modules = sorted({module.split('.')[0] for module in sys.modules})\n"
-        "print(json.dumps([answer['emotion'][0], speech_emotion.__file__, modules]))"
+        "files = [speech_emotion.__file__, speech_emotion_jetson.__file__]\n"
+        "print(json.dumps([answer['emotion'][0], files, modules]))"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-c", script]
-    finished = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-    emotion, file, modules = json.loads(finished.stdout.splitlines()[-1])
-    assert emotion == LABELS[1]
-    assert "/code/speech_emotion/" in file
+    command = [sys.executable, "-S", "-c", script]  # without site-packages
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(packages), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    finished = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    emotion, files, modules = json.loads(finished.stdout.splitlines()[-1])
+    assert emotion in LABELS
+    assert "/code/speech_emotion/" in files[0] and "/code/speech_emotion_jetson/" in files[1]
     assert not {"torch", "librosa", "sklearn", "dvc", "optuna", "onnx"} & set(modules)
+    assert {line.split("==")[0] for line in Path(requirements).read_text().splitlines()} <= set(modules)
 
 
 def ask(port, question):
