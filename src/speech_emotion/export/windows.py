@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speech_emotion.features.extraction import repeat_to
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.systems.network import NetworkSystem
-from speech_emotion.training.windows import window_starts
+from speech_emotion_jetson.streaming import Cutter
 
 
 def frame_hop(system: NetworkSystem) -> int:
@@ -21,11 +20,8 @@ def waveform_windows(system: NetworkSystem, waveform: np.ndarray, least_samples:
     They start every `hop_samples`; one more ends with the last whole frame. A waveform of fewer samples than
     `least_samples`, or than one window, is repeated until it has so many.
     """
-    waveform = repeat_to(np.asarray(waveform), max(system.window_samples, least_samples))
-    step, length = frame_hop(system), system.params.window_frames
-    frames = length + (len(waveform) - system.window_samples) // step
-    starts = window_starts(frames, length, system.params.hop_frames)
-    return [waveform[start * step : start * step + system.window_samples] for start in starts]
+    cutter = Cutter(system.window_samples, system.hop_samples, frame_hop(system), least_samples)
+    return [window for _, window in (*cutter.push(np.asarray(waveform)), *cutter.finish())]
 
 
 def spread(ids: Sequence[str], count: int) -> list[str]:
