@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -14,7 +15,8 @@ import soundfile
 
 from made_up_export import LABELS, RATE, WINDOW, answer
 from speech_emotion_jetson import commands
-from speech_emotion_jetson.cli import main
+from speech_emotion_jetson.cli import Stopped, _parser, main
+from speech_emotion_jetson.serving import page
 
 SOURCE = f"{os.path.dirname(__file__)}/../../jetson/src"
 
@@ -186,3 +188,14 @@ def test_an_unknown_command_names_those_that_there_are(made, capsys):
         main([str(made), "dance"])
     assert error.value.code == 2
     assert "serve" in capsys.readouterr().err
+
+
+def test_a_server_that_is_told_to_end_while_it_takes_a_request_ends(recogniser, monkeypatch):
+    def told(*_):
+        raise Stopped
+
+    options = _parser().parse_args(["bundle", "serve", "--port", "0"])
+    with page(recogniser, options, lambda line: None) as server:
+        monkeypatch.setattr(server, "process_request", told)
+        with socket.create_connection(("127.0.0.1", server.server_port)), pytest.raises(Stopped):
+            server.handle_request()

@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-class Stopped(Exception):
-    """A service manager has asked for the end."""
+class Stopped(BaseException):
+    """A service manager has asked for the end; not an Exception, which a server would report and go on."""
 
 
 def _stop(*_: Any) -> None:
