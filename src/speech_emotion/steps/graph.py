@@ -24,6 +24,7 @@ from speech_emotion.store.atomic import write_text
 
 GRAPH_FILE = Path("dvc.yaml")
 PACKAGE = "speech_emotion"
+RUNTIME_SOURCE = "jetson/src/speech_emotion_jetson"  # of the device's runtime, each of whose modules is a room
 CATALOGUE = f"{PACKAGE}.systems.catalogue"  # finds systems by name, which no import statement shows
 OF_SYSTEMS = ("systems", "layers", "learning")  # rooms that any system may be made of
 # What carries a step and decides nothing in its outputs: editing it restarts nothing
@@ -31,9 +32,12 @@ CARRIERS = {
     "store", "cli.py", "compiled.py", "errors.py", "parallel.py", "params.py", "parentage.py", "provenance.py",
     "recorder.py", "sections.py", "yaml_files.py", "__init__.py",
     "steps/__init__.py", "steps/driver.py", "steps/step.py", "steps/wanted.py",
+    f"{RUNTIME_SOURCE}/__init__.py", f"{RUNTIME_SOURCE}/errors.py",
 }  # fmt: skip
 # Rooms and sections whose part in a step's inputs is written down by steps/wanted.py
-COVERED_ROOMS = {"audio", "encoders", "features", *OF_SYSTEMS}
+COVERED_ROOMS = {
+    "audio", "encoders", "features", *OF_SYSTEMS, f"{RUNTIME_SOURCE}/reading.py", f"{RUNTIME_SOURCE}/wav.py",
+}  # fmt: skip
 COVERED_SECTIONS = {"augment", "candidates", "features", "needs", "preprocess"}
 READ_FROM_TOP = {  # modules that read files outside the package
     f"{PACKAGE}.corpora.protocols": "protocols",
@@ -85,11 +89,13 @@ def stage_deps(step: Step) -> list[str]:
     rooms -= CARRIERS
     if step.per_system:
         rooms -= COVERED_ROOMS
-    return [*found, *(f"src/{PACKAGE}/{room}" for room in sorted(rooms))]
+    return [*found, *sorted(room if room.startswith("jetson/") else f"src/{PACKAGE}/{room}" for room in rooms)]
 
 
 def _room(path: str) -> str:
-    """The room that a file belongs to; files at the top and steps stand for themselves."""
+    """The room that a file belongs to; files at the top, steps, and the runtime's modules stand for themselves."""
+    if path.startswith(RUNTIME_SOURCE):
+        return path
     inside = path.removeprefix(f"src/{PACKAGE}/")
     room, separator, _ = inside.partition("/")
     return inside if room == "steps" or not separator else room
@@ -155,7 +161,7 @@ def _file(module: str) -> Path:
 
 def _spelled(path: Path) -> str:
     if path.is_relative_to(RUNTIME):
-        return (Path("jetson/src") / RUNTIME.name / path.relative_to(RUNTIME)).as_posix()
+        return (Path(RUNTIME_SOURCE) / path.relative_to(RUNTIME)).as_posix()
     return (Path("src") / PACKAGE / path.relative_to(SOURCE)).as_posix()
 
 
