@@ -132,9 +132,8 @@ def test_a_training_depends_on_versions_of_systems_and_features_and_not_on_their
     assert f"{SOURCE}/systems" in graph.stage_deps(load_step("select"))
 
 
-def test_the_closure_holds_the_devices_runtime_where_it_is_imported():
-    deps = graph.import_closure("speech_emotion.inference.recogniser")
-    assert {"jetson/src/speech_emotion_jetson/streaming.py", "jetson/src/speech_emotion_jetson/measures.py"} <= set(
-        deps
-    )
-    assert "jetson/src/speech_emotion_jetson/serving.py" not in deps
+def test_a_stage_depends_on_the_modules_of_the_devices_runtime_that_it_imports():
+    deps = set(graph.stage_deps(load_step("export")))
+    assert {f"{graph.RUNTIME_SOURCE}/{name}.py" for name in ("streaming", "measures", "likeness")} <= deps
+    assert f"{graph.RUNTIME_SOURCE}/serving.py" not in deps
+    assert not [dep for dep in graph.stage_deps(load_step("train")) if dep.startswith(graph.RUNTIME_SOURCE)]
