@@ -105,7 +105,7 @@ def measure(options: argparse.Namespace, bundle: Path, variants: Sequence[str]) 
 
 def report(rows: Sequence[Mapping[str, Any]]) -> str:
     """Markdown."""
-    from speech_emotion.evaluation.markdown import table
+    from speech_emotion.reporting.rendering import table
 
     header = [
         "way", "cores", "a sentence, mean ms", "3 s, p50 ms", "p99 ms", "3 s, p50, ms of processor", "p99, ms of it",

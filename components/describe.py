@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kfp.dsl.base_component import BaseComponent
 
-from speech_emotion.evaluation.markdown import table
+from speech_emotion.reporting.rendering import render
 from speech_emotion.store.atomic import write_text
 
 COMPONENTS = Path(__file__).parent
@@ -60,10 +60,13 @@ def _meanings(component: BaseComponent) -> dict[str, str]:
 
 def _ports(component: BaseComponent) -> str:
     spec, meanings = component.component_spec, _meanings(component)
-    rows = [("in", name, port) for name, port in (spec.inputs or {}).items()]
-    rows += [("out", name, port) for name, port in (spec.outputs or {}).items()]
-    cells = [(f"`{name}`", way, _type(port), meanings.get(name, "")) for way, name, port in rows]
-    return table(("port", "", "type", "meaning"), cells, ())
+    ways = (("in", spec.inputs or {}), ("out", spec.outputs or {}))
+    ports = [
+        {"name": name, "way": way, "type": _type(port), "meaning": meanings.get(name, "")}
+        for way, of in ways
+        for name, port in of.items()
+    ]
+    return render("component.md.j2", ports=ports).rstrip("\n")
 
 
 def _type(port: object) -> str:

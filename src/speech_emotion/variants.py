@@ -20,8 +20,6 @@ from speech_emotion.corpora.protocols import load_protocol, select_utterances
 from speech_emotion.corpora.splits import Fold, make_folds
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
-from speech_emotion.evaluation.figures import COLOURS, DPI, STYLE
-from speech_emotion.evaluation.markdown import table
 from speech_emotion.evaluation.metrics import scores
 from speech_emotion.evaluation.results import read_result
 from speech_emotion.export import footprint
@@ -37,6 +35,8 @@ from speech_emotion.export.windows import speech_windows, waveform_windows
 from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Export, Params, Prune, check, load_params
 from speech_emotion.recorder import Recorder
+from speech_emotion.reporting.figures import COLOURS, DPI, STYLE
+from speech_emotion.reporting.rendering import table
 from speech_emotion.steps import train
 from speech_emotion.steps.step import StepParams
 from speech_emotion.store.arrays import ArrayStore

@@ -18,7 +18,8 @@ TABLE = pd.DataFrame([{"id": row.id, "speaker": row.speaker} for row in ROWS])
 
 def asked(systems=("a", "b"), protocol="emodb-loso", seeds=(0,), folds=None) -> tuple[tuple[str, ...], Budget]:
     """Systems and budget that results are read for."""
-    return systems, Budget(protocol=protocol, seeds=list(seeds), max_epochs=3, folds=folds)
+    budget = Budget(protocol=protocol, candidates=list(systems), seeds=list(seeds), max_epochs=3, folds=folds)
+    return systems, budget
 
 
 def refused(tmp_path, table, match, **changed):

@@ -6,6 +6,7 @@ import pytest
 from made_up_results import LABELS, SPEAKERS, predictions, utterances, write_system, write_table
 from speech_emotion.corpora.known import emodb
 from speech_emotion.corpora.table import read_utterances
+from speech_emotion.evaluation.metrics import METRICS, Metric
 from speech_emotion.evaluation.results import read_result
 from speech_emotion.evaluation.scoring import score
 from speech_emotion.export.card import Facts, model_card
@@ -74,6 +75,19 @@ def test_figures_are_those_of_the_evaluation(card):
         assert int(cells[4]) == figures["per_class"][label]["support"]
 
 
+def test_a_metric_of_the_table_has_a_row_and_where_it_is_taken_by_sex_a_column(card, monkeypatch):
+    added = Metric("brier", "Brier", "Brier score", lambda answers: 0.25, percent=False, by_sex=True)
+    monkeypatch.setitem(METRICS, "brier", added)
+    text, figures = card()
+    rows = rows_of(section(text, "Figures"))
+    assert ["Brier score", "0.250"] in rows and ["macro F1", f"{figures['macro_f1']:.1f} %"] in rows
+    assert ["expected calibration error", f"{figures['ece']:.3f}"] in rows
+    assert "macro recall" not in {name for name, _ in rows}  # is UA
+    header, rule, *sexes = rows_of(section(text, "Each sex"))
+    assert header == ["sex", "UA", "accuracy", "Brier score", "speakers", "utterances"] and len(rule) == 6
+    assert [row[3] for row in sexes] == ["0.250", "0.250"]
+
+
 def test_each_sex_has_its_speakers_and_utterances(card):
     text, figures = card()
     rows = rows_of(section(text, "Each sex"))[2:]
@@ -136,7 +150,7 @@ def test_the_card_says_what_the_shipped_model_was_fitted_with(card, agreeing, sa
 
 INT8 = {"int8": {"ua": 70.2}, "int8-cpu": {"ua": 69.9}}
 TUNED = {"qat-int8": {"ua": 71.0}, "qat-int8-cpu": {"ua": 70.8}}
-MEASURED = "UA of the models of 10 folds on their test speakers: FP32 71.2 %, calibrated alone 70.2 % (int8) and 69.9 %"
+MEASURED = "UA of the models of 10 folds on their test speakers: FP32 71.2 %, calibrated 70.2 % (int8) and 69.9 %"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +160,7 @@ MEASURED = "UA of the models of 10 folds on their test speakers: FP32 71.2 %, ca
         ("no better", "; the INT8 forms stay as calibrated, since quantisation-aware fine-tuning made them no better"),
         (
             "kept",
-            f"; the INT8 forms were fine-tuned for 7 epochs, rounding as they do. {MEASURED} (int8-cpu), fine-tuned",
+            f"; the INT8 forms were fine-tuned for 7 epochs, with the rounding of INT8. {MEASURED} (int8-cpu), fine",
         ),
     ],
 )
@@ -170,5 +184,5 @@ def test_the_data_are_what_the_shipped_model_was_fitted_on_where_one_speaker_alo
 
 def test_of_one_tested_speaker_there_is_no_interval(card):
     text, figures = card(tested=SPEAKERS[:1])
-    assert f"UA {figures['ua']:.1f} % (of one speaker alone)" in text
+    assert f"UA {figures['ua']:.1f} % (of one speaker only)" in text
     assert "interval of UA" not in text

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -256,6 +257,8 @@ def test_empty_and_missing_folders_name_the_cure(tmp_path):
 def test_report_counts_and_names_identical_files(root, tmp_path):
     (root / "4.wav").write_bytes((root / "0.wav").read_bytes())
     add(root, "4.wav,ben,anger")
+    (root / "bad.wav").touch()
+    add(root, "bad.wav,anna,anger")
     out = ingest(root, tmp_path)
     report = json.loads((out / "report.json").read_text())
     assert (report["utterances"], report["files"], report["identical_files"]) == (5, 5, 2)
@@ -266,9 +269,7 @@ def test_report_counts_and_names_identical_files(root, tmp_path):
     }
     assert report["sexes"] == {"unknown": 5}
     assert report["seconds"] == {"total": 3.1, "mean": 0.62, "shortest": 0.5, "longest": 0.8}
-    text = (out / "report.md").read_text()
-    assert "- 0.wav, 4.wav" in text
-    assert "5 utterances of 2 speakers" in text
+    assert (out / "report.md").read_text() == (Path(__file__).parent / "expected" / "ingest.md").read_text()
 
 
 def test_outputs_are_the_same_bytes_under_any_number_of_workers_and_any_place(root, tmp_path):

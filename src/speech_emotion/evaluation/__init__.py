@@ -1,1 +1,1 @@
-"""What predictions are worth: metrics, tests between systems, figures, report."""
+"""What predictions are worth: metrics, tests between systems, claims of the papers."""

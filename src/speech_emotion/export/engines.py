@@ -8,12 +8,8 @@ from pathlib import Path
 from speech_emotion.export.files import FP32, INT8, OPERATORS, OPERATORS_CARD, PRUNED
 from speech_emotion.export.graph import read_graph
 from speech_emotion.export.precision import Report, report
+from speech_emotion.reporting.rendering import render
 from speech_emotion.store.atomic import write_text
-
-HEAD = """# What TensorRT 8.5 makes of each node
-
-By the table of its ONNX parser; no TensorRT was asked. Names are those of the ONNX nodes, and of the engine's layers.
-"""
 
 
 @dataclass(frozen=True)
@@ -70,5 +66,4 @@ def write_reports(folder: Path, found: Mapping[str, Report]) -> None:
     """Writes them as operators.json and, for people, as OPERATORS.md."""
     data = {name: one.to_json() for name, one in found.items()}
     write_text(folder / OPERATORS, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-    text = "\n".join([HEAD, *(one.markdown(name) for name, one in found.items())])
-    write_text(folder / OPERATORS_CARD, text)
+    write_text(folder / OPERATORS_CARD, render("operators.md.j2", reports=found))

@@ -17,11 +17,11 @@ from typing import Any
 import onnx
 
 from speech_emotion.errors import UserError
-from speech_emotion.evaluation.markdown import count, table
 from speech_emotion.export.graph import FRONT_END
 from speech_emotion.export.operators import PAIR, Inspected, inspect
 from speech_emotion.export.operators import table as operator_table
 from speech_emotion.export.quantise import LAYERS
+from speech_emotion.reporting.rendering import render
 
 PRECISIONS: dict[str, tuple[str, ...]] = {  # of engines -> flags of trtexec
     "fp32": ("--noTF32",),
@@ -95,6 +95,11 @@ class Report:
         return [row for row in self.rows if row.otherwise]
 
     @property
+    def pinned(self) -> list[Row]:
+        """The nodes whose layers are pinned to what is asked."""
+        return [row for row in self.rows if row.pinned]
+
+    @property
     def sound(self) -> bool:
         """TensorRT refuses nothing."""
         return not self.faults and not self.refused
@@ -105,7 +110,7 @@ class Report:
         Raises:
             UserError: a layer to be pinned has a name that trtexec cannot read.
         """
-        pins = [row for row in self.rows if row.pinned]
+        pins = self.pinned
         for row in pins:
             if set(row.name) & UNFIT:
                 raise UserError(f"{row.operator} {row.name}: cannot be pinned: its name must hold no blank or quote")
@@ -127,43 +132,22 @@ class Report:
             "nodes": [asdict(row) for row in self.rows],
         }
 
+    @property
+    def kinds(self) -> dict[str, int]:
+        """Precision -> how many nodes run in it, without those that are refused."""
+        return dict(sorted(Counter(row.runs for row in self.rows if row.runs).items()))
+
+    @property
+    def alike(self) -> list[tuple[Row, list[str]]]:
+        """Nodes that differ in nothing but their names: the first of each kind, with the names of all."""
+        groups: dict[tuple[str, ...], list[Row]] = {}
+        for row in self.rows:
+            groups.setdefault((row.operator, row.asked, row.runs, str(row.pinned), row.remark), []).append(row)
+        return [(rows[0], [row.name for row in rows]) for _, rows in sorted(groups.items())]
+
     def markdown(self, title: str) -> str:
         """The report for people: what is refused, what runs otherwise, then every node, alike ones in one row."""
-        nodes = count(len(self.rows), "node")
-        lines = [
-            f"## {title}: engine {self.precision}",
-            f"{nodes}, opset {self.opset}, IR version {self.ir_version}. {self.summary()}",
-        ]
-        if self.faults:
-            lines.append("\n".join(f"- **refused**: {fault}" for fault in self.faults))
-        for heading, rows in (("Refused", self.refused), ("In another precision than asked", self.otherwise)):
-            if rows:
-                cells = [[f"`{row.name}`", row.operator, row.asked, row.runs or "refused", row.remark] for row in rows]
-                lines += [f"### {heading}", table(["node", "operator", "asked", "runs", "why"], cells, numbers=())]
-        lines += ["### Every node", self._alike()]
-        return "\n\n".join(lines) + "\n"
-
-    def summary(self) -> str:
-        """One sentence."""
-        kinds = Counter(row.runs for row in self.rows if row.runs)
-        runs = ", ".join(f"{count(number, 'node')} in {kind}" for kind, number in sorted(kinds.items()))
-        verdict = "TensorRT 8.5 reads it" if self.sound else "**TensorRT 8.5 refuses it**"
-        refused = len(self.faults) + len(self.refused)
-        return (
-            f"{verdict} (refused: {refused}; in another precision than asked: {len(self.otherwise)}; pinned: "
-            f"{sum(row.pinned for row in self.rows)}): {runs or 'nothing runs'}."
-        )
-
-    def _alike(self) -> str:
-        groups: dict[tuple[str, ...], list[str]] = {}
-        for row in self.rows:
-            key = (row.operator, row.asked or "-", row.runs or "refused", "yes" if row.pinned else "no", row.remark)
-            groups.setdefault(key, []).append(row.name)
-        cells = [
-            [operator, str(len(names)), asked, runs, pinned, remark, " ".join(f"`{name}`" for name in names)]
-            for (operator, asked, runs, pinned, remark), names in sorted(groups.items())
-        ]
-        return table(["operator", "nodes", "asked", "runs", "pinned", "remark", "names"], cells, numbers=(1,))
+        return render("engine.md.j2", title=title, report=self)
 
 
 def report(model: onnx.ModelProto, precision: str | None = None) -> Report:

@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from speech_emotion.evaluation.figures import COLOURS, DPI, STYLE
+from speech_emotion.reporting.figures import COLOURS, DPI, STYLE
 
 
 def history_plot(path: Path, trials: pd.DataFrame, history: pd.DataFrame, title: str) -> None:

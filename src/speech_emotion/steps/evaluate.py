@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 
 from speech_emotion.corpora.table import read_utterances
-from speech_emotion.evaluation import figures
 from speech_emotion.evaluation.claims import read_claims
 from speech_emotion.evaluation.comparison import compare_all
 from speech_emotion.evaluation.metrics import METRICS, headline
-from speech_emotion.evaluation.report import Setting, report
 from speech_emotion.evaluation.results import SystemResult, read_results
 from speech_emotion.evaluation.scoring import absent_labels, score
 from speech_emotion.recorder import Recorder
+from speech_emotion.reporting import figures
+from speech_emotion.reporting.report import Setting, report
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.store.atomic import write_text
 from speech_emotion.store.hashing import sha256_file

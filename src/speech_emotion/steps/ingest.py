@@ -18,6 +18,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Ingest
 from speech_emotion.recorder import Recorder
+from speech_emotion.reporting.rendering import render
 from speech_emotion.steps.step import Folders, Step
 from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import sha256_file
@@ -28,6 +29,7 @@ BY_CHOICE = ("no-agreement", "unlisted")
 SHOWN = 10  # files that the message of a failure names
 NOTED = 200  # files that a failure notes while it goes
 FILES_A_TASK = 8
+COUNTED = ("emotions", "sexes", "sessions", "sample_rates", "channels", "licences")  # figures that the report lists
 
 Outcome = Utterance | SetAside
 
@@ -50,7 +52,7 @@ def run(inputs: Folders, params: Any, outputs: Folders, recorder: Recorder) -> N
     _write_quarantine(folder / "quarantine.csv", aside)
     figures = summary(params.corpus, utterances, aside)
     write_text(folder / "report.json", json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
-    write_text(folder / "report.md", _report(figures, utterances, aside))
+    write_text(folder / "report.md", _report(figures, utterances))
     recorder.note(f"{params.corpus}: {len(utterances)} utterances, {len(aside)} files set aside")
 
 
@@ -225,30 +227,10 @@ def _write_quarantine(path: Path, aside: list[SetAside]) -> None:
         writer.writerows([item.path, item.reason, item.detail] for item in aside)
 
 
-def _report(figures: dict[str, Any], utterances: list[Utterance], aside: list[SetAside]) -> str:
-    """report.md: the figures for people, and what was set aside."""
-    seconds = figures["seconds"]
-    lengths = f"{seconds['shortest']:.2f} to {seconds['longest']:.2f} s, mean {seconds['mean']:.2f} s"
-    lines = [
-        f"# {figures['corpus']}",
-        "",
-        f"{figures['utterances']} utterances of {len(figures['speakers'])} speakers, "
-        f"{seconds['total'] / 60:.1f} minutes ({lengths}); "
-        f"{figures['set_aside']['count']} set aside.",
-    ]
-    for title in ("emotions", "sexes", "sessions", "sample_rates", "channels", "licences"):
-        counted = ", ".join(f"{name} {count}" for name, count in figures[title].items())
-        lines += ["", f"**{title.replace('_', ' ').capitalize()}**: {counted}"]
-    lines += ["", "| speaker | utterances | seconds |", "|---|---|---|"]
-    lines += [f"| {name} | {of['utterances']} | {of['seconds']:.1f} |" for name, of in figures["speakers"].items()]
-    if groups := _identical(utterances):
-        lines += ["", "## Files with the same bytes", ""]
-        lines += [f"- {', '.join(group)}" for group in groups]
-    if aside:
-        lines += ["", "## Set aside", "", "| reason | files |", "|---|---|"]
-        lines += [f"| {reason} | {count} |" for reason, count in figures["set_aside"]["reasons"].items()]
-        lines += ["", "Each with its detail: quarantine.csv."]
-    return "\n".join(lines) + "\n"
+def _report(figures: dict[str, Any], utterances: list[Utterance]) -> str:
+    """report.md: the figures for people, and how many files were set aside."""
+    counted = {name.replace("_", " ").capitalize(): figures[name] for name in COUNTED}
+    return render("ingest.md.j2", **figures, counted=counted, identical=_identical(utterances))
 
 
 STEP = Step(

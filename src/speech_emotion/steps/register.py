@@ -16,6 +16,7 @@ from speech_emotion.evaluation.metrics import headline_figures
 from speech_emotion.evaluation.results import SystemResult, read_result
 from speech_emotion.export.files import CARD, CHECK
 from speech_emotion.recorder import Recorder
+from speech_emotion.reporting.rendering import render
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.track import TRACKED
 from speech_emotion.store.atomic import write_text
@@ -117,20 +118,10 @@ def _newcomer(store: Store, model: Run, system: Run, exported: Path, tested: str
 
 
 def _description(exported: Path, model: Run, system: Run, tags: Mapping[str, str]) -> str:
-    """The card down to its first section, and whence the version comes; links work on the pages of MLflow."""
-    card = (exported / CARD).read_text(encoding="utf-8")
-    short = card.partition("\n## ")[0].strip()
-    lines = [
-        f"Run of the model: {_link(model)}; of its folds: {_link(system)}",
-        f"Data: `{tags['data']}`",
-        *([f"Revision: `{tags[REVISION]}`"] if REVISION in tags else []),
-        f"The whole card: {CARD} among the model's artifacts",
-    ]
-    return short + "\n\n" + "\n".join(f"- {line}" for line in lines) + "\n"
-
-
-def _link(run: Run) -> str:
-    return f"[{run.info.run_name}](#/experiments/{run.info.experiment_id}/runs/{run.info.run_id})"
+    """The card down to its first section, and where the version comes from; links work on the pages of MLflow."""
+    summary = (exported / CARD).read_text(encoding="utf-8").partition("\n## ")[0].strip()
+    values = {"summary": summary, "data": tags["data"], "revision": tags.get(REVISION), "card": CARD}
+    return render("version.md.j2", model=model, system=system, **values)
 
 
 def _results(store: Store, version: Version) -> SystemResult:

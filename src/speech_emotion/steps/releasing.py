@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from speech_emotion.evaluation.markdown import table
 from speech_emotion.recorder import Recorder
+from speech_emotion.reporting.rendering import render
 from speech_emotion.steps.component import sections_at_home, user_errors
 from speech_emotion.steps.reports import log_metrics, model_address
 from speech_emotion.store.atomic import write_text
@@ -58,9 +58,9 @@ def note(params: str, champion: str, reports: Mapping[str, Any]) -> None:
         name, release = sections.registry.name, Release.parse(champion)
         before = record(release, sections.track, sections.registry, Recorder())
         model, report = model_address(name, release.version), reports["released"]
-        rows = [(model, release.digest, "now")]
+        versions = [{"model": model, "digest": release.digest, "released": "now"}]
         if before and before != release:
-            rows.append((model_address(name, before.version), before.digest, "before"))
-        versions = table(("version", "hash of its files", ""), rows, ())
-        write_text(report.path, f"# {model} is released\n\n{versions}\n")
+            old = model_address(name, before.version)
+            versions.append({"model": old, "digest": before.digest, "released": "before"})
+        write_text(report.path, render("released.md.j2", versions=versions))
         report.metadata.update(model=model, digest=release.digest)

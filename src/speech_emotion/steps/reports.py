@@ -11,20 +11,12 @@ from typing import Any
 import pandas as pd
 from markdown_it import MarkdownIt
 
-from speech_emotion.evaluation.markdown import table
 from speech_emotion.evaluation.metrics import METRICS, PRIMARY
+from speech_emotion.reporting.rendering import render, table
 from speech_emotion.store.atomic import write_text
 
 SHOWN = 200  # files set aside that a page names
 HEADLINE = "headline.json"
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font-family: sans-serif; margin: 2em; max-width: 70em; line-height: 1.4 }}
-table {{ border-collapse: collapse }} td, th {{ border: 1px solid #ccc; padding: 0.2em 0.6em }}
-img {{ max-width: 100% }} code {{ overflow-wrap: anywhere }}
-</style></head><body>
-{body}</body></html>
-"""
 
 Folders = Mapping[str, Path]
 Reports = Mapping[str, Any]
@@ -45,7 +37,8 @@ def write_reports(step: str, folders: Folders, reports: Reports) -> None:
 def page(markdown: str, folder: Path, title: str) -> str:
     """A page in HTML that needs no file beside it: pictures that the text names are inside."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
-    return PAGE.format(title=title, body=re.sub(r'src="([^":]+)"', lambda found: _embedded(folder, found[1]), body))
+    body = re.sub(r'src="([^":]+)"', lambda found: _embedded(folder, found[1]), body)
+    return render("page.html.j2", title=title, body=body)
 
 
 def _embedded(folder: Path, name: str) -> str:
@@ -77,12 +70,8 @@ def _ingest(folders: Folders, reports: Reports) -> None:
 def _tune(folders: Folders, reports: Reports) -> None:
     folder = folders["best"]
     best = json.loads((folder / "best.json").read_text(encoding="utf-8"))
-    if not best:
-        text = "# Search\n\nNo search was asked for (`tune.enabled`).\n"
-    else:
-        rows = [(fold, f"`{json.dumps(found, sort_keys=True)}`") for fold, found in best.items()]
-        text = "# Search\n\n" + table(("fold", "hyper-parameters found"), rows, ()) + "\n"
-        text += "".join(f"\n![]({name})\n" for name in ("history.png", "importance.png"))
+    found = {fold: json.dumps(values, sort_keys=True) for fold, values in best.items()}
+    text = render("search.md.j2", best=found)
     write_text(reports["report"].path, page(text, folder, "Search"))
 
 
@@ -120,24 +109,8 @@ def _without_pictures(markdown: str) -> str:
 
 def _select(folders: Folders, reports: Reports) -> None:
     chosen = json.loads((folders["selected"] / "best.json").read_text(encoding="utf-8"))
-    reasons, shipped = chosen["not_deployable"], chosen["best_deployable"]
-    metric = METRICS[chosen["metric"]]
-    ranking = sorted(chosen["ranking"].items(), key=lambda item: item[1], reverse=metric.higher_is_better)
-    rows = [
-        (system, metric.shown(figure), f"no: {reasons[system]}" if system in reasons else "yes")
-        for system, figure in ranking
-    ]
-    text = "# The choice\n\n" + table(("system", chosen["metric"], "for the device"), rows, (1,)) + "\n\n"
-    if shipped is None:
-        text += "No system can go to the device: nothing was fitted again.\n"
-    else:
-        refit = chosen["refit"]
-        text += (
-            f"Shipped: {shipped}, fitted again on all speakers ({refit['epochs']} epochs, {refit['device']}; "
-            f"hyper-parameters of {refit['agreeing']} of {refit['folds']} folds), "
-            f"temperature {chosen['temperature']}.\n"
-        )
-    write_text(reports["choice"].path, text)
+    values = chosen | {"metric": METRICS[chosen["metric"]]}
+    write_text(reports["choice"].path, render("choice.md.j2", **values))
 
 
 def _export(folders: Folders, reports: Reports) -> None:
@@ -151,20 +124,19 @@ def _export(folders: Folders, reports: Reports) -> None:
     }
     log_metrics(reports["metrics"], values)
     card = folder / "MODEL_CARD.md"
-    text = card.read_text(encoding="utf-8") if card.is_file() else f"# Nothing to export\n\n{check['deployable']}\n"
-    write_text(reports["card"].path, text)
+    nothing = render("nothing.md.j2", verb="export", reason=check["deployable"])
+    write_text(reports["card"].path, card.read_text(encoding="utf-8") if card.is_file() else nothing)
 
 
 def _register(folders: Folders, reports: Reports) -> None:
     record = json.loads((folders["registered"] / "registered.json").read_text(encoding="utf-8"))
     if record["version"] is None:
-        write_text(reports["decision"].path, f"# Nothing to register\n\n{record['reason']}\n")
+        text = render("nothing.md.j2", verb="register", reason=record["reason"])
+        write_text(reports["decision"].path, text)
         return
     model = model_address(record["model"], record["version"])
-    rows = [(name, str(value)) for name, value in record["facts"].items()]
-    facts = table(("tag of the version", ""), rows, ())
-    text = f"# {model}: registered as {record['alias']}\n\n{record['reason']}\n\n{facts}\n"
-    write_text(reports["decision"].path, text)
+    values = {name: record[name] for name in ("alias", "reason", "facts")}
+    write_text(reports["decision"].path, render("decision.md.j2", model=model, **values))
     reports["decision"].metadata.update(model=model, alias=record["alias"])
 
 

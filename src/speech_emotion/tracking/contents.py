@@ -11,11 +11,11 @@ import pandas as pd
 
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
-from speech_emotion.evaluation.figures import COLOURS
 from speech_emotion.evaluation.metrics import headline
 from speech_emotion.evaluation.results import read_curves
 from speech_emotion.export.files import BUNDLE, CALIBRATION, CHECK, FP32, INT8, INT8_CPU, OPERATORS_CARD, PRUNED
 from speech_emotion.params import CPU
+from speech_emotion.reporting.figures import COLOURS
 from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking import details, notes
 from speech_emotion.tracking.entries import Dataset, Entry

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from speech_emotion.evaluation.figures import confusion_matrix
 from speech_emotion.evaluation.results import SystemResult, read_result
+from speech_emotion.reporting.figures import confusion_matrix
 
 Writer = Callable[[Path], None]
 

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from made_up_results import curves, predictions, units, utterances
-from speech_emotion.evaluation import figures
 from speech_emotion.evaluation.results import SystemResult, Units
 from speech_emotion.evaluation.scoring import score
 from speech_emotion.params import Evaluate
+from speech_emotion.reporting import figures
 
 PARAMS = Evaluate(calibration_bins=15, bootstrap_draws=200, confidence=0.95, permutation_draws=200, seed=0)
 ROWS = utterances()
