@@ -12,7 +12,7 @@ from speech_emotion.params import Registry
 from speech_emotion.recorder import Recorder
 from speech_emotion.tracking.connection import Store, open_store
 from speech_emotion.tracking.gate import Standing
-from speech_emotion.tracking.locking import PREFIX
+from speech_emotion.tracking.lease import PREFIX
 from speech_emotion.tracking.registry import Newcomer, Registered, State, promote, read_state, register
 
 PARAMS = Registry(name="speech-emotion", min_gain_points=1.0, alpha=0.05, lease_seconds=600)

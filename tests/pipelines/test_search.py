@@ -26,9 +26,10 @@ from pipelines.search import build, searching
 from pipelines.settings import load_settings
 from servers import SECONDS_TO_START, create_database
 from speech_emotion.errors import UserError
-from speech_emotion.search.storage import LOCKS, open_storage, open_study, study_states
+from speech_emotion.search.storage import open_storage, open_study, study_states, worker_lock
 from speech_emotion.search.study import NUMBER, WORKER
 from speech_emotion.steps.search_plan import make_search_plan
+from speech_emotion.store.locks import AdvisoryLock
 
 TRIALS, WORKERS = 4, 4
 STORAGE = "postgresql://database.example.com/studies"
@@ -158,10 +159,11 @@ def _with_a_trial(connection) -> list[int]:
 
 def _port_of(connection, worker: int) -> int:
     """The port from which a worker talks to the server, on the connection that holds its lock."""
+    lock = AdvisoryLock(None, worker_lock(worker))
     ((port,),) = connection.execute(
-        "SELECT client_port FROM pg_stat_activity WHERE pid = (SELECT pid FROM pg_locks "
-        "WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND granted)",
-        (LOCKS, worker),
+        "SELECT client_port FROM pg_stat_activity WHERE pid = (SELECT pid FROM pg_locks WHERE locktype = 'advisory' "
+        "AND granted AND (classid::bigint << 32 | objid::bigint) = %s)",
+        (lock.number,),
     ).fetchall()
     return port
 

@@ -1,43 +1,141 @@
+import multiprocessing
+import os
+import signal
 import threading
 
 import pytest
 import sqlalchemy
 
-from speech_emotion.store.locks import STUDIES, TABLES, file_turn, server_turn
+from servers import create_database
+from speech_emotion.errors import UserError
+from speech_emotion.store.locks import database_locks
+
+ENDS_SESSIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
-@pytest.fixture(params=["file", "server"])
-def turn(request, tmp_path):
-    """Takes the turn of a number, each call as another process would."""
-    if request.param == "file":
-        return lambda number: file_turn(tmp_path / f"{number}.db")
-    url = request.getfixturevalue("postgres")
-    return lambda number: server_turn(sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT"), number)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'one.db'}"
+    return create_database(request.getfixturevalue("postgres"), f"locks_{abs(hash(request.node.nodeid))}")
 
 
-def test_who_comes_second_waits_until_the_first_has_left(turn):
+@pytest.fixture
+def lock(url):
+    """Makes the lock of a name, each call as another process would."""
+    return lambda name: database_locks(url)(name)
+
+
+def holds_until_killed(url, told):
+    with database_locks(url)("tables").turn():
+        told.send(os.getpid())
+        threading.Event().wait()
+
+
+def counts_up(url, file, rounds):
+    for _ in range(rounds):
+        with database_locks(url)("count").turn():
+            count = int(file.read_text())
+            os.sched_yield()
+            file.write_text(str(count + 1))
+
+
+@pytest.fixture
+def holder(url):
+    """A process that holds the lock until it is killed."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=holds_until_killed, args=(url, theirs), daemon=True)
+    process.start()
+    assert ours.recv() == process.pid
+    yield process
+    process.kill()
+    process.join()
+
+
+def test_who_comes_second_is_told_for_whom_it_waits_until_the_first_has_left(lock):
     order = []
 
     def second():
-        with turn(TABLES):
+        with lock("tables").turn(order.append):
             order.append("second")
 
     waiting = threading.Thread(target=second)
-    with turn(TABLES):
+    with lock("tables").turn(order.append):
         waiting.start()
-        waiting.join(0.2)
+        while not order:
+            pass
         order.append("first")
     waiting.join()
-    assert order == ["first", "second"]
+    assert f"process {os.getpid()}, which is making changes: if it hangs, end it" in order[0]
+    assert order[1:] == ["first", "second"]
 
 
-def test_turns_of_different_things_do_not_wait_for_each_other(turn):
-    with turn(TABLES), turn(STUDIES):
+def test_processes_that_take_turns_lose_no_count(url, tmp_path):
+    file = tmp_path / "count"
+    file.write_text("0")
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=counts_up, args=(url, file, 50), daemon=True) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert file.read_text() == "150"
+
+
+def test_a_killed_holder_blocks_nobody(lock, holder):
+    assert lock("tables").is_held()
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.join()
+    with lock("tables").turn():
+        pass
+    assert not lock("tables").is_held()
+
+
+def test_a_holder_that_pauses_keeps_its_turn(lock, holder):
+    os.kill(holder.pid, signal.SIGSTOP)
+    assert lock("tables").is_held()
+
+
+def test_a_lock_is_held_for_the_length_of_the_turn(lock):
+    assert not lock("tables").is_held()
+    with lock("tables").turn() as turn:
+        turn.confirm()
+        assert lock("tables").is_held()
+    assert not lock("tables").is_held()
+
+
+def test_turns_of_different_things_do_not_wait_for_each_other(lock):
+    with lock("tables").turn(), lock("studies").turn():
         pass
 
 
-def test_the_turn_is_free_after_a_fault(turn):
-    with pytest.raises(ZeroDivisionError), turn(TABLES):
+def test_the_turn_is_free_after_a_fault(lock):
+    with pytest.raises(ZeroDivisionError), lock("tables").turn():
         raise ZeroDivisionError
-    with turn(TABLES):
-        pass
+    assert not lock("tables").is_held()
+
+
+def test_no_file_is_left(tmp_path):
+    lock = database_locks(f"sqlite:///{tmp_path / 'one.db'}")("tables")
+    with lock.turn():
+        assert lock.path == tmp_path / "one.db.tables.lock" and lock.path.is_file()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_session_that_the_server_ended_has_lost_its_turn_for_good(postgres):
+    url = create_database(postgres, "lost_turns")
+    with database_locks(url)("tables").turn() as turn:
+        turn.confirm()
+        with sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(sqlalchemy.text(ENDS_SESSIONS))
+        for _ in range(2):  # the connection opens no new session, which would lack the lock
+            with pytest.raises(UserError, match=r"the database server ended the session .*: run the command again"):
+                turn.confirm()
+
+
+def test_a_server_that_gives_no_access_to_its_database_has_no_such_locks():
+    assert database_locks("http://localhost:5000") is None

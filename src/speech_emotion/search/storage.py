@@ -1,97 +1,55 @@
 """Where studies lie, sqlite or PostgreSQL; and who of several workers may change them and is alive.
 
-A worker holds a lock of the operating system or of the database server as long as it lives. However it ends, the lock
-is free at once: no heartbeat, no time to wait, no clocks to agree.
+A worker holds a lock of its own (store.locks) as long as it runs. However it ends, the lock is free at once: no
+heartbeat, no time to wait, no clocks to agree.
 """
 
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import optuna
-import sqlalchemy
 import sqlalchemy.exc
-from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
 
 from speech_emotion.errors import UserError
-from speech_emotion.store.locks import LOCKS, STUDIES, file_turn, server_turn
+from speech_emotion.store.locks import SQLITE, DatabaseLock, Turn, database_locks
 
-SQLITE = "sqlite:///"
+STUDIES = "studies"  # name of the lock whose holder may change them
 SECONDS_FOR_A_LOCKED_FILE = 60
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-class Guard(Protocol):
-    """Mutual exclusion and presence of the workers of one storage."""
+@dataclass(frozen=True)
+class Guard:
+    """Which worker of a storage may change its studies, and which workers run."""
 
-    def turn(self) -> contextlib.AbstractContextManager[None]:
-        """While inside, nobody else is."""
+    lock: Callable[[str], DatabaseLock]
 
-    def present(self) -> contextlib.AbstractContextManager[int]:
+    def turn(self) -> AbstractContextManager[Turn]:
+        """While inside, no other worker changes a study."""
+        return self.lock(STUDIES).turn()
+
+    @contextlib.contextmanager
+    def present(self) -> Iterator[int]:
         """While inside, this worker is alive; yields its number."""
+        worker = 1 + secrets.randbelow(2**31 - 1)
+        with self.lock(worker_lock(worker)).turn():
+            yield worker
 
     def is_alive(self, worker: int) -> bool:
         """Whether the worker of that number is; to be asked while it is one's turn."""
+        return self.lock(worker_lock(worker)).is_held()
 
 
-class FileGuard:
-    """Locks on files beside an sqlite database: for the workers of one machine."""
-
-    def __init__(self, database: Path):
-        self.database = database
-
-    def turn(self) -> contextlib.AbstractContextManager:
-        return file_turn(self.database)
-
-    @contextlib.contextmanager
-    def present(self) -> Iterator[int]:
-        worker = _fresh_number()
-        with FileLock(self._path(worker)):
-            yield worker
-        self._path(worker).unlink(missing_ok=True)
-
-    def is_alive(self, worker: int) -> bool:
-        path = self._path(worker)
-        if not path.exists():
-            return False
-        try:
-            with FileLock(path, timeout=0):
-                pass
-        except Timeout:
-            return True
-        path.unlink(missing_ok=True)
-        return False
-
-    def _path(self, worker: int) -> Path:
-        return self.database.with_name(f"{self.database.name}.worker-{worker}")
-
-
-class ServerGuard:
-    """Advisory locks of a PostgreSQL server: for workers on many machines. The server frees those of a lost session."""
-
-    def __init__(self, engine: sqlalchemy.Engine):
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-
-    def turn(self) -> contextlib.AbstractContextManager:
-        return server_turn(self._engine, STUDIES)
-
-    @contextlib.contextmanager
-    def present(self) -> Iterator[int]:
-        worker = _fresh_number()
-        with server_turn(self._engine, worker):
-            yield worker
-
-    def is_alive(self, worker: int) -> bool:
-        with self._engine.connect() as connection:
-            free = connection.scalar(sqlalchemy.func.pg_try_advisory_lock(LOCKS, worker).select())
-            if free:
-                connection.scalar(sqlalchemy.func.pg_advisory_unlock(LOCKS, worker).select())
-        return not free
+def worker_lock(worker: int) -> str:
+    """The name of the lock that a worker holds as long as it runs."""
+    return f"worker-{worker}"
 
 
 def storage_url(setting: str, folder: Path, system: str) -> str:
@@ -109,11 +67,10 @@ def open_storage(url: str) -> tuple[RDBStorage, Guard]:
         if url.startswith(SQLITE):
             path = Path(url.removeprefix(SQLITE))
             path.parent.mkdir(parents=True, exist_ok=True)
-            guard: Guard = FileGuard(path)
             options = {"connect_args": {"timeout": SECONDS_FOR_A_LOCKED_FILE}}
         else:
-            guard = ServerGuard(sqlalchemy.create_engine(url, pool_pre_ping=True))
             options = {"pool_pre_ping": True}
+        guard = Guard(database_locks(url))
         with guard.turn():  # tables are made once, whoever comes first
             return RDBStorage(url, options), guard
 
@@ -162,7 +119,3 @@ def study_states(storage: RDBStorage) -> dict[str, dict[str, int]]:
 def delete_study(name: str, storage: RDBStorage) -> None:
     """Removes a study with its trials; to be called while it is one's turn."""
     optuna.delete_study(study_name=name, storage=storage)
-
-
-def _fresh_number() -> int:
-    return 1 + secrets.randbelow(2**31 - 1)

@@ -25,14 +25,13 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from speech_emotion.errors import UserError
-from speech_emotion.store.locks import TABLES, file_turn, server_turn
+from speech_emotion.store.locks import SQLITE, database_locks
 
 ARTIFACTS = "mlartifacts"  # beside the database
 SECONDS_TO_ANSWER = 5
 USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 UNKNOWN_HOST = "Invalid Host header"  # what MLflow answers to a name that is not among its allowed hosts
 OF_ARTIFACTS = "mlflow-artifacts"  # in addresses through which the server hands artifacts on
-SQLITE = "sqlite:///"
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -68,7 +67,7 @@ def open_store(uri: str, experiment: str) -> Iterator[Store]:
     before = mlflow.get_tracking_uri()
     try:
         mlflow.set_tracking_uri(uri)  # logging a model takes the library's own setting
-        with _turn(uri):
+        with _tables_turn(uri):
             client = mlflow.MlflowClient(uri)
             id = _experiment(client, uri, experiment)
         yield Store(client, uri, id)
@@ -78,13 +77,10 @@ def open_store(uri: str, experiment: str) -> Iterator[Store]:
         mlflow.set_tracking_uri(before)
 
 
-def _turn(uri: str) -> contextlib.AbstractContextManager:
+def _tables_turn(uri: str) -> contextlib.AbstractContextManager:
     """Whoever opens a database first makes its tables: two at once would spoil them."""
-    if uri.startswith(SQLITE):
-        return file_turn(Path(uri.removeprefix(SQLITE)))
-    if uri.startswith("postgresql"):
-        return server_turn(sqlalchemy.create_engine(uri, isolation_level="AUTOCOMMIT"), TABLES)
-    return contextlib.nullcontext()  # a server made its own before it answered
+    locks = database_locks(uri)
+    return locks("tables").turn() if locks else contextlib.nullcontext()  # a server made its own before it answered
 
 
 def _experiment(client: mlflow.MlflowClient, uri: str, name: str) -> str:

@@ -1,7 +1,7 @@
 """Device bundles as versions of a registered model of their own, each linked to the version that it was made of.
 
 A bundle is registered once, however often it is made: its key hashes the source's key and the bundle's checksums, its
-synthesised samples left out. Every change is made by one process at a time (tracking.locking); what a kill leaves half
+synthesised samples left out. Every change is made by one process at a time (store.locks); what a kill leaves half
 done is completed, or done anew, by the next call.
 """
 
@@ -22,10 +22,11 @@ from speech_emotion.export.files import BUNDLE, CARD, OPERATORS_CARD
 from speech_emotion.params import Registry, Track
 from speech_emotion.recorder import Recorder
 from speech_emotion.store.hashing import hash_json, sha256_file
+from speech_emotion.store.locks import Turn
 from speech_emotion.tracking.connection import Store, open_store
 from speech_emotion.tracking.download import downloaded_model
 from speech_emotion.tracking.gate import CHAMPION
-from speech_emotion.tracking.locking import ModelTags, Turn, exclusive
+from speech_emotion.tracking.locking import model_lock
 from speech_emotion.tracking.models import delete_models, files_are_there, models_of
 from speech_emotion.tracking.registry import (
     KEY,
@@ -138,7 +139,7 @@ def register_bundle(store: Store, params: Registry, source: Source, made: Path, 
         made: the bundle's folder.
 
     Raises:
-        UserError: this process was taken for dead, see tracking.locking.
+        UserError: this process lost its turn (store.locks).
     """
     name = source.name + SUFFIX
     make_model(
@@ -149,7 +150,7 @@ def register_bundle(store: Store, params: Registry, source: Source, made: Path, 
     )
     key = _key(source, made)
     archive = name + ARCHIVE
-    with exclusive(ModelTags(store.client, name), params.lease_seconds, recorder) as turn:
+    with model_lock(store, name, params.lease_seconds).turn(recorder.note) as turn:
         same = [version for version in read_state(store, name).versions if version.tags.get(KEY) == key]
         whole = [version.number for version in same if files_are_there(store, version.model, archive)]
         if whole:

@@ -10,7 +10,8 @@ from mlflow.exceptions import MlflowException
 
 from speech_emotion.errors import UserError
 from speech_emotion.export.files import BUNDLE
-from speech_emotion.tracking.connection import SQLITE, open_store
+from speech_emotion.store.locks import SQLITE
+from speech_emotion.tracking.connection import open_store
 
 
 @contextlib.contextmanager

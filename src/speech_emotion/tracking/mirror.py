@@ -23,11 +23,12 @@ from mlflow.utils.time import get_current_time_millis
 from PIL import Image
 
 from speech_emotion.recorder import Recorder
+from speech_emotion.store.locks import Turn
 from speech_emotion.tracking.connection import Store
 from speech_emotion.tracking.contents import TABLE
 from speech_emotion.tracking.entries import Dataset, Entry
 from speech_emotion.tracking.live import alive, end_dead_runs
-from speech_emotion.tracking.locking import ExperimentTags, Turn, exclusive
+from speech_emotion.tracking.locking import experiment_lock
 from speech_emotion.tracking.models import delete_models, has_model, log_model
 from speech_emotion.tracking.tags import COMPLETE, GROUP, KEY, KIND, LIVE, PROCESS, PROGRESS, SEEN, SOURCE, UNIT
 from speech_emotion.tracking.views import present
@@ -77,10 +78,10 @@ def mirror(store: Store, entries: Sequence[Entry], lease_seconds: float, recorde
     deleted.
 
     Raises:
-        UserError: this process was taken for dead, see tracking.locking.
+        UserError: this process lost its turn (store.locks).
     """
     report = Report()
-    with exclusive(ExperimentTags(store.client, store.experiment), lease_seconds, recorder) as turn:
+    with experiment_lock(store, lease_seconds).turn(recorder.note) as turn:
         end_dead_runs(store)
         present(store)
         index = _read_index(store, entries)

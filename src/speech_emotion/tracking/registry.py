@@ -1,7 +1,7 @@
 """The model registry: versions with their lineage, one champion, one challenger, and why.
 
 The alias says who is champion; tags `history.NNNN` of the registered model say who was before, when and why, and a
-version's tag `reason` why it has or lacks an alias. Every change is made by one process at a time (tracking.locking),
+version's tag `reason` why it has or lacks an alias. Every change is made by one process at a time (store.locks),
 in an order that a kill in the middle leaves sound: a version first, then its reason, then the line of the history that
 is about to be written, as a tag of the version, then the alias, then the history; what is missing is made up by the
 next change.
@@ -23,9 +23,10 @@ from speech_emotion.errors import UserError
 from speech_emotion.evaluation.comparison import Pair
 from speech_emotion.params import Registry
 from speech_emotion.recorder import Recorder
+from speech_emotion.store.locks import Turn
 from speech_emotion.tracking.connection import Store
 from speech_emotion.tracking.gate import CHALLENGER, CHAMPION, Decision, Standing, decide
-from speech_emotion.tracking.locking import ModelTags, Turn, exclusive
+from speech_emotion.tracking.locking import model_lock
 from speech_emotion.tracking.models import files_are_there
 
 KEY, REASON, BEFORE = "key", "reason", "champion_before"  # tags of a version
@@ -171,10 +172,10 @@ def register(
         test: the paired test of the newcomer against a version.
 
     Raises:
-        UserError: this process was taken for dead, see tracking.locking.
+        UserError: this process lost its turn (store.locks).
     """
     make_model(store, params.name, "Emotion of speech from its waveform. `champion` is what is served.")
-    with exclusive(ModelTags(store.client, params.name), params.lease_seconds, recorder) as turn:
+    with model_lock(store, params.name, params.lease_seconds).turn(recorder.note) as turn:
         state = _reconciled(store, params.name, turn)
         same = [version for version in state.versions if version.tags.get(KEY) == newcomer.key]
         whole = [version for version in same if files_are_there(store, version.model)]
@@ -206,7 +207,7 @@ def promote(store: Store, params: Registry, number: int, reason: str, recorder: 
         UserError: there is no such version, or its files are gone.
     """
     _exists(store, params.name)
-    with exclusive(ModelTags(store.client, params.name), params.lease_seconds, recorder) as turn:
+    with model_lock(store, params.name, params.lease_seconds).turn(recorder.note) as turn:
         state = _reconciled(store, params.name, turn)
         version = state.version(number)
         if version is None:
@@ -233,7 +234,7 @@ def rollback(store: Store, params: Registry, reason: str, recorder: Recorder) ->
         UserError: there was no champion before.
     """
     _exists(store, params.name)
-    with exclusive(ModelTags(store.client, params.name), params.lease_seconds, recorder) as turn:
+    with model_lock(store, params.name, params.lease_seconds).turn(recorder.note) as turn:
         state = _reconciled(store, params.name, turn)
         for number in reversed(champions_before(state.history)):
             version = state.version(number)

@@ -25,7 +25,7 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.download import downloaded_model
-from speech_emotion.tracking.locking import ModelTags, exclusive
+from speech_emotion.tracking.locking import model_lock
 from speech_emotion.tracking.registry import read_state
 
 RELEASED = "released"  # alias of the registered model
@@ -107,7 +107,7 @@ def record(release: Release, track: Track, registry: Registry, recorder: Recorde
     """
     with (
         open_store(track.uri, track.experiment) as store,
-        exclusive(ModelTags(store.client, registry.name), registry.lease_seconds, recorder) as turn,
+        model_lock(store, registry.name, registry.lease_seconds).turn(recorder.note) as turn,
     ):
         state = read_state(store, registry.name)
         if state.version(release.version) is None:
