@@ -17,15 +17,13 @@ from speech_emotion_jetson.tls import own_certificate
 ROOT = Path(__file__).parents[2]
 
 
-def test_artifacts_and_the_lock_lie_beside_the_database_and_nothing_else_is_written(
-    new_database, tmp_path, monkeypatch
-):
+def test_artifacts_lie_beside_the_database_and_nothing_else_is_written(new_database, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     new_database("own.db")
     with open_store("sqlite:///own.db", "mine") as store:
         run = store.client.create_run(store.experiment)
         store.client.log_text(run.info.run_id, "text", "note.txt")
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["mlartifacts", "own.db", "own.db.lock"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["mlartifacts", "own.db"]
     assert (tmp_path / "mlartifacts" / run.info.run_id / "artifacts" / "note.txt").is_file()
 
 

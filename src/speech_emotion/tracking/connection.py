@@ -48,10 +48,9 @@ class Store:
 def open_store(uri: str, experiment: str) -> Iterator[Store]:
     """Opens the store and makes the experiment where it is absent; one that was deleted there is brought back.
 
-    Artifacts of a database lie in mlartifacts/ beside it (a database server: in the working folder), and beside a file
-    its lock; a tracking server has its own place. Its user and password are the environment's,
-    MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; those of PostgreSQL PGUSER and
-    PGPASSWORD.
+    Artifacts of a database lie in mlartifacts/ beside it (a database server: in the working folder); a tracking server
+    has its own place. Its user and password are the environment's, MLFLOW_TRACKING_USERNAME and
+    MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; those of PostgreSQL PGUSER and PGPASSWORD.
 
     Args:
         uri: sqlite:///file, postgresql://..., mysql://... or http(s)://...
