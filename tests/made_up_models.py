@@ -13,7 +13,8 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.tracking.connection import Store, open_store
 from speech_emotion.tracking.gate import Standing
 from speech_emotion.tracking.lease import PREFIX
-from speech_emotion.tracking.registry import Newcomer, Registered, State, promote, read_state, register
+from speech_emotion.tracking.registry import Newcomer, Registered, promote, register
+from speech_emotion.tracking.versions import State, read_state
 
 PARAMS = Registry(name="speech-emotion", min_gain_points=1.0, alpha=0.05, lease_seconds=600)
 STANDING = Standing(corpus="emodb", protocol="emodb-loso", data="ab" * 32, tested="1", synthetic=False, ua=70.0)

@@ -14,7 +14,7 @@ from pipelines.running import run
 from pipelines.settings import load_settings
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion.tracking.connection import Store, open_store
-from speech_emotion.tracking.registry import read_state
+from speech_emotion.tracking.versions import read_state
 from speech_emotion_jetson.bundle import opened
 
 NAME = EXPERIMENT = "speech-emotion"

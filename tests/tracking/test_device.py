@@ -16,7 +16,7 @@ from speech_emotion.store.hashing import sha256_file
 from speech_emotion.tracking import device
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.device import make_from_registry
-from speech_emotion.tracking.registry import read_state
+from speech_emotion.tracking.versions import read_state
 from told import Told
 
 NAME, DEVICE = "speech-emotion", "speech-emotion-jetson"

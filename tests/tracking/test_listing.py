@@ -1,5 +1,5 @@
 from speech_emotion.tracking.listing import describe
-from speech_emotion.tracking.registry import Event, State, Version
+from speech_emotion.tracking.versions import Event, State, Version
 
 TAGS = {
     "system": "t1",

@@ -15,7 +15,7 @@ from speech_emotion.recorder import Recorder
 from speech_emotion.steps import register, track
 from speech_emotion.steps.step import StepParams
 from speech_emotion.tracking.connection import open_store
-from speech_emotion.tracking.registry import read_state
+from speech_emotion.tracking.versions import read_state
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 

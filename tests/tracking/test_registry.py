@@ -9,9 +9,9 @@ from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from made_up_models import PARAMS, QUIET, STANDING, add, alike, logged, state, two_at_once
 from servers import create_database
 from speech_emotion.errors import UserError
-from speech_emotion.tracking import registry
 from speech_emotion.tracking.connection import open_store
-from speech_emotion.tracking.registry import Event, champions_before, promote, rollback
+from speech_emotion.tracking.registry import promote, rollback
+from speech_emotion.tracking.versions import HISTORY
 
 
 @pytest.fixture
@@ -141,17 +141,6 @@ def test_champion_moved_on_the_pages_of_mlflow_enters_the_history(three):
     assert champions(three)[-2:] == [(3, 1, "moved elsewhere"), (1, 2, "promoted")]
 
 
-def test_champion_before_skips_what_was_rolled_back():
-    def event(champion, how):
-        return Event(champion, None, how, "", "", "")
-
-    line = [event(1, "registered"), event(2, "registered"), event(3, "promoted")]
-    assert champions_before(tuple(line)) == [1, 2]
-    assert champions_before((*line, event(2, "rolled back"))) == [1]
-    assert champions_before((*line, event(2, "rolled back"), event(4, "registered"))) == [1, 2]
-    assert champions_before(()) == []
-
-
 @pytest.mark.parametrize("call", ["set_registered_model_alias", "set_registered_model_tag"])
 def test_a_rollback_that_was_killed_is_none_or_a_rollback_and_the_next_goes_further_back(three, monkeypatch, call):
     def killed(*_arguments):
@@ -253,5 +242,5 @@ def test_two_processes_at_once_on_an_empty_database_server_do_not_corrupt_it(pos
 
 def test_the_history_is_readable_as_it_stands_in_the_tags(three):
     tags = three.client.get_registered_model(PARAMS.name).tags
-    last = json.loads(tags[f"{registry.HISTORY}0003"])
+    last = json.loads(tags[f"{HISTORY}0003"])
     assert (last["champion"], last["before"], last["how"]) == (3, 2, "registered")

@@ -11,8 +11,8 @@ from speech_emotion.params import Registry, Track
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.models import log_model, models_of
-from speech_emotion.tracking.registry import read_state
 from speech_emotion.tracking.release import DIGEST, Release, check_export, digest_of, due, fetch, record
+from speech_emotion.tracking.versions import read_state
 from told import Told
 
 NAME, EXPERIMENT = "speech-emotion", "speech-emotion"

@@ -17,7 +17,8 @@ from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.contents import read_entries
 from speech_emotion.tracking.mirror import mirror
 from speech_emotion.tracking.models import models_of
-from speech_emotion.tracking.registry import promote, read_state, register
+from speech_emotion.tracking.registry import promote, register
+from speech_emotion.tracking.versions import read_state
 from tracking_servers import Tracking, tracking_servers
 
 pytestmark = pytest.mark.slow

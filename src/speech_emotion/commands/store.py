@@ -71,7 +71,7 @@ def registry() -> str:
         UserError: the store cannot be reached.
     """
     from speech_emotion.tracking.listing import describe
-    from speech_emotion.tracking.registry import read_state
+    from speech_emotion.tracking.versions import read_state
 
     params = load_params()
     with _store(params) as store:

@@ -25,7 +25,8 @@ from speech_emotion.tracking.connection import Store, open_store
 from speech_emotion.tracking.gate import Standing, paired
 from speech_emotion.tracking.mirror import COMPLETE, KEY, KIND
 from speech_emotion.tracking.models import models_of
-from speech_emotion.tracking.registry import Newcomer, Version, register
+from speech_emotion.tracking.registry import Newcomer, register
+from speech_emotion.tracking.versions import Version
 
 KEPT = ("corpus", "protocol", "speaker_independent", "synthetic", "data", "system", "title", "licences")
 SYSTEM_RUN, REVISION, TESTED = "system_run", "revision", "tested"  # tags of a version

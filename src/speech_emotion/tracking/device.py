@@ -28,7 +28,8 @@ from speech_emotion.tracking.download import downloaded_model
 from speech_emotion.tracking.gate import CHAMPION
 from speech_emotion.tracking.locking import model_lock
 from speech_emotion.tracking.models import delete_models, files_are_there, models_of
-from speech_emotion.tracking.registry import (
+from speech_emotion.tracking.tags import COMPLETE, KIND
+from speech_emotion.tracking.versions import (
     KEY,
     Presented,
     Version,
@@ -37,7 +38,6 @@ from speech_emotion.tracking.registry import (
     read_state,
     tag_version,
 )
-from speech_emotion.tracking.tags import COMPLETE, KIND
 from speech_emotion_jetson.checksums import CHECKSUMS
 from speech_emotion_jetson.signature import SIGNATURE
 

@@ -1,6 +1,6 @@
 """The registered model as text for a terminal."""
 
-from speech_emotion.tracking.registry import REASON, State, Version
+from speech_emotion.tracking.versions import REASON, State, Version
 
 HEADINGS = ("version", "alias", "system", "UA %", "corpus", "protocol", "data", "why")
 NUMBERS = ("version", "UA %")

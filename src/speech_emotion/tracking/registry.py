@@ -1,7 +1,6 @@
-"""The model registry: versions with their lineage, one champion, one challenger, and why.
+"""Changes of the model registry: one champion, one challenger, and why.
 
-The alias says who is champion; tags `history.NNNN` of the registered model say who was before, when and why, and a
-version's tag `reason` why it has or lacks an alias. Every change is made by one process at a time (store.locks),
+A version's tag `reason` says why it has or lacks an alias. Every change is made by one process at a time (store.locks),
 in an order that a kill in the middle leaves sound: a version first, then its reason, then the line of the history that
 is about to be written, as a tag of the version, then the alias, then the history; what is missing is made up by the
 next change.
@@ -10,14 +9,11 @@ next change.
 import getpass
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import requests
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from speech_emotion.errors import UserError
 from speech_emotion.evaluation.comparison import Pair
@@ -28,31 +24,28 @@ from speech_emotion.tracking.connection import Store
 from speech_emotion.tracking.gate import CHALLENGER, CHAMPION, Decision, Standing, decide
 from speech_emotion.tracking.locking import model_lock
 from speech_emotion.tracking.models import files_are_there
+from speech_emotion.tracking.versions import (
+    BEFORE,
+    ELSEWHERE,
+    HISTORY,
+    KEY,
+    PROMOTED,
+    REASON,
+    REGISTERED,
+    ROLLED_BACK,
+    Event,
+    Presented,
+    State,
+    Version,
+    champions_before,
+    create_version,
+    find_model,
+    make_model,
+    read_state,
+    tag_version,
+)
 
-KEY, REASON, BEFORE = "key", "reason", "champion_before"  # tags of a version
 DECIDED, VERDICT = "decided", "verdict"  # the alias that the gate gave it, and why; a promotion leaves both as they are
-HISTORY = "history."  # tags of the registered model
-REGISTERED, PROMOTED, ROLLED_BACK, ELSEWHERE = "registered", "promoted", "rolled back", "moved elsewhere"
-PAGE = 200
-
-
-@dataclass(frozen=True)
-class Presented:
-    """What a version is made of.
-
-    Attributes:
-        key: hash of all that makes it another; the same key is never registered twice.
-        model: id of the logged model that holds its files.
-        run: id of the run that presents it.
-        tags: lineage and figures, as the version keeps them.
-        description: Markdown.
-    """
-
-    key: str
-    model: str
-    run: str
-    tags: Mapping[str, str]
-    description: str
 
 
 @dataclass(frozen=True)
@@ -63,64 +56,6 @@ class Newcomer(Presented):
 
 
 @dataclass(frozen=True)
-class Version:
-    """A version of the registered model: its number, aliases and tags."""
-
-    number: int
-    aliases: tuple[str, ...]
-    tags: Mapping[str, str]
-    model: str
-    run: str
-
-    @property
-    def standing(self) -> Standing:
-        """What the gate must know.
-
-        Raises:
-            UserError: the version was not registered by this project as it is now, so that it lacks figures.
-        """
-        try:
-            return Standing(
-                corpus=self.tags["corpus"],
-                protocol=self.tags["protocol"],
-                data=self.tags["data"],
-                tested=self.tags["tested"],
-                synthetic=self.tags["synthetic"] == "true",
-                ua=float(self.tags["ua"]),
-            )
-        except (KeyError, ValueError) as error:
-            raise UserError(
-                f"version {self.number}: has no tag {error}: it was registered by other means or an earlier revision"
-            ) from None
-
-
-@dataclass(frozen=True)
-class Event:
-    """One change of the champion: `before` is None where there was none."""
-
-    champion: int
-    before: int | None
-    how: str
-    reason: str
-    by: str
-    at: str
-
-
-@dataclass(frozen=True)
-class State:
-    """The registered model as a whole: versions from the first, and the changes of the champion from the first."""
-
-    versions: tuple[Version, ...]
-    champion: int | None
-    challenger: int | None
-    history: tuple[Event, ...]
-
-    def version(self, number: int | None) -> Version | None:
-        """The version of that number; None where there is none."""
-        return next((version for version in self.versions if version.number == number), None)
-
-
-@dataclass(frozen=True)
 class Registered:
     """What became of a newcomer; `found`: it had been registered before and nothing was changed."""
 
@@ -128,33 +63,6 @@ class Registered:
     alias: str
     reason: str
     found: bool
-
-
-def read_state(store: Store, name: str) -> State:
-    """The registered model of that name; without versions where there is none."""
-    model = _model(store, name)
-    if model is None:
-        return State((), None, None, ())
-    events = sorted((key, value) for key, value in model.tags.items() if key.startswith(HISTORY))
-    history = tuple(Event(**json.loads(value)) for _, value in events)
-    aliases = {alias: int(number) for alias, number in model.aliases.items()}
-    crowned = {aliases.get(CHAMPION), *(event.champion for event in history)}
-    if aliases.get(CHALLENGER) in crowned:  # the alias could not be taken away when it was promoted
-        aliases.pop(CHALLENGER, None)
-    versions = []
-    token = None
-    while True:
-        page = store.client.search_model_versions(f"name = '{name}'", max_results=PAGE, page_token=token)
-        versions += [_version(version, aliases) for version in page]
-        token = page.token
-        if not token:
-            break
-    return State(
-        versions=tuple(sorted(versions, key=lambda version: version.number)),
-        champion=aliases.get(CHAMPION),
-        challenger=aliases.get(CHALLENGER),
-        history=history,
-    )
 
 
 def register(
@@ -251,37 +159,6 @@ def rollback(store: Store, params: Registry, reason: str, recorder: Recorder) ->
         return f"{params.name} version {number} is champion again; before: {_named(state.champion)} ({reason})"
 
 
-def champions_before(history: tuple[Event, ...]) -> list[int]:
-    """The champions before the present one, from the first: those that were rolled back are not among them."""
-    line: list[int] = []
-    for event in history:
-        if event.how == ROLLED_BACK and event.champion in line:
-            while line[-1] != event.champion:
-                line.pop()
-        elif not line or line[-1] != event.champion:
-            line.append(event.champion)
-    return line[:-1]
-
-
-def create_version(store: Store, name: str, presented: Presented, turn: Turn) -> int:
-    """Makes the next version; returns its number."""
-    turn.confirm()
-    version = store.client.create_model_version(
-        name,
-        source=f"models:/{presented.model}",
-        run_id=presented.run,
-        tags={**presented.tags, KEY: presented.key},
-        description=presented.description,
-        model_id=presented.model,
-    )
-    return int(version.version)
-
-
-def tag_version(store: Store, name: str, number: int, key: str, value: Any) -> None:
-    """Sets a tag of a version."""
-    store.client.set_model_version_tag(name, str(number), key, str(value))
-
-
 def _decided(state: State, newcomer: Newcomer, test: Callable[[Version], Pair], params: Registry) -> Decision:
     champion = state.version(state.champion)
     if champion is None:
@@ -361,39 +238,9 @@ def _record(store: Store, name: str, history: tuple[Event, ...], text: str) -> N
     store.client.set_registered_model_tag(name, _line(history), text)
 
 
-def make_model(store: Store, name: str, description: str) -> None:
-    """Makes a registered model where there is none of that name."""
-    if _model(store, name) is None:
-        try:
-            store.client.create_registered_model(name, description=description)
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # another process was quicker
-                raise
-
-
-def _model(store: Store, name: str) -> RegisteredModel | None:
-    try:
-        return store.client.get_registered_model(name)
-    except MlflowException as error:
-        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
-            return None
-        raise
-
-
 def _exists(store: Store, name: str) -> None:
-    if _model(store, name) is None:
+    if find_model(store, name) is None:
         raise UserError(f"registry.name = {name}: nothing is registered yet: run make run (dvc repro) first")
-
-
-def _version(version: ModelVersion, aliases: Mapping[str, int]) -> Version:
-    number = int(version.version)
-    return Version(
-        number=number,
-        aliases=tuple(sorted(alias for alias, other in aliases.items() if other == number)),
-        tags=dict(version.tags),
-        model=version.model_id or version.source.removeprefix("models:/"),
-        run=version.run_id or "",
-    )
 
 
 def _named(number: int | None) -> str:

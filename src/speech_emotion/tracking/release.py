@@ -26,7 +26,7 @@ from speech_emotion.store.hashing import hash_json, sha256_file
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.download import downloaded_model
 from speech_emotion.tracking.locking import model_lock
-from speech_emotion.tracking.registry import read_state
+from speech_emotion.tracking.versions import read_state
 
 RELEASED = "released"  # alias of the registered model
 DIGEST = "released.digest"  # tag of a version
