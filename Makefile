@@ -6,12 +6,13 @@ PIP_FLAGS ?=
 VARIANTS ?= cpu
 BUILD_FLAGS ?=
 VENV := .venv
+PYTEST = OMP_NUM_THREADS=1 python -m pytest -n $(JOBS) --durations=20 --durations-min=5
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help env run track data test lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run pipeline-submit pipeline-schedule bench bench-edge graph clean
+.PHONY: help env run track data test test-fast test-services lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run pipeline-submit pipeline-schedule bench bench-edge graph clean
 
 help: ## list what make can do
 	@echo "make TARGET [CORPUS=demo|emodb|...] [FROM=archive or folder that you have]"
@@ -44,7 +45,15 @@ data: $(VENV)/made ## obtain CORPUS (from its publisher, or FROM=path) and recor
 
 test: $(VENV)/made ## the tests; CORPORA=folder adds those on real speech
 	$(if $(CORPORA),,@echo "CORPORA is not set: tests on real speech are skipped and counted below")
-	OMP_NUM_THREADS=1 python -m pytest -n $(JOBS) --dist loadfile --durations=20 --durations-min=10
+	@echo "Tests that need Docker, servers or a browser are left out here: make test-services"
+	$(PYTEST) --dist worksteal -m 'not services'
+
+test-fast: $(VENV)/made ## the tests that take no longer than a second or two
+	@echo "Slow tests and those that need Docker, servers or a browser are left out here: make test test-services"
+	$(PYTEST) --dist worksteal -m 'not services and not slow'
+
+test-services: $(VENV)/made ## the tests that need Docker, PostgreSQL, an MLflow server or Chromium
+	$(PYTEST) --dist loadfile -m services  # servers are started once for a file
 
 lint: $(VENV)/made ## style and common mistakes
 	ruff check .

@@ -19,6 +19,8 @@ TARGETS = (
     "track",
     "data",
     "test",
+    "test-fast",
+    "test-services",
     "lint",
     "ui",
     *SERVER,
@@ -117,6 +119,6 @@ def test_continuous_integration_calls_the_targets_of_make():
     for name in ("run", "images"):
         assert subprocess.run(["bash", "-n", TOP / ".ci" / name], check=False).returncode == 0
     workflow = (TOP / ".github" / "workflows" / "ci.yml").read_text()
-    for command in ("make lint", "make test"):
+    for command in ("make lint", "make test test-services"):
         assert command in script
         assert command in workflow
