@@ -18,12 +18,14 @@ GRAPH = """\
 stages:
   check:
     cmd: {check}
-    always_changed: true
+    deps:
+      - data
     outs:
       - artifacts/check
   ingest:
     cmd: mkdir -p artifacts && ls data/emodb > artifacts/list && echo ran >> runs
     deps:
+      - artifacts/check
       - data/emodb
     outs:
       - artifacts/list

@@ -239,4 +239,5 @@ STEP = Step(
     inputs={"data": "data/{corpus}"},
     outputs={"utterances": "artifacts/ingest"},
     sections=("corpus", "ingest"),
+    dvc_inputs=("artifacts/check", "data/{corpus}"),  # nothing runs before the check
 )
