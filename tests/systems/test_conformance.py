@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from made_up_gpu import STAND_IN, training_on_stand_in
+from speech_emotion.learning.scores import unweighted_recall
 from speech_emotion.params import load_params
 from speech_emotion.store.arrays import ArrayWriter
 from speech_emotion.systems.base import System
@@ -16,7 +17,6 @@ from speech_emotion.systems.catalogue import create_system, load_system, save_sy
 from speech_emotion.systems.estimator import EstimatorSystem
 from speech_emotion.systems.network import NetworkSystem
 from speech_emotion.training.fitting import Experiment, fit_system, predict
-from speech_emotion.training.loop import unweighted_recall
 
 TOP = Path(__file__).parents[2]
 PARAMS = load_params(TOP / "params.yaml")

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from speech_emotion.features.extraction import repeat_to
+from speech_emotion.learning.windows import window_starts
 from speech_emotion.store.arrays import ArrayStore
 from speech_emotion.systems.network import NetworkSystem
-from speech_emotion.training.windows import window_starts
 
 
 def frame_hop(system: NetworkSystem) -> int:

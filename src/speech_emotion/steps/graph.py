@@ -20,6 +20,7 @@ from speech_emotion.errors import UserError, exit_status
 from speech_emotion.steps.driver import NAMES, load_step
 from speech_emotion.steps.step import Step
 from speech_emotion.store.atomic import write_text
+from speech_emotion.systems.catalogue import architectures
 
 GRAPH_FILE = Path("dvc.yaml")
 PACKAGE = "speech_emotion"
@@ -56,37 +57,19 @@ def import_closure(*modules: str) -> list[str]:
     return sorted({path for paths in found.values() for path in paths})
 
 
-def system_ids() -> list[str]:
-    """Ids of the systems: modules of speech_emotion.systems that define a class Recogniser."""
-    ids = []
-    for path in sorted((SOURCE / "systems").glob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        if any(isinstance(node, ast.ClassDef) and node.name == "Recogniser" for node in tree.body):
-            ids.append(path.stem)
-    return ids
-
-
 def stage_deps(step: Step) -> list[str]:
     """Deps of a step's stage: input folders, then files.
 
-    A stage that has one instance a system depends on that system's file; a stage that takes any system depends on the
-    folder of systems, so that a new system needs no line in dvc.yaml.
+    A stage that takes any system depends on the folder of systems, so that a new one needs no line in dvc.yaml.
     """
     module = f"{PACKAGE}.steps.{step.name}"
     files = set(import_closure(module))
     folders = [_template(folder) for folder in step.inputs.values()]
     folders += [path for name, path in READ_FROM_TOP.items() if _spelled(_file(name)) in files]
     if _spelled(_file(CATALOGUE)) in files:
-        ids = system_ids()
         systems = _spelled(SOURCE / "systems")
-        own = {f"{systems}/{id}.py" for id in ids}
-        if step.per_system:
-            for id in ids:
-                files |= set(import_closure(f"{SYSTEMS}.{id}")) - {f"{systems}/{id}.py"}
-            files.add(f"{systems}/${{item}}.py")
-        else:
-            files |= set(import_closure(*(f"{SYSTEMS}.{id}" for id in ids))) - own
-            files = {path for path in files if not path.startswith(f"{systems}/")} | {systems}
+        files |= set(import_closure(*(f"{SYSTEMS}.{name.replace('-', '_')}" for name in architectures())))
+        files = {path for path in files if not path.startswith(f"{systems}/")} | {systems}
     return [*folders, *sorted(files)]
 
 
