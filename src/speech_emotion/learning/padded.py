@@ -31,7 +31,9 @@ class Padded(Sequences):
             {name: np.pad(array, ((0, longest - len(array)), (0, 0))) for name, array in stretch.items()}
             for stretch in stretches
         ]
-        return Batch(stacked(padded, self.names), torch.from_numpy(targets), owners, torch.tensor(lengths))
+        return Batch(
+            stacked(padded, self.names), torch.from_numpy(targets), owners, torch.from_numpy(np.array(lengths))
+        )
 
     def training_places(self, size: int, draw: np.random.Generator) -> Iterator[list[Place]]:
         places = [Place(n, v, 0) for n, versions in enumerate(self.versions) for v in range(len(versions))]
