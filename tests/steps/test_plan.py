@@ -107,7 +107,7 @@ def test_other_code_of_a_system_reaches_what_works_with_it(monkeypatch):
     from speech_emotion.steps import plan as module
 
     read = module._file
-    monkeypatch.setattr(module, "_file", lambda path: "other" if path.name == "k2.py" else read(path))
+    monkeypatch.setattr(module, "_file", lambda path: "other" if path.name == "windowed_rnn.py" else read(path))
     module._code.cache_clear()
     after = handed(plan())
     module._code.cache_clear()
@@ -143,3 +143,16 @@ def test_the_number_of_parts_changes_no_key_but_that_of_the_parts():
 def test_a_fault_is_told_before_anything_is_computed(changes, told):
     with pytest.raises(UserError, match=told):
         plan(**changes)
+
+
+def test_a_system_that_builds_on_others_is_handed_theirs_and_stands_behind_them():
+    made = plan(systems=["vote", "t2", "k2"])
+    assert [one["system"] for one in made.systems] == ["k2", "t2", "vote"]
+    given = json.loads(made.systems[2]["train"])
+    assert set(given["systems"]) == set(given["needs"]) == {"vote", "k2", "t2"}
+    assert {"train-vote"} <= changed_of(["vote"], "systems.k2.units=64")
+
+
+def changed_of(systems: list[str], override: str) -> set[str]:
+    before, after = handed(plan(systems=systems)), handed(plan(systems=systems, overrides=[override]))
+    return {name for name in before if before[name] != after[name]}

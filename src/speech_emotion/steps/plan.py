@@ -21,7 +21,7 @@ from speech_emotion.steps.driver import NAMES, check_systems, load_step
 from speech_emotion.steps.graph import READ_FROM_TOP, SOURCE, stage_deps
 from speech_emotion.steps.step import Step
 from speech_emotion.store.hashing import canonical_json, hash_code, hash_json, sha256_file
-from speech_emotion.systems.catalogue import in_order, members_of
+from speech_emotion.systems.catalogue import architectures, in_order, members_of, system_config
 from speech_emotion.yaml_files import parse_yaml
 
 CODE = f"src/{SOURCE.name}/"  # how dvc.yaml spells the package's folder
@@ -115,7 +115,10 @@ class _Hashes:
 
     def _inputs(self, step: Step, system: str | None) -> str:
         """Hash of the step's code and of all that its inputs were made of."""
-        made_of: dict[str, Any] = {"code": _code(step.name, system)}
+        systems = self._params.systems
+        used = () if system is None else (system, *members_of(systems, system))
+        used = tuple(sorted({system_config(systems, one).architecture for one in used}))
+        made_of: dict[str, Any] = {"code": _code(step.name, used)}
         for port, folder in step.inputs.items():
             made_of[port] = self.made_of(folder, system)
         return hash_json(made_of)
@@ -135,16 +138,21 @@ class _Hashes:
 
 
 @functools.cache
-def _code(step: str, system: str | None) -> list[str]:
-    """Hashes of the files that dvc.yaml names as the step's code, and of the protocols and claims that it reads."""
+def _code(step: str, used: tuple[str, ...]) -> list[str]:
+    """Hashes of the files that dvc.yaml names as the step's code, and of the protocols and claims that it reads.
+
+    Args:
+        used: architectures of a step that works for one system; the files of others are left out.
+    """
     files: list[Path] = []
+    others = {f"{name.replace('-', '_')}.py" for name in architectures() if used and name not in used}
     for dep in stage_deps(load_step(step)):
         if dep.startswith(CODE):
-            path = SOURCE / dep.removeprefix(CODE).replace("${item}", system or "")
+            path = SOURCE / dep.removeprefix(CODE)
             files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
         elif dep in READ_FROM_TOP.values():
             files += sorted(Path(dep).rglob("*.yaml"))
-    return [_file(path) for path in files]
+    return [_file(path) for path in files if not (path.parent.name == "systems" and path.name in others)]
 
 
 @functools.cache
