@@ -229,8 +229,8 @@ def newcomer(model: Path, least: int, threads: int) -> Callable[[np.ndarray, int
     import torch
 
     from speech_emotion.compiled import librosa
+    from speech_emotion.learning.windows import window_starts
     from speech_emotion.systems.catalogue import load_system
-    from speech_emotion.training.windows import window_starts
 
     torch.set_num_threads(threads)
     system = load_system(model)

@@ -19,8 +19,7 @@ from speech_emotion.audio.reading import read_audio
 from speech_emotion.features.extraction import compute
 from speech_emotion.params import Params, load_params
 from speech_emotion.store.arrays import ArrayWriter
-from speech_emotion.systems.catalogue import system_class
-from speech_emotion.systems.network import NetworkSystem
+from speech_emotion.systems.catalogue import hyperparameters_of, system_class, system_config
 from speech_emotion.training.fitting import Experiment, fit_system
 
 TOP = Path(__file__).parents[1]
@@ -91,13 +90,14 @@ def row(system: str, params: Params, files: list[Path], folder: Path) -> str:
 
 def epoch_seconds(system: str, params: Params, files: list[Path], folder: Path) -> float | None:
     """CPU seconds of one epoch over the files, with made-up labels; None for a system without epochs."""
-    if not issubclass(system_class(system), NetworkSystem):
+    config = system_config(params.systems, system)
+    if not system_class(config).BY_EPOCH:
         return None
     needs, ids = params.needs[system].model_copy(update={"copies": 0}), [str(file) for file in files]
     experiment = Experiment(
         corpus="hours",
         protocol="none",
-        system=system,
+        config=config,
         needs=needs,
         recipe=params.preprocess.recipes[needs.recipe],
         definitions={name: params.features[name] for name in needs.features},
@@ -109,7 +109,7 @@ def epoch_seconds(system: str, params: Params, files: list[Path], folder: Path) 
         patience=EPOCHS,
     )
     stores = experiment.stores()
-    model = experiment.create(params.systems[system], stores)
+    model = experiment.create(hyperparameters_of(params.systems, system), stores)
     started = time.process_time()
     fit_system(model, experiment, stores, ids, ids[: len(LABELS)], seed=0)
     return (time.process_time() - started) / EPOCHS

@@ -13,8 +13,8 @@ from pipelines.runners import KINDS, Place
 from pipelines.settings import load_settings, on_this_machine
 from speech_emotion.corpora.versions import folder_hash
 from speech_emotion.errors import UserError, exit_status
+from speech_emotion.learning.devices import CUDA, device_kind
 from speech_emotion.params import load_params
-from speech_emotion.training.devices import CUDA, device_kind
 
 ROOT = Path("artifacts/pipelines")
 ARTIFACTS = Path("artifacts")

@@ -8,7 +8,6 @@ import pytest
 
 from servers import postgres_server
 
-
 SERVICES = {"chromium", "image", "postgres", "tracking"}  # fixtures that start a server, a container or a browser
 
 

@@ -5,15 +5,17 @@ from pathlib import Path
 import numpy as np
 
 from made_up_results import LABELS, utterances
+from made_up_systems import hyperparameters
 from speech_emotion.corpora.splits import Fold
 from speech_emotion.features.extraction import compute
 from speech_emotion.params import load_params
 from speech_emotion.store.arrays import ArrayStore, ArrayWriter
+from speech_emotion.systems.catalogue import system_config
 from speech_emotion.systems.network import NetworkSystem
 from speech_emotion.training.fitting import Experiment, fit_system
 
 PARAMS = load_params()
-SMALL = {**PARAMS.systems["t1"], "units": 8, "batch_size": 8}
+SMALL = hyperparameters("t1", units=8, batch_size=8)
 
 
 def write_experiment(folder: Path) -> Experiment:
@@ -32,7 +34,7 @@ def write_experiment(folder: Path) -> Experiment:
     return Experiment(
         corpus="emodb",
         protocol="emodb-loso",
-        system="t1",
+        config=system_config(PARAMS.systems, "t1"),
         needs=needs,
         recipe=PARAMS.preprocess.recipes["plain"],
         definitions={name: PARAMS.features[name] for name in needs.features},

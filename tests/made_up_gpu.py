@@ -10,7 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from speech_emotion.training import loop
+from speech_emotion.learning import loop
 
 STAND_IN = torch.device("meta")
 # From numpy, to the device; from the device, to numpy

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from made_up_systems import PARAMS as SYSTEMS
 from orphans import works_for_ever
 from speech_emotion.corpora.splits import Fold
 from speech_emotion.errors import UserError
@@ -14,10 +15,12 @@ from speech_emotion.params import Feature, Needs, Recipe, Tune
 from speech_emotion.search.objective import splits_of
 from speech_emotion.search.study import SearchJob
 from speech_emotion.store.arrays import ArrayWriter
+from speech_emotion.systems.catalogue import system_config
 from speech_emotion.training.fitting import Experiment
-from speech_emotion.training.run import Job
+from speech_emotion.training.job import Job
 
 SPEAKERS = ("a", "b", "c", "d", "e")
+CONFIGS = {id: system_config(SYSTEMS.systems, id) for id in ("t2", "k2")}
 IDS = [f"{speaker}{n}" for speaker in SPEAKERS for n in range(6)]
 PARAMS = Tune(
     enabled=True,
@@ -63,7 +66,7 @@ def searches(folder: Path, url: str, system: str = "t2", count: int = 2, **param
         experiment = Experiment(
             corpus="demo",
             protocol="demo-speakers",
-            system=system,
+            config=CONFIGS[system],
             needs=Needs(recipe="plain", copies=0, min_seconds=0, features=[feature]),
             recipe=Recipe(level="none", denoise="none", vad=False),
             definitions={feature: Feature(kind="statistics", of=["energy"])},
@@ -89,7 +92,7 @@ def searches(folder: Path, url: str, system: str = "t2", count: int = 2, **param
             },
         }[system]
         unit = Job(experiment, fold, 0, hyperparameters, "k" * 64, folder)
-        jobs.append(SearchJob(unit, splits_of(system, fold, folds()), PARAMS.model_copy(update=params), url))
+        jobs.append(SearchJob(unit, splits_of(CONFIGS[system], fold, folds()), PARAMS.model_copy(update=params), url))
     return jobs
 
 

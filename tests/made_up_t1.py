@@ -9,13 +9,14 @@ import pandas as pd
 import torch
 
 from made_up_results import LABELS, predictions, utterances, write_system
+from made_up_systems import make_system
 from speech_emotion.corpora.table import write_utterances
 from speech_emotion.evaluation.results import read_result
 from speech_emotion.evaluation.scoring import score
 from speech_emotion.features.extraction import compute
 from speech_emotion.params import Params, load_params
 from speech_emotion.store.arrays import ArrayWriter
-from speech_emotion.systems.catalogue import create_system, front_end_dims, save_system
+from speech_emotion.systems.catalogue import front_end_dims, save_system
 
 SPEAKERS = ("f1", "m1", "f2")
 TUNING = {"epochs": 1, "learning_rate": 0.5}
@@ -55,8 +56,8 @@ def write_t1(folder: Path, tested: tuple[str, ...] = SPEAKERS) -> None:
             for id, waveform in heard.items():
                 writer.add(id, compute(name, waveform, params.features, 16000))
     torch.manual_seed(0)
-    recipe, small = params.preprocess.recipes["plain"], {**params.systems["t1"], "units": 8}
-    system = create_system("t1", small, recipe, features, front_end_dims(features, 16000), 16000, LABELS)
+    recipe = params.preprocess.recipes["plain"]
+    system = make_system("t1", recipe, features, front_end_dims(features, 16000), 16000, LABELS, units=8)
     trained = folder / "train" / "t1"
     write_system(trained, predictions([row for row in rows if row.speaker in tested], "t1"))
     for place in (folder / "select" / "model", *(trained / "models" / f"{one}-0" for one in tested)):

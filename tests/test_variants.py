@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from made_up_results import LABELS, predictions, utterances, write_system
+from made_up_systems import make_system
 from made_up_t1 import params_of, pruning_params, write_t1
 from speech_emotion import variants as command
 from speech_emotion.corpora.table import write_utterances
@@ -13,10 +14,10 @@ from speech_emotion.errors import UserError
 from speech_emotion.evaluation.metrics import scores
 from speech_emotion.evaluation.results import read_result
 from speech_emotion.export import footprint
+from speech_emotion.layers.normalisation import Statistics
 from speech_emotion.params import load_params
 from speech_emotion.store.arrays import ArrayWriter
-from speech_emotion.systems.catalogue import create_system, front_end_dims, save_system
-from speech_emotion.systems.network import Statistics
+from speech_emotion.systems.catalogue import front_end_dims, save_system
 from speech_emotion.variants import variants
 
 PARAMS = load_params()
@@ -35,10 +36,10 @@ def artifacts(tmp_path):
             writer.add(row.id, (0.1 * draws.standard_normal(4000 + 700 * number)).astype(np.float32))
     write_system(tmp_path / "train" / "k2", predictions(rows, "k2"))
     features = {"mspec-40": PARAMS.features["mspec-40"]}
-    recipe, values = PARAMS.preprocess.recipes["plain"], {**PARAMS.systems["k2"], "units": 8}
+    recipe = PARAMS.preprocess.recipes["plain"]
     for number, speaker in enumerate(SPEAKERS):
         torch.manual_seed(number)
-        system = create_system("k2", values, recipe, features, front_end_dims(features, 16000), 16000, LABELS)
+        system = make_system("k2", recipe, features, front_end_dims(features, 16000), 16000, LABELS, units=8)
         flat = Statistics(*(np.full(40, value) for value in (-8.0, 3.0, -23.0, 3.0)))
         system.network.fit_normalisation({"mspec-40": flat})
         folder = tmp_path / "train" / "k2" / "models" / f"{speaker}-0"
@@ -146,7 +147,7 @@ def test_system_without_filters_cannot_be_pruned_and_a_share_has_its_range(artif
         ) as writer:
             for row in utterances(speakers=SPEAKERS, each=1):
                 writer.add(row.id, np.zeros((30, 40), np.float32))
-    with pytest.raises(UserError, match=r"export\.prune\.share = 0\.3: WindowLSTM is recurrent"):
+    with pytest.raises(UserError, match=r"export\.prune\.share = 0\.3: WindowRNN is recurrent"):
         variants("k2", artifacts, shares=[0.3])
     with pytest.raises(UserError, match=r"--prune: share = 2\.0: must be at most 0\.9"):
         variants("k2", artifacts, shares=[2.0])

@@ -10,16 +10,17 @@ import torch
 
 import edge
 from made_up_results import LABELS, utterances
+from made_up_systems import make_system
 from speech_emotion.export.bundle import describe
 from speech_emotion.export.calibration import calibration_cache
 from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, LIKENESS
 from speech_emotion.export.forms import exported_models
 from speech_emotion.export.graph import serialise
 from speech_emotion.inference.likeness_fitting import fit_likeness, stretches
+from speech_emotion.layers.normalisation import Statistics
 from speech_emotion.params import load_params
 from speech_emotion.store.hashing import sha256_file
-from speech_emotion.systems.catalogue import create_system, front_end_dims, save_system
-from speech_emotion.systems.network import Statistics
+from speech_emotion.systems.catalogue import front_end_dims, save_system
 
 RATE, WAYS = 16000, ["librosa", "pytorch", "fp32", "int8-trt", "int8-cpu", "int8-cpu+warning"]
 
@@ -40,8 +41,8 @@ def model(tmp_path):
     params, draws = load_params(), np.random.default_rng(1)
     features = {"mspec-40": params.features["mspec-40"]}
     torch.manual_seed(0)
-    values, recipe = {**params.systems["k2"], "units": 8}, params.preprocess.recipes["plain"]
-    system = create_system("k2", values, recipe, features, front_end_dims(features, RATE), RATE, LABELS)
+    recipe = params.preprocess.recipes["plain"]
+    system = make_system("k2", recipe, features, front_end_dims(features, RATE), RATE, LABELS, units=8)
     flat = Statistics(*(np.full(40, value) for value in (-8.0, 3.0, -23.0, 3.0)))
     system.network.fit_normalisation({"mspec-40": flat})
     save_system(system, tmp_path / "model")

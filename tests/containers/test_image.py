@@ -75,7 +75,7 @@ def test_torch_is_built_for_what_the_image_is_called(image):
 
 def test_where_there_is_no_gpu_auto_is_the_cpu_and_cuda_is_refused(image):
     script = (
-        "from speech_emotion.errors import UserError; from speech_emotion.training.devices import device_kind\n"
+        "from speech_emotion.errors import UserError; from speech_emotion.learning.devices import device_kind\n"
         "print(device_kind('auto'))\n"
         "try:\n    device_kind('cuda')\nexcept UserError as error:\n    print(error)"
     )

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from made_up_systems import make_system
 from speech_emotion.export.check import trained_probabilities
 from speech_emotion.export.classifier import UtteranceClassifier, WindowClassifier
 from speech_emotion.export.graph import INPUT, STARTS, export_graph, serialise, session
@@ -10,7 +11,6 @@ from speech_emotion.export.quantise_cpu import quantise_cpu, weight_bytes
 from speech_emotion.export.spectra import Spectra
 from speech_emotion.features.frontend import FrontEnd
 from speech_emotion.params import load_params
-from speech_emotion.systems.catalogue import create_system
 
 PARAMS = load_params()
 LABELS = ("anger", "neutral", "sadness")
@@ -21,7 +21,7 @@ def make(name):
     dims = {one: FrontEnd(feature, 16000).dims for one, feature in features.items()}
     torch.manual_seed(0)
     recipe = PARAMS.preprocess.recipes["plain"]
-    system = create_system(name, PARAMS.systems[name], recipe, features, dims, 16000, LABELS)
+    system = make_system(name, recipe, features, dims, 16000, LABELS)
     for shift in (value for key, value in system.network.state_dict().items() if key.endswith("shift")):
         shift.fill_(-8.0)  # a log spectrum's mean, so that the network is not saturated
     system.network.eval()

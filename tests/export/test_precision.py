@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from made_up_systems import make_system
 from speech_emotion.errors import UserError
 from speech_emotion.export.classifier import WindowClassifier
 from speech_emotion.export.graph import FRONT_END, Graph, export_graph
@@ -17,10 +18,11 @@ from speech_emotion.export.precision import PRECISIONS, RECURRENT, report
 from speech_emotion.export.quantise import LAYERS, quantise
 from speech_emotion.export.spectra import Spectra
 from speech_emotion.features.frontend import FrontEnd
+from speech_emotion.learning.network import Network
 from speech_emotion.params import load_params
 from speech_emotion.systems.base import Definition
-from speech_emotion.systems.catalogue import create_system, front_end_dims
-from speech_emotion.systems.network import Network, WaveformClassifier
+from speech_emotion.systems.catalogue import front_end_dims
+from speech_emotion.systems.network import WaveformClassifier
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 LABELS = ("anger", "neutral", "sadness")
@@ -55,9 +57,8 @@ def small(id: str) -> tuple[Graph, onnx.ModelProto]:
     torch.manual_seed(0)
     needs = PARAMS.needs[id]
     features = {name: PARAMS.features[name] for name in needs.features}
-    hyperparameters = {**PARAMS.systems[id], **SMALL[id]}
     recipe = PARAMS.preprocess.recipes[needs.recipe]
-    system = create_system(id, hyperparameters, recipe, features, front_end_dims(features, 16000), 16000, LABELS)
+    system = make_system(id, recipe, features, front_end_dims(features, 16000), 16000, LABELS, **SMALL[id])
     graph = export_graph(WindowClassifier(system), system.window_samples, PARAMS.export.opset, Spectra)
     return graph, quantise(graph, windows_of(system.window_samples))
 

@@ -104,7 +104,7 @@ def test_pruned_network_is_exported_like_any_other(id):
 
 
 def test_what_cannot_be_pruned_is_told_with_its_cure():
-    with pytest.raises(UserError, match=r"export\.prune\.share = 0\.3: WindowLSTM is recurrent, or .*: set it to 0"):
+    with pytest.raises(UserError, match=r"export\.prune\.share = 0\.3: WindowRNN is recurrent, or .*: set it to 0"):
         pruned(make_network("k2").network, 0.3)
     with pytest.raises(UserError, match=r"export\.prune\.share = 0\.01: removes nothing.*multiples of 8: raise it"):
         pruned(make_network("t1").network, 0.01)

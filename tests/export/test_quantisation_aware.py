@@ -25,7 +25,7 @@ from speech_emotion.export.quantisation_aware import (
     rounded_inputs,
 )
 from speech_emotion.export.quantise import quantised_layers
-from speech_emotion.systems.network import Network
+from speech_emotion.learning.network import Network
 
 NETWORK = "/classifier/network/"  # before the names of its nodes in a graph
 

@@ -47,7 +47,7 @@ def test_speech_windows_take_beginnings_and_later_parts():
 
 def test_windows_match_those_of_training():
     from speech_emotion.features.frontend import frame_count
-    from speech_emotion.training.windows import window_starts
+    from speech_emotion.learning.windows import window_starts
 
     for samples in range(10, 60):
         expected = [start * 2 for start in window_starts(frame_count(samples, 4, 2), 4, 3)]

@@ -7,7 +7,7 @@ from speech_emotion.audio.levels import set_level
 from speech_emotion.audio.reading import resample
 from speech_emotion.features.extraction import repeat_to
 from speech_emotion.inference.recogniser import Resampler
-from speech_emotion.training.windows import window_starts
+from speech_emotion.learning.windows import window_starts
 from speech_emotion_jetson.streaming import Cutter, prepared
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from made_up_searches import folds, searches
+from made_up_searches import CONFIGS, folds, searches
 from speech_emotion.search import objective as module
 from speech_emotion.search.objective import objective, splits_of
 
@@ -49,5 +49,5 @@ def test_no_test_utterance_is_asked_for(tmp_path, system, monkeypatch):
 
 def test_networks_are_judged_on_their_own_validation_speakers_and_estimators_on_each_inner_one():
     fold = folds()[0]
-    assert [split.valid for split in splits_of("k2", fold, folds())] == [fold.valid]
-    assert len(splits_of("t2", fold, folds())) == 4
+    assert [split.valid for split in splits_of(CONFIGS["k2"], fold, folds())] == [fold.valid]
+    assert len(splits_of(CONFIGS["t2"], fold, folds())) == 4

@@ -2,7 +2,7 @@ import numpy as np
 import optuna
 import pytest
 
-from made_up_searches import PARAMS
+from made_up_searches import CONFIGS, PARAMS
 from speech_emotion.search.sampling import pruner, sampled, within_space
 
 DEFAULTS = {"C": 0.02, "kernel": "linear", "class_weight": "balanced"}
@@ -23,7 +23,7 @@ def _trial(value, steps=(), c=0.1, state=optuna.trial.TrialState.COMPLETE):
 
 
 def _drawn(number, history=(), **params):
-    return sampled("t2", "01", number, DEFAULTS, list(history), PARAMS.model_copy(update=params))
+    return sampled(CONFIGS["t2"], "01", number, DEFAULTS, list(history), PARAMS.model_copy(update=params))
 
 
 def test_the_first_trial_tries_the_defaults():
@@ -32,7 +32,7 @@ def test_the_first_trial_tries_the_defaults():
 
 @pytest.mark.parametrize("bad", [{"C": 1e3}, {"kernel": "poly"}])
 def test_defaults_outside_the_search_space_are_not_tried(bad):
-    assert within_space("t2", {**DEFAULTS, **bad}) == {}
+    assert within_space(CONFIGS["t2"], {**DEFAULTS, **bad}) == {}
 
 
 def test_a_trial_is_drawn_from_its_number_and_history_alone():
@@ -55,7 +55,7 @@ def test_after_the_random_trials_history_counts():
 
 
 def _network(history, values):
-    trial = sampled("k2", "01", 9, {}, history, PARAMS)
+    trial = sampled(CONFIGS["k2"], "01", 9, {}, history, PARAMS)
     for epoch, value in enumerate(values, 1):
         trial.report(value, epoch)
     return trial
@@ -77,16 +77,16 @@ def test_a_network_is_compared_with_trainings_that_stopped_before_its_epoch():
 
 def test_an_estimator_worse_than_the_best_on_every_inner_speaker_is_pruned():
     best = _trial(0.8, enumerate([0.9, 0.6, 0.9]))
-    easier_speaker_first = sampled("t2", "01", 4, DEFAULTS, [best], PARAMS)
+    easier_speaker_first = sampled(CONFIGS["t2"], "01", 4, DEFAULTS, [best], PARAMS)
     for split, value in enumerate([0.7, 0.4, 0.7]):
         easier_speaker_first.report(value, split)
     assert easier_speaker_first.should_prune()
-    equal = sampled("t2", "01", 4, DEFAULTS, [best], PARAMS)
+    equal = sampled(CONFIGS["t2"], "01", 4, DEFAULTS, [best], PARAMS)
     for split, value in enumerate([0.9, 0.6, 0.9]):
         equal.report(value, split)
     assert not equal.should_prune()
 
 
 def test_pruners_are_of_the_kind_of_the_system():
-    assert isinstance(pruner("k2", PARAMS), optuna.pruners.MedianPruner)
-    assert isinstance(pruner("t2", PARAMS), optuna.pruners.WilcoxonPruner)
+    assert isinstance(pruner(CONFIGS["k2"], PARAMS), optuna.pruners.MedianPruner)
+    assert isinstance(pruner(CONFIGS["t2"], PARAMS), optuna.pruners.WilcoxonPruner)

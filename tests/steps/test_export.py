@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from made_up_results import predictions, write_system
+from made_up_systems import make_system
 from speech_emotion.corpora.protocols import load_protocol
 from speech_emotion.corpora.table import Utterance, read_utterances, write_utterances
 from speech_emotion.errors import UserError
@@ -20,19 +21,18 @@ from speech_emotion.export import forms
 from speech_emotion.export.graph import export_graph
 from speech_emotion.features.extraction import compute
 from speech_emotion.inference import Recogniser
+from speech_emotion.layers.normalisation import Statistics
+from speech_emotion.learning.windows import window_starts
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps import export
 from speech_emotion.steps.step import StepParams
 from speech_emotion.store.arrays import ArrayStore, ArrayWriter
 from speech_emotion.store.hashing import sha256_file
-from speech_emotion.systems.catalogue import create_system, front_end_dims, load_system, save_system
-from speech_emotion.systems.network import Statistics
-from speech_emotion.training.windows import window_starts
+from speech_emotion.systems.catalogue import front_end_dims, load_system, save_system
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 LABELS = ("anger", "neutral", "sadness")
-HYPERPARAMETERS = {**PARAMS.systems["k2"], "units": 8}
 
 
 def save_small_system(folder, feature="mspec-40"):
@@ -40,7 +40,7 @@ def save_small_system(folder, feature="mspec-40"):
     features = {feature: PARAMS.features[feature]}
     dims = front_end_dims(features, 16000)
     torch.manual_seed(0)
-    system = create_system("k2", HYPERPARAMETERS, PARAMS.preprocess.recipes["plain"], features, dims, 16000, LABELS)
+    system = make_system("k2", PARAMS.preprocess.recipes["plain"], features, dims, 16000, LABELS, units=8)
     width = dims[feature]
     flat = Statistics(np.full(width, -8.0), np.full(width, 3.0), np.full(width, -23.0), np.full(width, 3.0))
     system.network.fit_normalisation({feature: flat})
@@ -217,7 +217,7 @@ def test_real_speech_through_the_w1_network(inputs, tmp_path, corpora):
     dims = front_end_dims(features, 16000)
     torch.manual_seed(0)
     recipe = PARAMS.preprocess.recipes["plain"]
-    system = create_system("w1", PARAMS.systems["w1"], recipe, features, dims, 16000, LABELS)
+    system = make_system("w1", recipe, features, dims, 16000, LABELS)
     save_system(system, inputs["selected"] / "model")
     write_system(tmp_path / "trained" / "w1", predictions(utterances, "w1", protocol="emodb-loso", labels=LABELS))
     folders = {**inputs, "waveforms": tmp_path / "speech", "utterances": tmp_path / "table"}

@@ -104,9 +104,9 @@ def test_other_data_reach_every_step():
 
 
 def test_another_version_of_an_architecture_reaches_what_works_with_it(monkeypatch):
-    monkeypatch.setattr("speech_emotion.systems.k2.Recogniser.VERSION", 1, raising=False)
+    monkeypatch.setattr("speech_emotion.systems.windowed_rnn.Recogniser.VERSION", 1)
     before = handed(plan())
-    monkeypatch.setattr("speech_emotion.systems.k2.Recogniser.VERSION", 2)
+    monkeypatch.setattr("speech_emotion.systems.windowed_rnn.Recogniser.VERSION", 2)
     after = handed(plan())
     new = {name for name in before if before[name] != after[name]}
     assert {"tune-k2", "train-k2", "evaluate"} <= new
@@ -158,3 +158,16 @@ def test_the_number_of_parts_changes_no_key_but_that_of_the_parts():
 def test_a_fault_is_told_before_anything_is_computed(changes, told):
     with pytest.raises(UserError, match=told):
         plan(**changes)
+
+
+def test_a_system_that_builds_on_others_is_handed_theirs_and_stands_behind_them():
+    made = plan(systems=["vote", "t2", "k2"])
+    assert [one["system"] for one in made.systems] == ["k2", "t2", "vote"]
+    given = json.loads(made.systems[2]["train"])
+    assert set(given["systems"]) == set(given["needs"]) == {"vote", "k2", "t2"}
+    assert {"train-vote"} <= changed_of(["vote"], "systems.k2.units=64")
+
+
+def changed_of(systems: list[str], override: str) -> set[str]:
+    before, after = handed(plan(systems=systems)), handed(plan(systems=systems, overrides=[override]))
+    return {name for name in before if before[name] != after[name]}

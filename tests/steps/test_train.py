@@ -236,7 +236,7 @@ def test_select_refits_with_what_lies_nearest_to_all_folds_where_a_search_found_
     assert refit["hyperparameters"]["dropout"] == 0.1 + (len(folds) - 1) // 2 / 10
     assert (refit["agreeing"], refit["folds"]) == (1, len(folds))
     shipped = json.loads(Path("artifacts/select/model/system.json").read_text())
-    assert shipped["params"] == refit["hyperparameters"]
+    assert shipped["params"].items() >= refit["hyperparameters"].items()
 
 
 def _deployable(params):

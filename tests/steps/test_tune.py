@@ -13,6 +13,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.search import workers
 from speech_emotion.steps import tune
 from speech_emotion.steps.driver import execute, load_step
+from speech_emotion.systems.catalogue import hyperparameters_of
 from told import Told
 
 SPEAKERS = ("01", "02", "03", "04")
@@ -51,7 +52,10 @@ def test_search_on_finds_hyperparameters_by_fold_and_training_uses_them(workplac
     units = json.loads(Path(f"artifacts/train/{system}/units.json").read_text())["units"]
     for speaker in SPEAKERS:
         for seed in (0, 1):
-            assert units[f"{speaker}-{seed}"]["hyperparameters"] == {**params.systems[system], **best[speaker]}
+            assert units[f"{speaker}-{seed}"]["hyperparameters"] == {
+                **hyperparameters_of(params.systems, system),
+                **best[speaker],
+            }
 
 
 def test_every_fold_has_as_many_trials_as_asked_with_steps_pictures_and_history(workplace):

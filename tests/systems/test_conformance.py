@@ -1,211 +1,210 @@
-"""One suite that every system passes."""
+"""What every architecture must do. All files of systems/ are found; none is listed here."""
 
+import functools
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
+import optuna
 import pytest
 import torch
-import yaml
 
+from made_up_cases import LABELS, Case, make_case
 from made_up_gpu import STAND_IN, training_on_stand_in
-from speech_emotion.params import load_params
-from speech_emotion.store.arrays import ArrayWriter
+from speech_emotion.errors import UserError
+from speech_emotion.export.classifier import WindowClassifier
+from speech_emotion.export.graph import export_graph, serialise
+from speech_emotion.export.spectra import Spectra
+from speech_emotion.learning.loop import Fit
+from speech_emotion.learning.scores import unweighted_recall
+from speech_emotion.learning.utterances import Utterances
+from speech_emotion.params import Section
+from speech_emotion.store.arrays import ArrayStore, ArrayWriter
 from speech_emotion.systems.base import System
-from speech_emotion.systems.catalogue import create_system, load_system, save_system, system_class
-from speech_emotion.systems.estimator import EstimatorSystem
-from speech_emotion.systems.network import NetworkSystem
-from speech_emotion.training.fitting import Experiment, fit_system, predict
-from speech_emotion.training.loop import unweighted_recall
+from speech_emotion.systems.catalogue import architecture_class, architectures, load_system, save_system
 
 TOP = Path(__file__).parents[2]
-PARAMS = load_params(TOP / "params.yaml")
-SYSTEMS = sorted(PARAMS.systems)
-LABELS = ("anger", "neutral", "sadness")
-SMALL = {"w1": {"window_frames": 16, "hop_frames": 8, "batch_size": 8, "learning_rate": 1e-3}}
-SMALL["k2"] = {"units": 16, "batch_size": 32}
-SMALL["t1"] = {
-    "average": 0.5,
-    "channels": 4,
-    "units": 8,
-    "window_frames": 32,
-    "hop_frames": 16,
-    "batch_size": 8,
-    "learning_rate": 3e-3,
-}
-EPOCHS = {"w1": 16, "k2": 4, "t1": 30}
+
+every_architecture = pytest.mark.parametrize("name", architectures())
 
 
-def _dims(name):
-    feature = PARAMS.features[name]
-    if feature.kind == "statistics":
-        return 40
-    size = {"spectrogram": feature.n_bands, "mspec": feature.n_mels, "mfcc": feature.n_mfcc}.get(feature.kind, 1)
-    return size * (1 + feature.deltas)
+@functools.cache
+def case_of(name: str) -> Case:
+    """Made once in each process; the arrays are memory-mapped, so that they outlive their folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        return make_case(name, Path(folder))
 
 
-@pytest.fixture(scope="module", params=SYSTEMS)
-def case(request, tmp_path_factory):
-    """A system's experiment on made-up features whose classes differ in level and, where there is time, in rhythm."""
-    id = request.param
-    folder = tmp_path_factory.mktemp(id)
-    needs = PARAMS.needs[id]
-    rng = np.random.default_rng(0)
-    targets = {f"u{n:02d}": n % len(LABELS) for n in range(36)}
-    for name in needs.features:
-        statistics = PARAMS.features[name].kind == "statistics"
-        with ArrayWriter(folder / name / needs.variant(PARAMS.features[name], 16000)) as writer:
-            for utterance, target in targets.items():
-                shape = (_dims(name),) if statistics else (int(rng.integers(40, 60)), _dims(name))
-                level = np.linspace(-1, 1, _dims(name)) if target == 2 else 2.0 * target - 1.0
-                array = rng.normal(size=shape) + 1.5 * level
-                if not statistics:  # for systems that take the level off
-                    array += target * np.sin(np.arange(len(array)) * np.pi / (3 + 3 * target))[:, np.newaxis]
-                writer.add(utterance, array)
-    experiment = Experiment(
-        corpus="demo",
-        protocol="demo-speakers",
-        system=id,
-        needs=needs.model_copy(update={"copies": 0}),
-        recipe=PARAMS.preprocess.recipes[needs.recipe],
-        definitions={name: PARAMS.features[name] for name in needs.features},
-        features=folder,
-        sample_rate=PARAMS.preprocess.sample_rate,
-        labels=LABELS,
-        targets=targets,
-        max_epochs=EPOCHS.get(id, 1),
-        patience=15,
-    )
-    ids = sorted(targets)
-    hyperparameters = {**PARAMS.systems[id], **SMALL.get(id, {})}
-    return id, experiment, hyperparameters, (ids[:24], ids[24:30], ids[30:])
+def fit(name: str, seed: int = 0) -> tuple[System, Fit]:
+    case = case_of(name)
+    system = case.create()
+    return system, system.fit(case.part(0, 24), case.part(24, 30), seed, case.limits())
 
 
-@pytest.fixture(scope="module")
-def fitted(case):
-    return _fit(case)
+@functools.cache
+def fitted(name: str) -> tuple[System, Fit]:
+    return fit(name)
 
 
-def _fit(case, seed=0):
-    _, experiment, hyperparameters, (train, valid, test) = case
-    stores = experiment.stores()
-    system = experiment.create(hyperparameters, stores)
-    fit = fit_system(system, experiment, stores, train, valid, seed)
-    return system, fit, predict(system, experiment, stores, test)
+def unheard(name: str) -> Utterances:
+    return case_of(name).part(30, 36)
 
 
-def test_it_names_itself_and_its_paper(case):
-    cls = system_class(case[0])
-    assert cls.TITLE.lower().startswith(case[0])
+@every_architecture
+def test_it_names_itself_its_version_its_paper_and_its_params(name):
+    cls = architecture_class(name)
+    assert issubclass(cls, System) and issubclass(cls.Params, Section)
+    assert isinstance(cls.VERSION, int) and cls.VERSION >= 1
     assert (TOP / "papers" / cls.PAPER / "claims.yaml").is_file()
-    assert "`" not in cls.TITLE and issubclass(cls, System)
 
 
-def test_it_learns_what_is_easy_and_gives_probabilities(case, fitted):
-    _, experiment, _, (_, _, test) = case
-    _, _, probabilities = fitted
-    assert probabilities.shape == (len(test), len(LABELS))
+@every_architecture
+def test_it_learns_what_is_easy_and_gives_probabilities(name):
+    utterances = unheard(name)
+    probabilities = fitted(name)[0].predict_proba(utterances)
+    assert probabilities.shape == (len(utterances), len(LABELS))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert (probabilities >= 0).all()
-    assert unweighted_recall(probabilities, experiment.classes(test)) > 0.8
+    assert unweighted_recall(probabilities, utterances.targets) > 0.8
 
 
-def test_one_seed_gives_one_result_and_another_seed_another(case, fitted):
-    one, two = fitted[2], _fit(case)[2]
-    np.testing.assert_array_equal(one, two)
-    if issubclass(system_class(case[0]), NetworkSystem):
-        assert not np.array_equal(one, _fit(case, seed=1)[2])
+@every_architecture
+def test_one_seed_gives_one_result(name):
+    first, second = fitted(name)[0], fit(name)[0]
+    np.testing.assert_array_equal(first.predict_proba(unheard(name)), second.predict_proba(unheard(name)))
+    if architecture_class(name).BY_EPOCH:
+        assert not np.array_equal(first.predict_proba(unheard(name)), fit(name, seed=1)[0].predict_proba(unheard(name)))
 
 
-def test_all_of_a_training_happens_on_the_device_that_is_asked_for(case, monkeypatch):
-    _, experiment, hyperparameters, (train, valid, _) = case
-    stores = experiment.stores()
-    asked = replace(experiment, device="cuda", max_epochs=1)
-    system = asked.create(hyperparameters, stores)
-    if not isinstance(system, NetworkSystem):
-        assert fit_system(system, asked, stores, train, valid, seed=0).device == "cpu"
-        return
-    with training_on_stand_in(monkeypatch) as guard:
-        fit = fit_system(system, asked, stores, train, valid, seed=0)
-    assert fit.device == STAND_IN.type
-    for part in ("_to_copy", "softmax", "backward"):
-        assert any(part in name for name in guard.operations), part
-    assert {tensor.device.type for tensor in system.network.state_dict().values()} == {"cpu"}
+@every_architecture
+def test_a_prediction_depends_on_neither_batch_mates_nor_order(name):
+    case, system = case_of(name), fitted(name)[0]
+    ids = list(case.targets)[18:]
+    together = system.predict_proba(case.utterances(ids))
+    reversed_order = system.predict_proba(case.utterances(ids[::-1]))[::-1]
+    alone = np.concatenate([system.predict_proba(case.utterances([id])) for id in ids])
+    np.testing.assert_allclose(reversed_order, together, atol=1e-5)
+    np.testing.assert_allclose(alone, together, atol=1e-5)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_a_gpu_learns_the_same_twice_and_nearly_what_the_cpu_learns(case, fitted):
-    _, experiment, hyperparameters, (train, valid, test) = case
-    stores = experiment.stores()
-    asked = replace(experiment, device="cuda")
-    found = []
-    for _ in range(2):
-        system = asked.create(hyperparameters, stores)
-        fit_system(system, asked, stores, train, valid, seed=0)
-        found.append(predict(system, asked, stores, test))
-    np.testing.assert_array_equal(*found)
-    assert (found[0].argmax(axis=1) == fitted[2].argmax(axis=1)).mean() > 0.8
-
-
-def test_saved_and_loaded_it_predicts_the_same(case, fitted, tmp_path):
-    _, experiment, _, (_, _, test) = case
-    system, _, probabilities = fitted
+@every_architecture
+def test_saved_and_loaded_it_predicts_the_same(name, tmp_path):
+    system = fitted(name)[0]
     save_system(system, tmp_path)
     loaded = load_system(tmp_path)
     assert loaded.definition == system.definition
-    assert loaded.parameter_count() == system.parameter_count() > 0
-    np.testing.assert_array_equal(predict(loaded, experiment, experiment.stores(), test), probabilities)
+    assert loaded.parameter_count() == system.parameter_count() >= 0
+    np.testing.assert_array_equal(loaded.predict_proba(unheard(name)), system.predict_proba(unheard(name)))
     assert not list(tmp_path.glob("*.pkl"))
 
 
-def test_curves_have_one_row_an_epoch_and_the_best_is_kept(case, fitted):
-    id, experiment, _, (_, valid, _) = case
-    system, fit, _ = fitted
-    if isinstance(system, EstimatorSystem):
-        assert fit.curves == [] and fit.best_epoch == 0 and system.temperature > 0
+@every_architecture
+def test_it_tells_of_each_epoch_and_keeps_the_best_where_it_has_epochs(name):
+    case, (system, found) = case_of(name), fitted(name)
+    if not system.BY_EPOCH:
+        assert found.curves == [] and found.best_epoch == 0 and system.temperature > 0
         return
-    assert [row["epoch"] for row in fit.curves] == list(range(1, EPOCHS[id] + 1))
-    kept = unweighted_recall(predict(system, experiment, experiment.stores(), valid), experiment.classes(valid))
-    best = max(row["valid_ua"] for row in fit.curves)
-    assert kept == pytest.approx(best) == pytest.approx(fit.curves[fit.best_epoch - 1]["valid_ua"])
+    assert [row["epoch"] for row in found.curves] == list(range(1, len(found.curves) + 1))
+    assert len(found.curves) <= case.epochs
+    valid = case.part(24, 30)
+    kept = unweighted_recall(system.predict_proba(valid), valid.targets)
+    assert kept == pytest.approx(found.curves[found.best_epoch - 1]["valid_ua"])
 
 
-def test_its_search_space_gives_hyperparameters_that_it_accepts(case):
-    import optuna
+@every_architecture
+def test_it_is_fitted_again_without_validation(name):
+    case = case_of(name)
+    system = case.create()
+    found = system.refit(case.part(0, 30), 0, case.limits(max_epochs=2), temperature=1.5)
+    assert found.best_epoch == (2 if system.BY_EPOCH else 0) and system.temperature == 1.5
+    assert system.predict_proba(unheard(name)).shape == (6, len(LABELS))
 
-    id, experiment, hyperparameters, _ = case
-    cls = system_class(id)
+
+@every_architecture
+def test_features_of_another_shape_are_refused_with_the_cure(name, tmp_path):
+    case, system = case_of(name), fitted(name)[0]
+    for feature, size in case.dims.items():
+        with ArrayWriter(tmp_path / feature) as writer:
+            for id in case.targets:
+                writer.add(id, np.zeros((50, size + 1)))
+        wrong = replace(case.part(0, 36), stores={**case.stores, feature: ArrayStore(tmp_path / feature)})
+        message = rf"feature {feature} of u\d\d: shape \(50, {size + 1}\): must be .*{size}.*: name features"
+        with pytest.raises(UserError, match=message):
+            system.predict_proba(wrong)
+        with pytest.raises(UserError, match=message):
+            case.create().fit(wrong, None, 0, case.limits(max_epochs=1))
+
+
+@every_architecture
+def test_predictions_of_members_that_are_missing_or_of_another_shape_are_refused(name):
+    case = case_of(name)
+    for member in case.members if "test" in architecture_class(name).ASKS_MEMBERS_FOR else ():
+        utterances = case.part(0, 36)
+        others = {other: rows for other, rows in utterances.members.items() if other != member}
+        with pytest.raises(UserError, match=f"system {member}: its predictions are missing: train it first"):
+            fitted(name)[0].predict_proba(replace(utterances, members=others))
+        with pytest.raises(UserError, match=rf"system {member}: predictions of shape \(36, 2\): must be \(36, 3\)"):
+            fitted(name)[0].predict_proba(replace(utterances, members={**others, member: np.ones((36, 2))}))
+
+
+@every_architecture
+def test_its_search_space_gives_hyperparameters_that_it_accepts(name):
+    case, cls = case_of(name), architecture_class(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(5):
         suggested = cls.search_space(study.ask())
-        assert suggested and set(suggested) <= set(PARAMS.systems[id])
-        experiment.create({**hyperparameters, **suggested}, experiment.stores())
+        assert set(suggested) <= set(cls.Params.model_fields) - {"epochs"}
+        assert suggested or not cls.TAKES_FEATURES
+        case.create(**suggested)
 
 
-def test_a_deployable_system_computes_from_the_waveform_what_it_was_trained_on(case):
-    id, experiment, hyperparameters, _ = case
-    dims = {name: _dims(name) for name in experiment.needs.features}
-    torch.manual_seed(0)
-    system = create_system(
-        id, hyperparameters, experiment.recipe, experiment.definitions, dims, experiment.sample_rate, LABELS
+@every_architecture
+def test_all_of_a_training_happens_on_the_device_that_is_asked_for(name, monkeypatch):
+    case = case_of(name)
+    system, parts, limits = (
+        case.create(),
+        (case.part(0, 24), case.part(24, 30)),
+        case.limits(max_epochs=1, device="cuda"),
     )
+    if not system.USES_GPU:
+        assert system.fit(*parts, 0, limits).device == "cpu"
+        return
+    with training_on_stand_in(monkeypatch) as guard:
+        found = system.fit(*parts, 0, limits)
+    assert found.device == STAND_IN.type
+    for part in ("_to_copy", "softmax", "backward"):
+        assert any(part in operation for operation in guard.operations), part
+    assert {tensor.device.type for tensor in system.network.state_dict().values()} == {"cpu"}
+
+
+@every_architecture
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_gpu_learns_the_same_twice_and_nearly_what_the_cpu_learns(name):
+    case, found = case_of(name), []
+    for _ in range(2):
+        system = case.create()
+        system.fit(case.part(0, 24), case.part(24, 30), 0, case.limits(device="cuda"))
+        found.append(system.predict_proba(unheard(name)))
+    np.testing.assert_array_equal(*found)
+    expected = fitted(name)[0].predict_proba(unheard(name))
+    assert (found[0].argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.8
+
+
+@every_architecture
+def test_a_deployable_system_is_exported_and_computes_from_the_waveform_what_it_was_trained_on(name):
+    case, system = case_of(name), fitted(name)[0]
     if system.not_deployable:
         assert len(system.not_deployable) > 10
         return
-    system.network.eval()
-    samples = torch.randn(2, system.window_samples) * 0.1
-    with torch.inference_mode():
-        probabilities = system.waveform_classifier()(samples)
-    assert probabilities.shape == (2, len(LABELS))
-    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2))
     assert system.window_samples == max(
-        (system.params.window_frames - 1) * feature.hop + feature.frame for feature in experiment.definitions.values()
+        (system.params.window_frames - 1) * feature.hop + feature.frame for feature in case.definitions.values()
     )
-
-
-def test_every_system_in_params_has_a_module_and_the_other_way_round():
-    modules = {path.stem for path in (TOP / "src/speech_emotion/systems").glob("*.py")}
-    helpers = {"__init__", "base", "network", "estimator", "catalogue"}
-    assert {
-        id.replace("-", "_") for id in yaml.safe_load((TOP / "params.yaml").read_text())["systems"]
-    } == modules - helpers
+    samples = 0.1 * torch.randn(1, system.window_samples, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = system.waveform_classifier()(samples).numpy()
+    np.testing.assert_allclose(expected.sum(), 1, atol=1e-5)
+    graph = export_graph(WindowClassifier(system), system.window_samples, 13, Spectra)
+    session = onnxruntime.InferenceSession(serialise(graph.model))
+    np.testing.assert_allclose(session.run(None, {"waveform": samples.numpy()})[0], expected, atol=1e-3)

@@ -10,11 +10,12 @@ from pydantic import Field
 from speech_emotion.audio import augmentation, preparation
 from speech_emotion.corpora.splits import Fold
 from speech_emotion.features import versions
+from speech_emotion.learning import loop
 from speech_emotion.params import Params, load_params
 from speech_emotion.steps import train
 from speech_emotion.steps.step import StepParams
-from speech_emotion.systems import k2, t2
-from speech_emotion.training import keys
+from speech_emotion.systems import svm, windowed_rnn
+from speech_emotion.systems.catalogue import system_config
 from speech_emotion.training.fitting import Experiment
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
@@ -27,7 +28,7 @@ def _key(system="k2", params=PARAMS, rows=ROWS, fold=FOLD, **changed):
     experiment = Experiment(
         corpus="emodb",
         protocol="emodb-loso",
-        system=system,
+        config=system_config(params.systems, system),
         needs=params.needs[system],
         recipe=params.preprocess.recipes[params.needs[system].recipe],
         definitions={name: params.features[name] for name in params.needs[system].features},
@@ -58,24 +59,23 @@ def _params(**changes) -> Params:
 @pytest.mark.parametrize("system", ["w1", "k2", "t1", "t2"])
 def test_the_text_of_the_code_is_not_in_the_key(system, monkeypatch):
     before = _key(system)
-    monkeypatch.setattr(train, "code_of", lambda system: [])
-    monkeypatch.setattr("speech_emotion.systems.k2.Recogniser.TITLE", "K2 another title")
-    assert _key(system) == before
+    monkeypatch.setattr(train, "code_of", lambda architecture: [])
+    assert _key(system, _params(**{f"systems__{system}__title": "another title"})) == before
 
 
 def test_another_search_space_changes_no_key(monkeypatch):
     before = _key()
-    monkeypatch.setattr(k2.Recogniser, "search_space", classmethod(lambda cls, trial: {}))
+    monkeypatch.setattr(windowed_rnn.Recogniser, "search_space", classmethod(lambda cls, trial: {}))
     assert _key() == before
 
 
 def test_a_new_hyperparameter_changes_the_key_only_where_it_is_not_neutral(monkeypatch):
     before = _key("t2")
 
-    class Grown(t2.Recogniser.Params):
+    class Grown(svm.Recogniser.Params):
         degree: int = Field(default=3)
 
-    monkeypatch.setattr(t2.Recogniser, "Params", Grown)
+    monkeypatch.setattr(svm.Recogniser, "Params", Grown)
     assert _key("t2") == before
     assert _key("t2", _params(systems__t2__degree=3)) == before
     assert _key("t2", _params(systems__t2__degree=4)) != before
@@ -146,10 +146,10 @@ def test_settings_count_where_a_recipe_or_copies_use_them():
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (keys, "TRAINING_VERSION"),
+        (loop, "TRAINING_VERSION"),
         (preparation, "VERSION"),
         (versions, "DELTAS_VERSION"),
-        (k2.Recogniser, "VERSION"),
+        (windowed_rnn.Recogniser, "VERSION"),
     ],
 )
 def test_a_raised_version_changes_the_key(owner, name, monkeypatch):

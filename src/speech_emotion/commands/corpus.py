@@ -81,9 +81,9 @@ def check(folder: Path) -> None:
     Raises:
         UserError: one line a fault.
     """
+    from speech_emotion.learning.devices import device_kind
     from speech_emotion.steps.driver import check_choice
     from speech_emotion.systems.catalogue import check_system_params
-    from speech_emotion.training.devices import device_kind
 
     params = load_params()
     device_kind(params.train.device)

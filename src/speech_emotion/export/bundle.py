@@ -33,8 +33,8 @@ def describe(
         level["dbfs"] = level_dbfs
     return {
         "system": definition.id,
-        "title": system.TITLE,
-        "paper": system.PAPER,
+        "title": definition.config.title,
+        "paper": definition.config.paper,
         "labels": list(definition.labels),
         "input": INPUT,
         "output": OUTPUT,

@@ -8,7 +8,7 @@ from torch import nn
 
 from speech_emotion.errors import UserError
 from speech_emotion.export.graph import INPUT, OUTPUT, STARTS, session
-from speech_emotion.training.windows import utterance_means
+from speech_emotion.learning.sequences import utterance_means
 
 
 def trained_probabilities(classifier: nn.Module, windows: Sequence[np.ndarray]) -> np.ndarray:

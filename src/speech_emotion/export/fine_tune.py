@@ -10,9 +10,10 @@ import numpy as np
 from torch.optim import Optimizer
 
 from speech_emotion.corpora.splits import Fold
+from speech_emotion.learning.network import Network
 from speech_emotion.params import FineTuning
 from speech_emotion.store.arrays import ArrayStore
-from speech_emotion.systems.network import Network, NetworkSystem
+from speech_emotion.systems.network import NetworkSystem
 from speech_emotion.training.fitting import Experiment, fit_system, refit, training_seed
 
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from speech_emotion.errors import UserError
-from speech_emotion.systems.network import Network
-from speech_emotion.systems.t1 import CnnLstmAttention
-from speech_emotion.systems.w1 import CL
+from speech_emotion.learning.network import Network
+from speech_emotion.systems.cl import CL
+from speech_emotion.systems.cnn_lstm_attention import CnnLstmAttention
 
 BLOCK = 8  # channels that processors and TensorRT multiply at once: fewer cost as much
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from speech_emotion.errors import UserError
-from speech_emotion.systems.network import Network
+from speech_emotion.learning.network import Network
 
 LARGEST = 127  # steps on either side of 0
 STEP = "input_step"  # buffer of a layer: the step of its input

@@ -6,22 +6,23 @@ from typing import Any
 import numpy as np
 
 from speech_emotion.corpora.splits import Fold
+from speech_emotion.learning.loop import recent_validation_ua
+from speech_emotion.learning.scores import unweighted_recall
 from speech_emotion.search.inner import Split, group_splits, own_split
+from speech_emotion.systems.base import SystemConfig
 from speech_emotion.systems.catalogue import system_class
-from speech_emotion.systems.network import NetworkSystem
 from speech_emotion.training.fitting import fit_system, predict, training_seed
-from speech_emotion.training.loop import recent_validation_ua, unweighted_recall
-from speech_emotion.training.run import Job
+from speech_emotion.training.job import Job
 
 
-def by_epoch(system: str) -> bool:
+def by_epoch(config: SystemConfig) -> bool:
     """Whether a trial's steps are epochs (a network) or inner splits (an estimator, whose fit costs little)."""
-    return issubclass(system_class(system), NetworkSystem)
+    return system_class(config).BY_EPOCH
 
 
-def splits_of(system: str, fold: Fold, folds: Sequence[Fold]) -> tuple[Split, ...]:
+def splits_of(config: SystemConfig, fold: Fold, folds: Sequence[Fold]) -> tuple[Split, ...]:
     """The splits that a system's trials are judged on: one for a network, one a group of inner speakers otherwise."""
-    return own_split(fold) if by_epoch(system) else group_splits(fold, folds)
+    return own_split(fold) if by_epoch(config) else group_splits(fold, folds)
 
 
 def objective(
@@ -48,16 +49,17 @@ def objective(
     def on_epoch(epoch: int, values: Mapping[str, float]) -> None:
         nonlocal kept
         curves.append(values)
-        kept = max(kept, recent_validation_ua(curves, system.validation_epochs))
+        kept = max(kept, recent_validation_ua(curves, system.params.validation_epochs))
         report(epoch, kept)
 
     recalls = []
     for number, split in enumerate(splits):
         system = experiment.create({**job.hyperparameters, **suggested}, stores)
-        fit_system(system, experiment, stores, split.train, split.valid, seed, on_epoch, again_on_all=False)
-        if isinstance(system, NetworkSystem):
+        if system.BY_EPOCH:
+            fit_system(system, experiment, stores, split.train, split.valid, seed, on_epoch)
             recalls.append(kept)
         else:
+            fit_system(system, experiment, stores, split.train, (), seed)  # it would learn from those that judge it
             probabilities = predict(system, experiment, stores, split.valid)
             recalls.append(unweighted_recall(probabilities, experiment.classes(split.valid)))
             report(number, recalls[-1])

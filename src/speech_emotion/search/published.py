@@ -12,6 +12,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.search.study import NUMBER, SearchJob, Slots
 from speech_emotion.store.atomic import write_text
 from speech_emotion.store.naming import file_name
+from speech_emotion.systems.base import SystemConfig
 from speech_emotion.systems.catalogue import system_class
 
 
@@ -46,7 +47,7 @@ def take_published(job: SearchJob, study: optuna.Study, papers: Path) -> int:
             return 0
         slots = Slots.of(study)
         missing = [one for one in record["trials"] if one["number"] not in slots.attempts]
-        trials = [_trial(job.system, one) for one in missing if one["number"] < job.params.trials]
+        trials = [_trial(job.config, one) for one in missing if one["number"] < job.params.trials]
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path}: holds no finished trials ({error}): remove it and search again") from None
     study.add_trials(trials)
@@ -55,7 +56,7 @@ def take_published(job: SearchJob, study: optuna.Study, papers: Path) -> int:
 
 def _path(job: SearchJob, papers: Path) -> Path:
     experiment = job.job.experiment
-    folder = papers / system_class(job.system).PAPER / "studies" / f"{experiment.corpus}-{experiment.protocol}"
+    folder = papers / job.config.paper / "studies" / f"{experiment.corpus}-{experiment.protocol}"
     return folder / f"{file_name(f'{job.system}-{job.fold}')}.json"
 
 
@@ -69,19 +70,19 @@ def _record(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def _trial(system: str, record: dict[str, Any]) -> FrozenTrial:
+def _trial(config: SystemConfig, record: dict[str, Any]) -> FrozenTrial:
     return optuna.create_trial(
         state=TrialState[record["state"].upper()],
         value=record["value"],
         params=record["params"],
-        distributions=_distributions(system, record["params"]),
+        distributions=_distributions(config, record["params"]),
         intermediate_values={int(step): ua for step, ua in record["steps"].items()},
         user_attrs={NUMBER: record["number"]},
     )
 
 
-def _distributions(system: str, params: dict[str, Any]) -> dict[str, BaseDistribution]:
+def _distributions(config: SystemConfig, params: dict[str, Any]) -> dict[str, BaseDistribution]:
     """Raises ValueError where a value lies outside the system's search space or is missing."""
     trial = FixedTrial(params)
-    system_class(system).search_space(trial)
+    system_class(config).search_space(trial)
     return trial.distributions

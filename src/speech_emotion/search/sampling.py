@@ -14,11 +14,17 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 from speech_emotion.params import Tune
 from speech_emotion.randomness import generator
 from speech_emotion.search.objective import by_epoch
+from speech_emotion.systems.base import SystemConfig
 from speech_emotion.systems.catalogue import system_class
 
 
 def sampled(
-    system: str, fold: str, number: int, defaults: Mapping[str, Any], history: Sequence[FrozenTrial], params: Tune
+    config: SystemConfig,
+    fold: str,
+    number: int,
+    defaults: Mapping[str, Any],
+    history: Sequence[FrozenTrial],
+    params: Tune,
 ) -> optuna.Trial:
     """A trial in a study of its own in memory, with its hyper-parameters drawn (`.params`); it says when to prune.
 
@@ -30,36 +36,36 @@ def sampled(
         defaults: the system's hyper-parameters of params.yaml.
         history: finished trials of the batches before, in the order of their numbers.
     """
-    seed = int(generator(params.seed, "trial", system, fold, number).integers(2**31))
+    seed = int(generator(params.seed, "trial", config.id, fold, number).integers(2**31))
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=params.random_trials)
-    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner(system, params))
-    study.add_trials(_carried_on(history) if by_epoch(system) else history)
-    if number == 0 and (values := within_space(system, defaults)):
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner(config, params))
+    study.add_trials(_carried_on(history) if by_epoch(config) else history)
+    if number == 0 and (values := within_space(config, defaults)):
         study.enqueue_trial(values)
     trial = study.ask()
-    system_class(system).search_space(trial)
+    system_class(config).search_space(trial)
     return trial
 
 
-def within_space(system: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def within_space(config: SystemConfig, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults that a system's search space asks for; empty where one of them lies outside it."""
     trial = FixedTrial(dict(defaults))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a number outside its range is a warning, a choice unknown an error
-            system_class(system).search_space(trial)
+            system_class(config).search_space(trial)
     except (ValueError, Warning):
         return {}
     return trial.params
 
 
-def pruner(system: str, params: Tune) -> optuna.pruners.BasePruner:
+def pruner(config: SystemConfig, params: Tune) -> optuna.pruners.BasePruner:
     """Which trials are given up early.
 
     Networks: those whose UA so far lies below the median of the others at the same epoch. Estimators: those that a
     Wilcoxon signed-rank test over the inner splits holds for worse than the best one.
     """
-    if by_epoch(system):
+    if by_epoch(config):
         return optuna.pruners.MedianPruner(
             n_startup_trials=params.prune_after, n_warmup_steps=params.prune_after_epochs
         )

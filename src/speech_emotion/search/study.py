@@ -24,8 +24,9 @@ from speech_emotion.search.objective import by_epoch
 from speech_emotion.search.sampling import sampled
 from speech_emotion.search.storage import Guard
 from speech_emotion.store.hashing import hash_json
+from speech_emotion.systems.base import SystemConfig
 from speech_emotion.systems.catalogue import system_class
-from speech_emotion.training.run import Job
+from speech_emotion.training.job import Job
 from speech_emotion.training.units import rounded
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -58,8 +59,12 @@ class SearchJob:
     papers: Path | None = None
 
     @property
+    def config(self) -> SystemConfig:
+        return self.job.experiment.config
+
+    @property
     def system(self) -> str:
-        return self.job.experiment.system
+        return self.config.id
 
     @property
     def fold(self) -> str:
@@ -78,18 +83,18 @@ class SearchJob:
                 "unit": self.job.key,
                 "splits": [[split.train, split.valid] for split in self.splits],
                 "params": self.params.model_dump(exclude=set(NOT_OF_THE_KEY)),
-                "space": search_space_identity(self.system),
+                "space": search_space_identity(self.config),
                 "search": SEARCH_VERSION,
             }
         )
         return f"{self.prefix}{key[:12]}"
 
 
-def search_space_identity(system: str) -> dict[str, Any]:
+def search_space_identity(config: SystemConfig) -> dict[str, Any]:
     """Hyper-parameter -> its range or choices, as a random trial meets them."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     trial = study.ask()
-    system_class(system).search_space(trial)
+    system_class(config).search_space(trial)
     return {name: json.loads(distribution_to_json(one)) for name, one in sorted(trial.distributions.items())}
 
 
@@ -160,7 +165,7 @@ def claim(job: SearchJob, study: optuna.Study, worker: int, guard: Guard) -> Cla
         return None
     start = number - number % job.params.batch
     drawn = sampled(
-        job.system, job.fold, number, job.job.hyperparameters, slots.history(start), job.params
+        job.config, job.fold, number, job.job.hyperparameters, slots.history(start), job.params
     )  # from nothing but the key and the history: an attempt after a killed one draws the same
     if slots.waiting() is None:
         study.enqueue_trial(drawn.params, user_attrs={NUMBER: number})
@@ -211,7 +216,7 @@ def run(
     attributes: dict[str, str] = {}
     outcome: dict[str, Any] = {"state": TrialState.FAIL}
     try:
-        system_class(job.system).search_space(kept)  # puts on record what was drawn
+        system_class(job.config).search_space(kept)  # puts on record what was drawn
         outcome = {"values": judge(job.job, job.splits, drawn.params, report)}
     except optuna.TrialPruned:
         outcome = {"state": TrialState.PRUNED}
@@ -287,4 +292,4 @@ def _ua(job: SearchJob, attempt: FrozenTrial) -> float | None:
         return rounded(attempt.value)
     if not steps:
         return None
-    return rounded(steps[-1] if by_epoch(job.system) else sum(steps) / len(steps))
+    return rounded(steps[-1] if by_epoch(job.config) else sum(steps) / len(steps))

@@ -101,16 +101,18 @@ def user_errors() -> Iterator[None]:
         sys.exit(1)
 
 
-def uses_gpu(system: str) -> bool:
+def uses_gpu(systems: Mapping[str, Mapping[str, Any]], system: str) -> bool:
     """Whether a system is trained on a GPU where there is one: networks are, estimators never.
+
+    Args:
+        systems: section `systems` of params.
 
     Raises:
         UserError: there is no such system.
     """
-    from speech_emotion.systems.catalogue import system_class
-    from speech_emotion.systems.network import NetworkSystem
+    from speech_emotion.systems.catalogue import system_class, system_config
 
-    return issubclass(system_class(system), NetworkSystem)
+    return system_class(system_config(systems, system)).USES_GPU
 
 
 def sections_at_home(params: str, system: str | None = None) -> Params:
@@ -136,7 +138,7 @@ def _at_home(params: str, system: str | None) -> str:
     if "track" in sections:
         sections["track"] = _with_store(sections["track"])
     if "train" in sections and (device := os.environ.get(DEVICE_VARIABLE)):
-        given = device if system is None or uses_gpu(system) else CPU
+        given = device if system is None or uses_gpu(sections.get("systems", {}), system) else CPU
         sections["train"] = {**sections["train"], "device": given}
     return json.dumps(sections)
 

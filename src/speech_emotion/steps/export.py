@@ -120,8 +120,8 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     )
     write_text(folder / CARD, model_card(facts))
     recorder.note(
-        f"export: {system.TITLE}: FP32 within {check['fp32']['max_difference']:.1e} of the trained model; INT8 names "
-        f"the same emotion in {100 * check['int8']['agreement']:.1f} % of {len(heard)} windows"
+        f"export: {system.definition.config.title}: FP32 within {check['fp32']['max_difference']:.1e} of the trained "
+        f"model; INT8 names the same emotion in {100 * check['int8']['agreement']:.1f} % of {len(heard)} windows"
     )
 
 
@@ -167,7 +167,9 @@ def _folds_models(system: NetworkSystem, inputs: Folders, params: StepParams, as
         UserError: one was not kept.
     """
     id, seed = system.definition.id, min(params.budget.seeds)
-    experiment, _, folds = experiment_of(params.of_system(id), inputs["utterances"], inputs["features"])
+    experiment, _, folds = experiment_of(
+        params.of_system(id), inputs["utterances"], inputs["features"], system.definition.config
+    )
     paths = {fold.name: inputs["trained"] / id / "models" / file_name(f"{fold.name}-{seed}") for fold in folds}
     tested = set(read_result(inputs["trained"] / id, id).predictions["fold"])
     models = [FoldModel(paths[fold.name], experiment, fold, seed) for fold in folds if fold.name in tested]

@@ -22,6 +22,7 @@ from speech_emotion.steps.graph import READ_FROM_TOP, SOURCE, stage_deps
 from speech_emotion.steps.step import Step
 from speech_emotion.steps.wanted import files_of
 from speech_emotion.store.hashing import canonical_json, hash_code, hash_json, sha256_file
+from speech_emotion.systems.catalogue import in_order, members_of
 from speech_emotion.yaml_files import parse_yaml
 
 CODE = f"src/{SOURCE.name}/"  # how dvc.yaml spells the package's folder
@@ -86,9 +87,9 @@ def make_plan(
         {name: hashes.text(step) for name, step in steps.items() if not step.per_system and name not in SHARDED},
         {port: hash_json([hashes.made_of(folder) for folder in folders]) for port, folders in JOINED.items()},
         [
-            {"system": system, "accelerators": str(accelerators if uses_gpu(system) else 0)}
+            {"system": system, "accelerators": str(accelerators if uses_gpu(whole.systems, system) else 0)}
             | {name: hashes.text(step, system) for name, step in steps.items() if step.per_system}
-            for system in whole.candidates
+            for system in in_order(whole.systems, whole.candidates)
         ],
         [
             {"part": part, "parts": parts} | {name: hashes.text(steps[name]) for name in SHARDED}
@@ -106,8 +107,13 @@ class _Hashes:
         return canonical_json({INPUTS_KEY: self._inputs(step, system), **self._sections(step, system)})
 
     def _sections(self, step: Step, system: str | None) -> dict[str, Any]:
-        names = {"corpus": self._params.corpus, "system": system}
-        return part_of(self._raw, [section.format(**names) for section in step.sections])
+        systems = [] if system is None else [*members_of(self._params.systems, system), system]
+        keys = [
+            section.format(corpus=self._params.corpus, system=one)
+            for section in step.sections
+            for one in (systems if "{system}" in section else [None])
+        ]
+        return part_of(self._raw, keys)
 
     def _inputs(self, step: Step, system: str | None) -> str:
         """Hash of what decides the outputs beside the sections: code, versions, and what the inputs were made of."""

@@ -17,6 +17,7 @@ from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.train import experiment_of
 from speech_emotion.steps.wanted import TABLE
 from speech_emotion.store.atomic import write_text
+from speech_emotion.systems.base import SystemConfig
 from speech_emotion.systems.catalogue import save_system
 from speech_emotion.training.fitting import refit, training_seed
 
@@ -95,7 +96,8 @@ def _refit(
         epochs; device; hyperparameters; agreeing and folds: how many folds were trained with these, and of how many.
     """
     system_params = params.of_system(record["system"])
-    experiment, _, _ = experiment_of(system_params, inputs["utterances"], inputs["features"])
+    config = SystemConfig(*(record[name] for name in ("system", "architecture", "title", "paper", "builds_on")))
+    experiment, _, _ = experiment_of(system_params, inputs["utterances"], inputs["features"], config)
     units = list(record["units"].values())
     tried = [unit["hyperparameters"] for unit in units]
     hyperparameters = tried[central(tried)]
@@ -105,7 +107,8 @@ def _refit(
     seed = training_seed(min(params.budget.seeds), experiment.protocol, record["system"], "refit")
     epochs = int(np.median([unit["best_epoch"] for unit in units]))
     temperature = float(np.median([unit["temperature"] for unit in units]))
-    fit = refit(system, experiment, stores, seed, epochs, temperature)
+    members = {member: _unheard(inputs["trained"], member, record) for member in config.builds_on}
+    fit = refit(system, experiment, stores, seed, epochs, temperature, members)
     save_system(system, folder)
     return {
         "epochs": fit.best_epoch,
@@ -114,6 +117,23 @@ def _refit(
         "agreeing": tried.count(hyperparameters) // len(record["seeds"]),
         "folds": record["folds"],
     }
+
+
+def _unheard(trained: Path, member: str, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Id -> what the folds' models of a system said of it, none of which had heard its speaker; the mean over seeds.
+
+    Raises:
+        UserError: the system was not trained.
+    """
+    path = trained / member / "predictions.parquet"
+    if not path.is_file():
+        raise UserError(
+            f"{record['system']} is fitted again for shipping on what {member} says: {path}: is not there: add "
+            f"{member} to candidates"
+        )
+    table = pd.read_parquet(path)
+    means = table.groupby("id")[[f"p_{label}" for label in record["labels"]]].mean()
+    return dict(zip(means.index, means.to_numpy(), strict=True))
 
 
 STEP = Step(

@@ -1,9 +1,11 @@
 """Step train: every fold and seed of one system; finished units are found again, not trained twice."""
 
+import contextlib
 import functools
+import inspect
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,19 +19,22 @@ from speech_emotion.corpora.splits import Fold, make_folds
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.errors import UserError
 from speech_emotion.features.versions import feature_identity
+from speech_emotion.learning import loop
+from speech_emotion.learning.devices import device_kind
+from speech_emotion.learning.scores import unweighted_recall
 from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
 from speech_emotion.steps.wanted import TABLE
 from speech_emotion.store.atomic import write_text
 from speech_emotion.store.naming import file_name
-from speech_emotion.systems import catalogue, estimator, network
-from speech_emotion.systems.catalogue import check_hyperparameters, system_class
-from speech_emotion.training import fitting, keys, loop, windows
-from speech_emotion.training.devices import device_kind
+from speech_emotion.systems.base import System, SystemConfig
+from speech_emotion.systems.catalogue import check_hyperparameters, hyperparameters_of, system_class, system_config
+from speech_emotion.training import keys
 from speech_emotion.training.fitting import Experiment
-from speech_emotion.training.loop import unweighted_recall
-from speech_emotion.training.run import Job, train_unit
+from speech_emotion.training.job import Job
+from speech_emotion.training.members import to_train
+from speech_emotion.training.run import train_unit
 from speech_emotion.training.units import Unit, UnitStore
 
 CURVE_COLUMNS = ("system", "fold", "seed", "epoch", "loss", "valid_loss", "valid_ua")
@@ -39,16 +44,35 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
     experiment, rows, folds = experiment_of(params, inputs["utterances"], inputs["features"])
     store = UnitStore(inputs["units"], inputs["papers"] if params.train.published_units else None)
     best = json.loads((inputs["best"] / "best.json").read_text())
-    jobs = make_jobs(params, experiment, rows, folds, best, inputs["units"])
-    missing = [job for job in jobs if store.find(job.key) is None]
-    recorder.note(
-        f"{params.system}: {len(jobs)} units, {len(jobs) - len(missing)} finished before, {len(missing)} to train"
-    )
-    train = functools.partial(train_unit, recorder=recorder, together=tuple(job.key for job in jobs))
-    for unit in ordered_map(train, missing, params.workers, recorder, f"train {params.system}"):
-        recorder.note(f"{params.system} fold {unit.fold} seed {unit.seed}: {_summary(unit, experiment)}")
+    published = inputs["papers"] if params.train.published_units else None
+    jobs = [
+        replace(job, published=published) for job in make_jobs(params, experiment, rows, folds, best, inputs["units"])
+    ]
+    missing = sum(store.find(job.key) is None for job in jobs)
+    recorder.note(f"{params.system}: {len(jobs)} units, {len(jobs) - missing} finished before, {missing} to train")
+    for wave in to_train(jobs, store):
+        for system in dict.fromkeys(job.experiment.system for job in wave):
+            of_system = [job for job in wave if job.experiment.system == system]
+            together = tuple(job.key for job in (jobs if system == params.system else of_system))
+            train = functools.partial(train_unit, recorder=recorder, together=together)
+            with _named(params.system, system):
+                for unit in ordered_map(train, of_system, params.workers, recorder, f"train {system}"):
+                    recorder.note(f"{system} fold {unit.fold} seed {unit.seed}: {_summary(unit, experiment)}")
     units = [_found(store, job) for job in jobs]
     _write(units, rows, experiment, params, outputs["trained"], store)
+
+
+@contextlib.contextmanager
+def _named(system: str, member: str) -> Iterator[None]:
+    """What goes wrong with a member is told with its name."""
+    try:
+        yield
+    except UserError as error:
+        if member == system:
+            raise
+        raise UserError(
+            f"{system} builds on {member}, which cannot be trained here: {error}: or add {member} to candidates"
+        ) from None
 
 
 def _found(store: UnitStore, job: Job) -> Unit:
@@ -56,15 +80,21 @@ def _found(store: UnitStore, job: Job) -> Unit:
     return replace(store.find(job.key), corpus=job.experiment.corpus, hyperparameters=dict(job.hyperparameters))
 
 
-def experiment_of(params: StepParams, utterances: Path, features: Path) -> tuple[Experiment, pd.DataFrame, list[Fold]]:
-    """What params and the steps before say of the system at work, the utterances that count, and the folds."""
+def experiment_of(
+    params: StepParams, utterances: Path, features: Path, config: SystemConfig | None = None
+) -> tuple[Experiment, pd.DataFrame, list[Fold]]:
+    """What params and the steps before say of the system at work, the utterances that count, and the folds.
+
+    Args:
+        config: the system as it was trained; without it as params' section `systems` has it.
+    """
     protocol = load_protocol(params.budget.protocol)
     rows, labels = select_utterances(read_utterances(utterances / "utterances.parquet"), protocol)
     needs = params.needs[params.system]
     experiment = Experiment(
         corpus=params.corpus,
         protocol=params.budget.protocol,
-        system=params.system,
+        config=config or system_config(params.systems, params.system),
         needs=needs,
         recipe=params.preprocess.recipes[needs.recipe],
         definitions={name: params.features[name] for name in needs.features},
@@ -98,36 +128,77 @@ def make_jobs(
         UserError: the budget names a fold that the protocol does not make, or train.device is not there.
     """
     device_kind(params.train.device)
+    seeds = params.budget.seeds_of(experiment.system)
+    return _jobs(params, experiment, keys.audio_of(rows), _chosen(folds, params), seeds, best, units)
+
+
+def _jobs(
+    params: StepParams,
+    experiment: Experiment,
+    audio: Mapping[str, str],
+    folds: Sequence[Fold],
+    seeds: Sequence[int],
+    best: Mapping[str, Any],
+    units: Path,
+) -> list[Job]:
+    """The jobs of these folds and seeds, with those of the systems that this one builds on.
+
+    Members are trained with the hyper-parameters of params.yaml.
+    """
+    architecture = system_class(experiment.config)
     shared = _shared_identity(params, experiment)
-    audio, code, jobs = keys.audio_of(rows), tuple(code_of(experiment.system)), []
-    for fold in _chosen(folds, params):
-        hyperparameters = {**params.systems[experiment.system], **best.get(fold.name, {})}
-        values = check_hyperparameters(experiment.system, hyperparameters)
+    code, jobs = tuple(code_of(architecture)), []
+    members: dict[tuple[str, int], list[Job]] = {}
+    for system in experiment.config.builds_on:
+        for job in _jobs(params, _of_member(params, experiment, system), audio, folds, seeds, {}, units):
+            members.setdefault((job.fold.name, job.seed), []).append(job)
+    for fold in folds:
+        hyperparameters = {**hyperparameters_of(params.systems, experiment.system), **best.get(fold.name, {})}
+        values = check_hyperparameters(experiment.config, hyperparameters)
         of_fold = {
             **shared,
             "split": keys.split_identity(fold, audio, experiment.targets),
             "hyperparameters": keys.hyperparameter_identity(values, experiment.needs.features),
             "limits": keys.limits(values, experiment.max_epochs, experiment.patience),
         }
-        for seed in params.budget.seeds_of(experiment.system):
+        for seed in seeds:
             draws = [seed, experiment.protocol, experiment.system, fold.name]  # training_seed is made of these
-            jobs.append(
-                Job(experiment, fold, seed, hyperparameters, keys.key_of({**of_fold, "draws": draws}), units, code)
-            )
+            below = tuple(members.get((fold.name, seed), ()))
+            parts = {**of_fold, "draws": draws} | ({"builds_on": [job.key for job in below]} if below else {})
+            jobs.append(Job(experiment, fold, seed, hyperparameters, keys.key_of(parts), units, code, below))
     return jobs
+
+
+def _of_member(params: StepParams, experiment: Experiment, system: str) -> Experiment:
+    """The same experiment with a system that its own builds on."""
+    if system not in params.needs:
+        raise UserError(f"params.yaml: needs.{system}: is missing, and {experiment.system} builds on {system}: add it")
+    needs = params.needs[system]
+    return replace(
+        experiment,
+        config=system_config(params.systems, system),
+        needs=needs,
+        recipe=params.preprocess.recipes[needs.recipe],
+        definitions={name: params.features[name] for name in needs.features},
+    )
 
 
 def _shared_identity(params: StepParams, experiment: Experiment) -> dict[str, Any]:
     """What the keys of a system's units have in common."""
-    needs = experiment.needs
+    needs, architecture = experiment.needs, system_class(experiment.config)
+    common = {
+        "training": loop.TRAINING_VERSION,
+        "architecture": keys.architecture_identity(architecture),
+        "labels": list(experiment.labels),
+    }
+    if not architecture.TAKES_FEATURES:
+        return common
     samples = round(needs.min_seconds * experiment.sample_rate)
     return {
-        "training": keys.TRAINING_VERSION,
-        "architecture": keys.architecture_identity(experiment.system),
+        **common,
         "recipe": recipe_identity(experiment.recipe, params.preprocess),
         "augmentation": augmentation_identity(params.augment, needs.copies) if needs.copies else None,
         "features": [feature_identity(name, params.features, samples) for name in needs.features],
-        "labels": list(experiment.labels),
     }
 
 
@@ -144,11 +215,10 @@ def _chosen(folds: Sequence[Fold], params: StepParams) -> list[Fold]:
     return [fold for fold in folds if fold.name in wanted]
 
 
-def code_of(system: str) -> list[Path]:
-    """The files that train a unit of the system, for its provenance."""
-    module = system_class(system).__module__
-    own = Path(catalogue.__file__).with_name(module.rpartition(".")[2] + ".py")
-    return [own, *(Path(part.__file__) for part in (network, estimator, loop, fitting, windows))]
+def code_of(architecture: type[System]) -> list[Path]:
+    """The files that train a unit of an architecture, for its provenance: its class, those above it, the loop."""
+    classes = [inspect.getfile(one) for one in architecture.__mro__ if issubclass(one, System)]
+    return [Path(file) for file in classes] + sorted(Path(loop.__file__).parent.glob("*.py"))
 
 
 def _summary(unit: Unit, experiment: Experiment) -> str:
@@ -203,7 +273,7 @@ def _write(
 def _summary_record(
     units: Sequence[Unit], frames: Sequence[pd.DataFrame], experiment: Experiment, params: StepParams
 ) -> dict[str, Any]:
-    cls = system_class(experiment.system)
+    config = experiment.config
     stores = experiment.stores()
     system = experiment.create(units[0].hyperparameters, stores)
     protocol = load_protocol(experiment.protocol)
@@ -227,11 +297,13 @@ def _summary_record(
         "speaker_independent": protocol.speaker_independent,
         "labels": list(experiment.labels),
         "system": experiment.system,
-        "title": cls.TITLE,
-        "paper": cls.PAPER,
+        "architecture": config.architecture,
+        "title": config.title,
+        "paper": config.paper,
+        "builds_on": list(config.builds_on),
         "not_deployable": system.not_deployable,
         "parameters": units[0].parameters,
-        "hyperparameters": dict(params.systems[experiment.system]),
+        "hyperparameters": hyperparameters_of(params.systems, experiment.system),
         "needs": experiment.needs.model_dump(),
         "max_epochs": experiment.max_epochs,
         "patience": experiment.patience,

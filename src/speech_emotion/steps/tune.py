@@ -27,14 +27,16 @@ from speech_emotion.steps.train import STEP as TRAIN
 from speech_emotion.steps.train import experiment_of, make_jobs
 from speech_emotion.steps.wanted import TABLE
 from speech_emotion.store.atomic import write_text
-from speech_emotion.systems.catalogue import system_class
+from speech_emotion.systems.catalogue import system_config
 
 REMOVE_OLD = "speech-emotion studies --remove-old"
 
 
 def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
     founds: list[Found] = []
-    if params.tune.enabled:
+    if params.tune.enabled and (config := system_config(params.systems, params.system)).builds_on:
+        recorder.note(f"{config.id}: is not searched, since it builds on {', '.join(config.builds_on)}")
+    elif params.tune.enabled:
         jobs = search_jobs(inputs, params)
         if old := old_studies(jobs):
             recorder.note(f"{params.system}: {len(old)} studies of other data, params or code are kept: {REMOVE_OLD}")
@@ -53,7 +55,7 @@ def search_jobs(inputs: Folders, params: StepParams) -> list[SearchJob]:
     papers = inputs["papers"] if params.train.published_units else None
     shorter = replace(experiment, max_epochs=min(experiment.max_epochs, params.tune.epochs))
     return [
-        SearchJob(job, splits_of(params.system, job.fold, folds), params.tune, url, papers)
+        SearchJob(job, splits_of(experiment.config, job.fold, folds), params.tune, url, papers)
         for job in make_jobs(params, shorter, rows, folds, {}, inputs["studies"])
         if job.seed == params.budget.seeds[0]
     ]
@@ -67,6 +69,8 @@ def join_search(inputs: Folders, params: StepParams, recorder: Recorder) -> None
     """
     if not params.tune.enabled:
         raise UserError("tune.enabled = False: must be true for a search")
+    if system_config(params.systems, params.system).builds_on:
+        return
     for _ in recorder.progress(work(search_jobs(inputs, params)), f"worker of {params.system}"):
         pass
 
@@ -121,7 +125,7 @@ def _write(founds: Sequence[Found], params: StepParams, folder: Path) -> None:
     importance = importance_table(founds, params.tune.seed) if founds else pd.DataFrame(columns=list(IMPORTANCE))
     importance.to_csv(folder / "importance.csv", index=False)
     if founds:
-        title = system_class(params.system).TITLE
+        title = system_config(params.systems, params.system).title
         history_plot(folder / "history.png", trials, history, title)
         importance_plot(folder / "importance.png", importance, title)
 

@@ -84,25 +84,33 @@ def feature_files(params: Params, audio: str) -> dict[str, Any]:
 
 
 def input_files(params: Params, audio: str) -> dict[str, Any]:
-    """Of each candidate what decides its trainings: its inputs in their order, and versions of what trains it."""
-    from speech_emotion.training.keys import TRAINING_VERSION, architecture_identity
+    """Of each candidate what decides its trainings: its inputs in their order, versions, and what it builds on."""
+    return {system: _of_system(params, system, audio) for system in params.candidates}
 
-    files: dict[str, Any] = {}
-    rate = params.preprocess.sample_rate
-    for system in params.candidates:
-        needs = params.needs[system]
-        inputs = []
-        for name in needs.features:
-            feature = params.features[name]
-            samples = needs.samples(rate) if feature.repeats else 0
-            variant = Variant(needs.variant(feature, rate), needs.recipe, samples, needs.copies)
-            inputs.append({"feature": name, **_made_of(params, name, variant, audio)})
-        files[system] = {
-            "architecture": architecture_identity(system),
-            "training": TRAINING_VERSION,
-            "inputs": inputs,
+
+def _of_system(params: Params, system: str, audio: str) -> dict[str, Any]:
+    from speech_emotion.learning.loop import TRAINING_VERSION
+    from speech_emotion.systems.catalogue import system_class, system_config
+    from speech_emotion.training.keys import architecture_identity
+
+    config, needs, rate = system_config(params.systems, system), params.needs[system], params.preprocess.sample_rate
+    inputs = []
+    for name in needs.features:
+        feature = params.features[name]
+        samples = needs.samples(rate) if feature.repeats else 0
+        variant = Variant(needs.variant(feature, rate), needs.recipe, samples, needs.copies)
+        inputs.append({"feature": name, **_made_of(params, name, variant, audio)})
+    found = {
+        "architecture": architecture_identity(system_class(config)),
+        "training": TRAINING_VERSION,
+        "inputs": inputs,
+    }
+    if config.builds_on:
+        found["builds_on"] = {
+            member: {"settings": params.systems[member], **_of_system(params, member, audio)}
+            for member in config.builds_on
         }
-    return files
+    return found
 
 
 def _made_of(params: Params, name: str, variant: Variant, audio: str) -> dict[str, Any]:

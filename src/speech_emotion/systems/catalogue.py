@@ -1,56 +1,167 @@
-"""Finds systems by id: a module of this package with a class `Recogniser` is a system."""
+"""Finds architectures, and the systems that params.yaml makes of them.
 
+A module of this package with a class `Recogniser` is an architecture; it is named after the ARCHITECTURE that the class
+declares. A system is a named configuration of one: reserved keys (Reserved) and hyper-parameters.
+"""
+
+import ast
 import importlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from speech_emotion.errors import UserError
 from speech_emotion.features.frontend import FrontEnd
-from speech_emotion.params import Feature, Params, Recipe
+from speech_emotion.params import Feature, Name, Params, Recipe
 from speech_emotion.sections import Section, check
 from speech_emotion.store.atomic import write_text
-from speech_emotion.systems.base import Definition, System
+from speech_emotion.systems.base import Definition, System, SystemConfig
 
 DEFINITION = "system.json"
-ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+CLASS = "Recogniser"
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+FOLDER = Path(__file__).parent
+
+Systems = Mapping[str, Mapping[str, Any]]  # section `systems` of params.yaml
 
 
-def system_class(id: str) -> type[System]:
-    """The class of a system.
+class Reserved(Section):
+    """Keys of a system that are no hyper-parameters.
+
+    Attributes:
+        architecture: which file of systems/ it is made of.
+        title: as tables show it; it begins with the system's id.
+        paper: folder under papers/ that holds its claims; without it the architecture's.
+        builds_on: systems whose predictions it takes.
+    """
+
+    architecture: Name
+    title: Annotated[str, Field(min_length=1)]
+    paper: Name | None = None
+    builds_on: tuple[Name, ...] = ()
+
+
+def architectures() -> list[str]:
+    """Names of all architectures, sorted; their files are read and not run."""
+    found = []
+    for path in FOLDER.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if any(isinstance(node, ast.ClassDef) and node.name == CLASS for node in tree.body):
+            found.append(path.stem.replace("_", "-"))
+    return sorted(found)
+
+
+def architecture_class(name: str) -> type[System]:
+    """The class of an architecture.
 
     Raises:
-        UserError: there is no such system.
+        UserError: there is none of that name, or its file declares another.
     """
-    module = f"speech_emotion.systems.{id.replace('-', '_')}"
+    module = name.replace("-", "_")
+    there = NAME.fullmatch(name) and (FOLDER / f"{module}.py").is_file()
+    found = getattr(importlib.import_module(f"speech_emotion.systems.{module}"), CLASS, None) if there else None
+    if found is None:
+        raise UserError(f"architecture = {name}: must be one of {', '.join(architectures())}, files of systems/")
+    if name != found.ARCHITECTURE:
+        raise UserError(f"systems/{module}.py: ARCHITECTURE = {found.ARCHITECTURE}: name the file after it")
+    return found
+
+
+def system_class(config: SystemConfig) -> type[System]:
+    """The class of a system's architecture."""
+    return architecture_class(config.architecture)
+
+
+def system_config(systems: Systems, id: str, file: str = "params.yaml") -> SystemConfig:
+    """Which architecture a system is, how it is called and what it builds on.
+
+    Args:
+        systems: all systems that are known, raw.
+        id: one of them.
+        file: that errors name.
+
+    Raises:
+        UserError: no such system or architecture, a reserved key that is missing or wrong, or systems that build on
+            each other.
+    """
+    if id not in systems:
+        raise UserError(f"system = {id}: must be one of {', '.join(sorted(systems))}: a key of {file}'s systems")
+    raw = {name: value for name, value in systems[id].items() if name in Reserved.model_fields}
+    reserved: Reserved = check(Reserved, raw, file, f"systems.{id}")
+    key = f"{file}: systems.{id}"
     try:
-        if not ID.fullmatch(id):
-            raise ModuleNotFoundError(name=module)
-        return importlib.import_module(module).Recogniser
-    except (ModuleNotFoundError, AttributeError) as error:
-        if isinstance(error, ModuleNotFoundError) and error.name != module:
-            raise
-        raise UserError(f"system {id}: src/speech_emotion/systems/{id}.py has no class Recogniser: add it") from None
+        cls = architecture_class(reserved.architecture)
+    except UserError as error:
+        raise UserError(f"{key}.{error}") from None
+    if reserved.builds_on and not cls.ASKS_MEMBERS_FOR:
+        raise UserError(f"{key}.builds_on: {cls.ARCHITECTURE} takes no predictions of other systems: remove it")
+    if len(set(reserved.builds_on)) < len(reserved.builds_on):
+        raise UserError(f"{key}.builds_on = {list(reserved.builds_on)}: must name each system once")
+    return SystemConfig(id, cls.ARCHITECTURE, reserved.title, reserved.paper or cls.PAPER, reserved.builds_on)
 
 
-def check_hyperparameters(id: str, raw: Mapping[str, Any], file: str = "params.yaml") -> Section:
+def hyperparameters_of(systems: Systems, id: str) -> dict[str, Any]:
+    """A system's hyper-parameters as params.yaml gives them, without the reserved keys."""
+    return {name: value for name, value in systems[id].items() if name not in Reserved.model_fields}
+
+
+def check_hyperparameters(config: SystemConfig, raw: Mapping[str, Any], file: str = "params.yaml") -> Section:
     """A system's hyper-parameters as its own typed values.
 
     Raises:
         UserError: one line a fault, naming file, key, value and what is allowed.
     """
-    return check(system_class(id).Params, dict(raw), file, prefix=f"systems.{id}")
+    return check(system_class(config).Params, dict(raw), file, prefix=f"systems.{config.id}")
 
 
 def check_system_params(params: Params, id: str) -> Section:
-    """The hyper-parameters that params.yaml gives a system."""
-    return check_hyperparameters(id, params.systems[id])
+    """The hyper-parameters that params.yaml gives a system; what it builds on is checked too."""
+    for member in members_of(params.systems, id):
+        if member not in getattr(params, "needs", {}):
+            raise UserError(f"params.yaml: needs.{member}: is missing, and {id} builds on {member}: add it")
+        check_system_params(params, member)
+    return check_hyperparameters(system_config(params.systems, id), hyperparameters_of(params.systems, id))
+
+
+def members_of(systems: Systems, id: str) -> list[str]:
+    """All systems that one builds on, however far down, each after those that it builds on itself.
+
+    Raises:
+        UserError: one is not known, or they build on each other.
+    """
+    return in_order(systems, [id], True)[:-1]
+
+
+def in_order(systems: Systems, ids: Iterable[str], with_members: bool = False) -> list[str]:
+    """These systems, each after those that it builds on; otherwise in their own order.
+
+    Args:
+        with_members: also those that they build on and that are not among them.
+
+    Raises:
+        UserError: one is not known, or they build on each other.
+    """
+    wanted, ordered = list(ids), []
+
+    def add(id: str, above: tuple[str, ...]) -> None:
+        if id in above:
+            raise UserError(f"params.yaml: systems.{id}.builds_on: {' -> '.join((*above, id))}: remove one of these")
+        if id not in ordered:
+            for member in system_config(systems, id).builds_on:
+                add(member, (*above, id))
+            ordered.append(id)
+
+    for id in wanted:
+        add(id, ())
+    return ordered if with_members else [id for id in ordered if id in wanted]
 
 
 def create_system(
-    id: str,
+    config: SystemConfig,
     hyperparameters: Mapping[str, Any],
     recipe: Recipe,
     features: Mapping[str, Feature],
@@ -58,9 +169,23 @@ def create_system(
     sample_rate: int,
     labels: Sequence[str],
 ) -> System:
-    """A fresh, unfitted system."""
-    values = check_hyperparameters(id, hyperparameters)
-    return system_class(id)(Definition(id, values, recipe, dict(features), dict(dims), sample_rate, tuple(labels)))
+    """A fresh, unfitted system.
+
+    Args:
+        config: which system, of system_config().
+        hyperparameters: raw values of its architecture's Params.
+        recipe: how waveforms are prepared.
+        features: name -> definition, in the system's order.
+        dims: name -> number of dimensions, derivatives included.
+        sample_rate: Hz.
+        labels: emotions in the order of the outputs.
+
+    Raises:
+        UserError: hyper-parameters out of range, or features that do not fit the architecture.
+    """
+    values = check_hyperparameters(config, hyperparameters)
+    definition = Definition(config, values, recipe, dict(features), dict(dims), sample_rate, tuple(labels))
+    return system_class(config)(definition)
 
 
 def front_end_dims(features: Mapping[str, Feature], sample_rate: int) -> dict[str, int]:
@@ -79,16 +204,19 @@ def load_system(folder: Path) -> System:
     """Reads what save_system wrote; nothing in the folder is run as code.
 
     Raises:
-        UserError: the folder holds no system, or one of another version.
+        UserError: the folder holds no system, or one of an earlier version.
     """
     path = Path(folder) / DEFINITION
     if not path.is_file():
         raise UserError(f"{path}: is not there: train the system first (dvc repro)")
     raw = json.loads(path.read_text())
+    if "architecture" not in raw:
+        raise UserError(f"{path}: was written by an earlier version: remove {folder} and train again (dvc repro)")
+    config = SystemConfig(raw["id"], raw["architecture"], raw["title"], raw["paper"], tuple(raw["builds_on"]))
     features = {
         name: check(Feature, feature, str(path), f"features.{name}") for name, feature in raw["features"].items()
     }
     recipe = check(Recipe, raw["recipe"], str(path), "recipe")
-    system = create_system(raw["id"], raw["params"], recipe, features, raw["dims"], raw["sample_rate"], raw["labels"])
+    system = create_system(config, raw["params"], recipe, features, raw["dims"], raw["sample_rate"], raw["labels"])
     system.restore(Path(folder))
     return system

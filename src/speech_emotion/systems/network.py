@@ -1,8 +1,6 @@
-"""Systems that are torch networks over windows of frames, and their form for the device."""
+"""Systems that are torch networks: over windows of frames, with their form for the device, or over whole utterances."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -11,79 +9,28 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from speech_emotion.errors import UserError
 from speech_emotion.features.frontend import FrontEnd, sample_count
+from speech_emotion.learning.loop import Fit, Limits, fit_network, predict_network
+from speech_emotion.learning.network import Network
+from speech_emotion.learning.optimisers import optimiser_of
+from speech_emotion.learning.padded import Padded
+from speech_emotion.learning.sequences import Sequences
+from speech_emotion.learning.utterances import Utterances
+from speech_emotion.learning.windows import Windows
+from speech_emotion.recorder import OnEpoch
 from speech_emotion.systems.base import Definition, System
 
 WEIGHTS = "model.safetensors"
+SPECTRAL = ("spectrogram", "mspec")  # kinds whose dimensions are bands
 
 
-@dataclass(frozen=True)
-class Statistics:
-    """Of one feature over the frames of the training utterances; every array has shape (D,)."""
+class TrainedNetwork(System):
+    """A network that the training loop fits. `Params` inherits learning.options.NetworkParams."""
 
-    mean: np.ndarray
-    std: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-class Affine(nn.Module):
-    """(x - shift) * scale per dimension, with constants from training utterances; standardises or scales to [0, 1]."""
-
-    def __init__(self, dims: int):
-        super().__init__()
-        self.register_buffer("shift", torch.zeros(dims))
-        self.register_buffer("scale", torch.ones(dims))
-
-    def standardise(self, statistics: Statistics) -> None:
-        """Zero mean and unit variance over the training frames; a constant dimension becomes 0."""
-        self._set(statistics.mean, statistics.std)
-
-    def min_max(self, statistics: Statistics) -> None:
-        """The training frames' range becomes [0, 1]."""
-        self._set(statistics.low, statistics.high - statistics.low)
-
-    def _set(self, shift: np.ndarray, width: np.ndarray) -> None:
-        scale = np.where(width > 1e-6, 1.0 / np.maximum(width, 1e-6), 0.0)
-        self.shift.copy_(torch.as_tensor(shift, dtype=torch.float32))
-        self.scale.copy_(torch.as_tensor(scale, dtype=torch.float32))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.shift) * self.scale
-
-
-def about_mean(feature: Tensor) -> Tensor:
-    """(B, L, D) less its mean over L: takes off level and the colour of voice and microphone.
-
-    Of log spectra and cepstra this is cepstral mean normalisation (Atal 1974) over one window.
-    """
-    return feature - feature.mean(dim=1, keepdim=True)
-
-
-class Network(nn.Module):
-    """A module over the features of one window: {name: (B, L, D)} -> logits (B, classes)."""
-
-    def fit_normalisation(self, statistics: Mapping[str, Statistics]) -> None:
-        """Takes the constants of normalisation from training utterances, before the first epoch."""
-        raise NotImplementedError
-
-    def loss(self, features: Mapping[str, Tensor], targets: Tensor) -> Tensor:
-        """What training lowers: cross-entropy of the targets (B,), and whatever a system adds."""
-        return nn.functional.cross_entropy(self(features), targets)
-
-
-class NetworkSystem(System):
-    """A network trained on windows; an utterance's probabilities are the mean over its windows.
-
-    `params` has at least epochs, batch_size, learning_rate, window_frames, hop_frames; and, if wanted, average: the
-    decay a step of the moving average of the weights that is validated and kept (Polyak and Juditsky 1992); and
-    validation_epochs: over how many epochs the validation UA is averaged, since that of one speaker is noisy.
-
-    Class attributes:
-        TRAINING_WINDOWS: "all" windows of an utterance and of each of its copies in each epoch, or "one" at random.
-    """
-
-    TRAINING_WINDOWS: ClassVar[Literal["all", "one"]]
+    BY_EPOCH = True
+    USES_GPU = True
+    ASKS_MEMBERS_FOR = ("train",)  # teachers
 
     def __init__(self, definition: Definition):
         super().__init__(definition)
@@ -93,18 +40,65 @@ class NetworkSystem(System):
     def build(self) -> Network:
         """A fresh network; torch's global seed decides its weights."""
 
+    @abstractmethod
+    def sequences(self, utterances: Utterances) -> Sequences:
+        """The utterances as this family sees them."""
+
+    @property
+    def spectral(self) -> list[str]:
+        """Features whose dimensions are bands."""
+        return [name for name, feature in self.definition.features.items() if feature.kind in SPECTRAL]
+
     def optimiser(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.network.parameters(), lr=self.params.learning_rate)
+        return optimiser_of(self.network, self.params)
 
-    @property
-    def average(self) -> float:
-        """That decay; 0 keeps the weights themselves."""
-        return getattr(self.params, "average", 0.0)
+    def fit(
+        self,
+        train: Utterances,
+        valid: Utterances | None,
+        seed: int,
+        limits: Limits,
+        on_epoch: OnEpoch = lambda epoch, values: None,
+    ) -> Fit:
+        teachers = self.definition.config.builds_on
+        if bool(teachers) != bool(self.params.distillation):
+            raise UserError(
+                f"systems.{self.name}.distillation = {self.params.distillation:g}, builds_on = {list(teachers)}: a "
+                "student needs both, other networks neither"
+            )
+        for teacher in teachers:
+            train.of_member(teacher, self.classes)
+        judged = None if valid is None else self.sequences(valid)
+        return fit_network(self, self.sequences(train), judged, seed, limits, on_epoch)
 
-    @property
-    def validation_epochs(self) -> int:
-        """Over how many epochs the validation UA is averaged."""
-        return getattr(self.params, "validation_epochs", 1)
+    def predict_proba(self, utterances: Utterances) -> np.ndarray:
+        return predict_network(self.network, self.sequences(utterances))
+
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    def save(self, folder: Path) -> None:
+        safetensors.torch.save_file(self.network.state_dict(), folder / WEIGHTS)
+
+    def restore(self, folder: Path) -> None:
+        self.network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+        self.network.eval()
+
+
+class NetworkSystem(TrainedNetwork):
+    """A network over windows; an utterance's probabilities are the mean over its windows.
+
+    `params` also has window_frames and hop_frames.
+
+    Class attributes:
+        TRAINING_WINDOWS: "all" windows of an utterance and of each of its copies in each epoch, or "one" at random.
+    """
+
+    TRAINING_WINDOWS: ClassVar[Literal["all", "one"]]
+
+    def sequences(self, utterances: Utterances) -> Windows:
+        one, p = self.TRAINING_WINDOWS == "one", self.params
+        return Windows(utterances, self.definition.dims, p.window_frames, p.hop_frames, one)
 
     @property
     def window_samples(self) -> int:
@@ -121,15 +115,20 @@ class NetworkSystem(System):
         """The form for the device: samples of one window in, probabilities out."""
         return WaveformClassifier(self.definition, self.network, self.params.window_frames).eval()
 
-    def parameter_count(self) -> int:
-        return sum(parameter.numel() for parameter in self.network.parameters())
 
-    def save(self, folder: Path) -> None:
-        safetensors.torch.save_file(self.network.state_dict(), folder / WEIGHTS)
+class UtteranceNetworkSystem(TrainedNetwork):
+    """A network over whole utterances, given in padded batches with their lengths.
 
-    def restore(self, folder: Path) -> None:
-        self.network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
-        self.network.eval()
+    `build` gives a network whose forward takes (features, lengths); what it makes of an utterance must not depend on
+    padding: blocks and pooling are masked (layers/pooling.py), and nothing is normalised over the batch.
+    """
+
+    @property
+    def not_deployable(self) -> str:
+        return super().not_deployable or "the device is given windows, and the network takes whole utterances"
+
+    def sequences(self, utterances: Utterances) -> Padded:
+        return Padded(utterances, self.definition.dims)
 
 
 class WaveformClassifier(nn.Module):

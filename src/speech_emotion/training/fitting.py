@@ -1,4 +1,4 @@
-"""What an experiment is, and how a system is fitted and asked: everything here decides a unit's result."""
+"""What an experiment is, and how a system is fitted and asked on parts of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from speech_emotion.errors import UserError
+from speech_emotion.learning.loop import Fit, Limits
+from speech_emotion.learning.utterances import Utterances
 from speech_emotion.params import CPU, Device, Feature, Needs, Recipe
 from speech_emotion.randomness import generator
+from speech_emotion.recorder import OnEpoch
 from speech_emotion.store.arrays import ArrayStore
-from speech_emotion.systems.base import System
-from speech_emotion.systems.catalogue import create_system
-from speech_emotion.systems.estimator import EstimatorSystem
-from speech_emotion.systems.network import NetworkSystem
-from speech_emotion.training.loop import Fit, fit_network, predict_network
-from speech_emotion.training.windows import Windows
+from speech_emotion.systems.base import System, SystemConfig
+from speech_emotion.systems.catalogue import create_system, system_class
+
+Members = Mapping[str, Mapping[str, Sequence[float]]]  # system -> id -> probabilities in the order of the labels
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Experiment:
     """A system on a corpus: what its units share. Picklable: features are opened where they are used.
 
     Attributes:
+        config: which system.
         features: folder of the features step.
         targets: id -> class number, in the order of `labels`, of every utterance that counts.
         max_epochs: the budget's ceiling; the system's own `epochs` is another.
@@ -32,7 +33,7 @@ class Experiment:
 
     corpus: str
     protocol: str
-    system: str
+    config: SystemConfig
     needs: Needs
     recipe: Recipe
     definitions: Mapping[str, Feature]
@@ -44,8 +45,15 @@ class Experiment:
     patience: int
     device: Device = CPU
 
+    @property
+    def system(self) -> str:
+        """The system's id."""
+        return self.config.id
+
     def stores(self) -> dict[str, ArrayStore]:
-        """Feature name -> arrays, with no more copies than the system wants."""
+        """Feature name -> arrays, with as many copies as the system wants; none for one that takes no features."""
+        if not system_class(self.config).TAKES_FEATURES:
+            return {}
         return {
             name: ArrayStore(
                 self.features / name / self.needs.variant(self.definitions[name], self.sample_rate), self.needs.copies
@@ -57,13 +65,36 @@ class Experiment:
         """A fresh system for these features."""
         some = next(iter(self.targets))
         dims = {name: store[some].shape[-1] for name, store in stores.items()}
+        definitions = {name: self.definitions[name] for name in dims}
         return create_system(
-            self.system, hyperparameters, self.recipe, self.definitions, dims, self.sample_rate, self.labels
+            self.config, hyperparameters, self.recipe, definitions, dims, self.sample_rate, self.labels
         )
 
     def classes(self, ids: Sequence[str]) -> np.ndarray:
         """(N,) class numbers."""
         return np.array([self.targets[id] for id in ids])
+
+    def utterances(
+        self, stores: Mapping[str, ArrayStore], ids: Sequence[str], copies: bool = False, members: Members | None = None
+    ) -> Utterances:
+        """Some utterances, as systems take them.
+
+        Args:
+            stores: of stores().
+            ids: of the utterances.
+            copies: with the augmented copies that the system asks for, for training.
+            members: predictions of the systems that this one builds on; those that lack an utterance are left out.
+        """
+        known = {
+            system: np.array([rows[id] for id in ids])
+            for system, rows in (members or {}).items()
+            if all(id in rows for id in ids)
+        }
+        return Utterances(tuple(ids), self.classes(ids), stores, copies and self.needs.copies > 0, known)
+
+    def limits(self) -> Limits:
+        """What bounds a training beside the system's own hyper-parameters."""
+        return Limits(self.max_epochs, self.patience, self.device)
 
 
 def training_seed(seed: int, *key: str) -> int:
@@ -78,33 +109,17 @@ def fit_system(
     train: Sequence[str],
     valid: Sequence[str],
     seed: int,
-    on_epoch: Any = None,
-    again_on_all: bool = True,
+    on_epoch: OnEpoch = lambda epoch, values: None,
+    members: Members | None = None,
 ) -> Fit:
-    """Fits a system in place on some utterances, with others for validation.
-
-    A network stops early on the validation utterances. An estimator has its temperature fitted on them, then, where
-    `again_on_all`, is fitted again on both, since it needs no epoch chosen.
-    """
-    if isinstance(system, NetworkSystem):
-        return fit_network(
-            system,
-            _windows(system, experiment, stores, train, copies=experiment.needs.copies > 0),
-            _windows(system, experiment, stores, valid),
-            seed,
-            min(system.params.epochs, experiment.max_epochs),
-            experiment.patience,
-            *([on_epoch] if on_epoch else []),
-            device=experiment.device,
-        )
-    system.estimator = system.build(seed)
-    system.estimator.fit(vectors(stores, train), experiment.classes(train))
-    system.fit_temperature(vectors(stores, valid), experiment.classes(valid))
-    if not again_on_all:
-        return Fit(best_epoch=0)
-    both = [*train, *valid]
-    system.estimator = system.build(seed).fit(vectors(stores, both), experiment.classes(both))
-    return Fit(best_epoch=0)
+    """Fits a system in place on some utterances, with others for validation."""
+    return system.fit(
+        experiment.utterances(stores, train, copies=True, members=members),
+        experiment.utterances(stores, valid, members=members) if valid else None,
+        seed,
+        experiment.limits(),
+        on_epoch,
+    )
 
 
 def refit(
@@ -114,46 +129,20 @@ def refit(
     seed: int,
     epochs: int,
     temperature: float,
+    members: Members | None = None,
 ) -> Fit:
-    """Fits on every utterance for shipping, with the epochs (or the temperature) that the folds found."""
-    ids = sorted(experiment.targets)
-    if isinstance(system, NetworkSystem):
-        windows = _windows(system, experiment, stores, ids, copies=experiment.needs.copies > 0)
-        return fit_network(system, windows, None, seed, max(epochs, 1), experiment.patience, device=experiment.device)
-    system.estimator = system.build(seed).fit(vectors(stores, ids), experiment.classes(ids))
-    system.temperature = temperature
-    return Fit(best_epoch=0)
+    """Fits on every utterance for shipping, with the epochs and the temperature that the folds found."""
+    everything = experiment.utterances(stores, sorted(experiment.targets), copies=True, members=members)
+    limits = Limits(max(epochs, 1), experiment.patience, experiment.device)
+    return system.refit(everything, seed, limits, temperature)
 
 
-def predict(system: System, experiment: Experiment, stores: Mapping[str, ArrayStore], ids: Sequence[str]) -> np.ndarray:
-    """Probabilities (N, classes) of utterances."""
-    if isinstance(system, NetworkSystem):
-        return predict_network(system, _windows(system, experiment, stores, ids))
-    if isinstance(system, EstimatorSystem):
-        return system.predict_proba(vectors(stores, ids))
-    raise TypeError(f"{type(system)}: neither a network nor an estimator")
-
-
-def vectors(stores: Mapping[str, ArrayStore], ids: Sequence[str]) -> np.ndarray:
-    """(N, D): the features of each utterance, one after the other.
-
-    Raises:
-        UserError: a feature has frames; an estimator wants one vector an utterance.
-    """
-    for name, store in stores.items():
-        if (array := store[ids[0]]).ndim != 1:
-            raise UserError(
-                f"feature {name}: shape {array.shape}: an estimator takes statistics, one vector an utterance"
-            )
-    return np.stack([np.concatenate([store[id] for store in stores.values()]) for id in ids]).astype(np.float64)
-
-
-def _windows(
-    system: NetworkSystem,
+def predict(
+    system: System,
     experiment: Experiment,
     stores: Mapping[str, ArrayStore],
     ids: Sequence[str],
-    copies: bool = False,
-) -> Windows:
-    p = system.params
-    return Windows(stores, ids, experiment.classes(ids), p.window_frames, p.hop_frames, copies)
+    members: Members | None = None,
+) -> np.ndarray:
+    """Probabilities (N, classes) of utterances."""
+    return system.predict_proba(experiment.utterances(stores, ids, members=members))

@@ -12,17 +12,9 @@ import pandas as pd
 from speech_emotion.corpora.splits import Fold
 from speech_emotion.sections import Section
 from speech_emotion.store.hashing import hash_json
-from speech_emotion.systems.catalogue import system_class
+from speech_emotion.systems.base import System
 
-# Raise it when the training loop, the windows or the fitting make something else of the same inputs: nothing that was
-# trained before is found then, whatever its system.
-TRAINING_VERSION = 1
 LIMITS = ("epochs",)  # hyper-parameters that enter as what is really possible, not by themselves
-
-# Of the architectures until they declare it themselves
-ARCHITECTURES = {"w1": "cl", "k2": "windowed-rnn", "t1": "cnn-lstm-attention", "t2": "svm"}
-NEUTRAL = {"average": 0.0, "validation_epochs": 1, "keep_mean": []}
-NAMES = {"average": "ema_decay"}
 
 
 def key_of(parts: Mapping[str, Any]) -> str:
@@ -30,9 +22,9 @@ def key_of(parts: Mapping[str, Any]) -> str:
     return hash_json(dict(parts))
 
 
-def architecture_identity(system: str) -> dict[str, Any]:
+def architecture_identity(architecture: type[System]) -> dict[str, Any]:
     """Which architecture a system is, and its version."""
-    return {"name": ARCHITECTURES[system], "version": getattr(system_class(system), "VERSION", 1)}
+    return {"name": architecture.ARCHITECTURE, "version": architecture.VERSION}
 
 
 def hyperparameter_identity(values: Section, features: Sequence[str]) -> dict[str, Any]:
@@ -46,11 +38,9 @@ def hyperparameter_identity(values: Section, features: Sequence[str]) -> dict[st
     """
     neutral = {name: field.default for name, field in type(values).model_fields.items() if not field.is_required()}
     return {
-        NAMES.get(name, name): _by_place(value, features)
+        name: _by_place(value, features)
         for name, value in values.model_dump(mode="json").items()
-        if name not in LIMITS
-        and not (name in neutral and getattr(values, name) == neutral[name])
-        and not (name in NEUTRAL and value == NEUTRAL[name])
+        if name not in LIMITS and not (name in neutral and getattr(values, name) == neutral[name])
     }
 
 

@@ -1,40 +1,19 @@
 """Trains one unit: a system on one fold with one seed."""
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from speech_emotion.corpora.splits import Fold
 from speech_emotion.provenance import provenance_of
 from speech_emotion.recorder import OnEpoch, Recorder, Training
 from speech_emotion.systems.catalogue import save_system
-from speech_emotion.training.fitting import Experiment, fit_system, predict, training_seed
+from speech_emotion.training.fitting import fit_system, predict, training_seed
+from speech_emotion.training.job import Job
+from speech_emotion.training.members import member_predictions
 from speech_emotion.training.units import Unit, UnitStore, rounded
 
 
-@dataclass(frozen=True)
-class Job:
-    """One unit to be trained.
-
-    Attributes:
-        key: of training/keys.py.
-        units: folder of finished units.
-        code: the files that training runs, for the unit's provenance.
-    """
-
-    experiment: Experiment
-    fold: Fold
-    seed: int
-    hyperparameters: Mapping[str, Any]
-    key: str
-    units: Path
-    code: tuple[Path, ...] = ()
-
-
 def train_unit(job: Job, recorder: Recorder, together: tuple[str, ...]) -> Unit:
-    """Trains, predicts the fold's test utterances and saves the unit with its model.
+    """Trains, predicts the fold's test utterances and saves the unit with its model; its members are finished.
 
     Args:
         recorder: is told of every epoch.
@@ -49,8 +28,9 @@ def _train(job: Job, on_epoch: OnEpoch) -> Unit:
     stores = experiment.stores()
     system = experiment.create(job.hyperparameters, stores)
     seed = training_seed(job.seed, experiment.protocol, experiment.system, fold.name)
-    fit = fit_system(system, experiment, stores, fold.train, fold.valid, seed, on_epoch)
-    probabilities = predict(system, experiment, stores, fold.test)
+    members = member_predictions(job, UnitStore(job.units, job.published)) if job.members else {}
+    fit = fit_system(system, experiment, stores, fold.train, fold.valid, seed, on_epoch, members)
+    probabilities = predict(system, experiment, stores, fold.test, members)
     unit = Unit(
         key=job.key,
         corpus=experiment.corpus,
@@ -63,7 +43,7 @@ def _train(job: Job, on_epoch: OnEpoch) -> Unit:
         parameters=system.parameter_count(),
         best_epoch=fit.best_epoch,
         device=fit.device,
-        temperature=rounded(getattr(system, "temperature", 1.0)),
+        temperature=rounded(system.temperature),
         curves=[{name: rounded(value) for name, value in row.items()} for row in fit.curves],
         provenance=provenance_of(job.code),
         predictions={id: [rounded(p) for p in row] for id, row in zip(fold.test, probabilities, strict=True)},

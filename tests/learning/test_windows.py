@@ -4,8 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_emotion.errors import UserError
+from speech_emotion.learning.sequences import utterance_means
+from speech_emotion.learning.utterances import Utterances
+from speech_emotion.learning.windows import Windows, window_starts
 from speech_emotion.store.arrays import ArrayStore, ArrayWriter
-from speech_emotion.training.windows import Windows, utterance_means, window_starts
 
 
 @given(st.integers(0, 500), st.integers(1, 100), st.integers(1, 60))
@@ -32,13 +34,21 @@ def stores(tmp_path):
     return {name: ArrayStore(tmp_path / name) for name in "ab"}
 
 
-def _windows(stores, **more):
-    return Windows(stores, ["u0", "u1", "u2"], np.array([0, 1, 2]), length=4, hop=3, **more)
+DIMS = {"a": 2, "b": 1}
+
+
+def _windows(stores, one=False, copies=False):
+    return Windows(_some(stores, ["u0", "u1", "u2"], copies), DIMS, length=4, hop=3, one=one)
+
+
+def _some(stores, ids, copies=False):
+    return Utterances(ids, np.arange(len(ids)), stores, copies)
 
 
 def test_an_epoch_over_all_windows_sees_each_once_with_its_target(stores):
     seen = []
-    for features, targets in _windows(stores).training_batches(size=2, one=False, seed=0, epoch=1):
+    for batch in _windows(stores).training_batches(size=2, seed=0, epoch=1):
+        features, targets = batch.features, batch.targets
         assert set(features) == {"a", "b"} and features["a"].shape[1:] == (4, 2)
         np.testing.assert_array_equal(features["a"][..., :1], features["b"])
         seen += [(int(window[0, 0]), int(target)) for window, target in zip(features["a"], targets, strict=True)]
@@ -48,22 +58,22 @@ def test_an_epoch_over_all_windows_sees_each_once_with_its_target(stores):
 def test_an_epoch_of_one_window_draws_one_of_each_version(stores):
     firsts = set()
     for epoch in range(80):
-        for features, targets in _windows(stores, copies=True).training_batches(8, True, seed=0, epoch=epoch):
-            assert len(targets) == 6
-            firsts |= {int(window[0, 0]) for window in features["a"]}
+        for batch in _windows(stores, one=True, copies=True).training_batches(8, seed=0, epoch=epoch):
+            assert len(batch.targets) == 6
+            firsts |= {int(window[0, 0]) for window in batch.features["a"]}
     assert {first // 1000 for first in firsts} == {0, 1}
     assert {first for first in firsts if first < 100} == set(range(7))
 
 
 def test_copies_are_out_of_reach_unless_asked_for(stores):
     for epoch in range(20):
-        for features, _ in _windows(stores).training_batches(8, True, seed=0, epoch=epoch):
-            assert float(features["a"].max()) < 1000
+        for batch in _windows(stores, one=True).training_batches(8, seed=0, epoch=epoch):
+            assert float(batch.features["a"].max()) < 1000
 
 
 def test_epochs_are_shuffled_by_seed_and_epoch_alone(stores):
     def order(seed, epoch):
-        return [t.tolist() for _, t in _windows(stores).training_batches(1, False, seed, epoch)]
+        return [batch.targets.tolist() for batch in _windows(stores).training_batches(1, seed, epoch)]
 
     assert order(0, 1) == order(0, 1)
     assert order(0, 1) != order(0, 2) or order(0, 1) != order(1, 1)
@@ -78,7 +88,7 @@ def test_statistics_are_those_of_all_frames_without_copies(stores):
 
 
 def test_predictions_walk_all_windows_in_order(stores):
-    owners = np.concatenate([numbers for _, numbers in _windows(stores).prediction_batches(4)])
+    owners = np.concatenate([batch.owners for batch in _windows(stores).prediction_batches(4)])
     assert owners.tolist() == [0, 0, 0, 1, 1, 2]
     means = utterance_means(np.arange(6.0)[:, np.newaxis], owners, 3)
     np.testing.assert_allclose(means[:, 0], [1, 3.5, 5])
@@ -86,9 +96,9 @@ def test_predictions_walk_all_windows_in_order(stores):
 
 def test_an_utterance_without_features_is_named(stores):
     with pytest.raises(UserError, match="has no a of u9: run the features step again"):
-        Windows(stores, ["u9"], np.array([0]), 4, 3)
+        Windows(_some(stores, ["u9"]), DIMS, 4, 3)
 
 
 def test_an_utterance_that_is_too_short_is_named(stores):
     with pytest.raises(UserError, match="u2: 4 frames are fewer than a window of 5"):
-        Windows(stores, ["u2"], np.array([0]), 5, 3)
+        Windows(_some(stores, ["u2"]), DIMS, 5, 3)

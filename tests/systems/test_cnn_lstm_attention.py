@@ -2,7 +2,7 @@
 
 import torch
 
-from speech_emotion.systems.t1 import CnnLstmAttention
+from speech_emotion.systems.cnn_lstm_attention import CnnLstmAttention
 
 IMAGES = ["movement", "level"]
 DIMS = {"movement": 16, "level": 24, "mfcc": 5}
@@ -46,4 +46,4 @@ def test_attention_of_each_stream_sums_to_one_over_the_window():
 def test_each_stream_learns_by_itself():
     network, window = _network_and_window()
     losses = [torch.nn.functional.cross_entropy(logits, torch.tensor([0, 2])) for logits, _ in network.encode(window)]
-    torch.testing.assert_close(network.loss(window, torch.tensor([0, 2])), (losses[0] + losses[1]) / 2)
+    torch.testing.assert_close(network.loss(window, targets=torch.tensor([0, 2])), (losses[0] + losses[1]) / 2)

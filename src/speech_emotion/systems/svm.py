@@ -1,4 +1,4 @@
-"""T2: a support vector machine on statistics of an utterance (cnn-lstm-attention, section 4.2)."""
+"""A support vector machine on statistics of an utterance: T2 (cnn-lstm-attention, section 4.2)."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,11 +8,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from speech_emotion.params import Section
+from speech_emotion.systems.base import TestParams
 from speech_emotion.systems.estimator import EstimatorSystem
 
 
 class Recogniser(EstimatorSystem):
-    TITLE = "T2 SVM on statistics"
+    ARCHITECTURE = "svm"
+    VERSION = 1
     PAPER = "cnn-lstm-attention"
 
     class Params(Section):
@@ -38,3 +40,7 @@ class Recogniser(EstimatorSystem):
             "C": trial.suggest_float("C", 1e-5, 100.0, log=True),
             "kernel": trial.suggest_categorical("kernel", ["linear", "rbf"]),
         }
+
+    @classmethod
+    def test_params(cls) -> TestParams:
+        return TestParams({"C": 0.02, "kernel": "linear", "class_weight": "balanced"}, features=("statistics",))

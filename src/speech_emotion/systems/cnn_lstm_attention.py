@@ -1,7 +1,7 @@
-"""T1: CNN -> LSTM -> attention over time (cnn-lstm-attention, section 3.3); the paper states no sizes.
+"""CNN -> LSTM -> attention over time of T1 (cnn-lstm-attention, section 3.3); the paper states no sizes.
 
-Its deployable form takes mel-spectrogram, MFCC and energy. The paper's full prosody is had by adding `f0` and `voicing`
-to needs.t1.features; the system then says that it cannot go to the device.
+Its deployable form takes mel-spectrogram, MFCC and energy. For the paper's full prosody add `f0` and `voicing` to
+needs.t1.features; the system then says that it cannot go to the device.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,15 @@ from torch import Tensor, nn
 
 from speech_emotion.errors import UserError
 from speech_emotion.features.frontend import deltas
-from speech_emotion.params import Positive, Section
-from speech_emotion.systems.network import Affine, Network, NetworkSystem, Statistics, about_mean
+from speech_emotion.layers.convolution import convolution_block
+from speech_emotion.layers.normalisation import Affine, Statistics, about_mean
+from speech_emotion.layers.pooling import AttentionPooling
+from speech_emotion.learning.network import Network
+from speech_emotion.learning.optimisers import Criterion
+from speech_emotion.learning.options import NetworkParams
+from speech_emotion.params import Positive
+from speech_emotion.systems.base import TestParams
+from speech_emotion.systems.network import NetworkSystem
 
 POOLED = 4  # frames that become one step of the LSTM
 REACHES = (1, 2)  # of the first and the second derivative
@@ -24,17 +31,16 @@ class Stream(nn.Module):
     """One image through 2-D convolutions, the contours through 1-D ones; both make L / 4 steps of an LSTM.
 
     The image has three channels, the feature and its two derivatives within the window.
-    Attention is additive over the LSTM's outputs h_t: a = softmax_t(v . tanh(W h_t)), the utterance's vector is
-    sum_t a_t h_t (Bahdanau et al. 2015, eq. 6, without a query).
+    Attention over the LSTM's outputs gives one vector (layers/pooling.py).
     """
 
     def __init__(self, bands: int, contours: int, channels: int, units: int, classes: int, dropout: float):
         super().__init__()
         self.spectral = nn.Sequential(
             nn.BatchNorm2d(1 + len(REACHES)),  # derivatives are smaller than what they are taken of
-            *_block(1 + len(REACHES), channels, 5, (2, 2)),
-            *_block(channels, 2 * channels, 3, (2, 2)),
-            *_block(2 * channels, 3 * channels, 3, (1, 2)),
+            *convolution_block(1 + len(REACHES), channels, 5, (2, 2), nn.BatchNorm2d(channels)),
+            *convolution_block(channels, 2 * channels, 3, (2, 2), nn.BatchNorm2d(2 * channels)),
+            *convolution_block(2 * channels, 3 * channels, 3, (1, 2), nn.BatchNorm2d(3 * channels)),
         )
         self.project = nn.Sequential(nn.Linear(3 * channels * (bands // 8), 2 * units), nn.ReLU(), nn.Dropout(dropout))
         self.prosodic = nn.Sequential(
@@ -44,7 +50,7 @@ class Stream(nn.Module):
             nn.Dropout(dropout),
         )
         self.lstm = nn.LSTM(2 * units + 2 * channels, units, batch_first=True, bidirectional=True)
-        self.score = nn.Sequential(nn.Linear(2 * units, units), nn.Tanh(), nn.Linear(units, 1, bias=False))
+        self.score = AttentionPooling(2 * units, units)
         self.dense = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(2 * units, units), nn.ReLU(), nn.Dropout(dropout), nn.Linear(units, classes)
         )
@@ -58,8 +64,8 @@ class Stream(nn.Module):
         spectral = self.project(spectral.transpose(1, 2).flatten(2))  # (B, L/4, 2 units)
         prosodic = self.prosodic(contours.transpose(1, 2).unsqueeze(3)).squeeze(3)  # (B, 2 channels, L/4)
         outputs, _ = self.lstm(torch.cat([spectral, prosodic.transpose(1, 2)], dim=2))  # (B, L/4, 2 units)
-        attention = torch.softmax(self.score(outputs).squeeze(2), dim=1)
-        return self.dense((attention.unsqueeze(1) @ outputs).squeeze(1)), attention
+        vector, attention = self.score(outputs)
+        return self.dense(vector), attention
 
 
 class CnnLstmAttention(Network):
@@ -102,29 +108,21 @@ class CnnLstmAttention(Network):
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         return torch.stack([logits for logits, _ in self.encode(features)]).mean(dim=0)
 
-    def loss(self, features: Mapping[str, Tensor], targets: Tensor) -> Tensor:
-        losses = [nn.functional.cross_entropy(logits, targets) for logits, _ in self.encode(features)]
+    def loss(self, *inputs: object, targets: Tensor, criterion: Criterion = nn.functional.cross_entropy) -> Tensor:
+        """The mean of the streams' own."""
+        losses = [criterion(logits, targets) for logits, _ in self.encode(*inputs)]
         return torch.stack(losses).mean()
 
 
-def _block(inputs: int, outputs: int, size: int, stride: tuple[int, int]) -> list[nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False)
-    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
-
-
 class Recogniser(NetworkSystem):
-    TITLE = "T1 CNN-LSTM + attention"
+    ARCHITECTURE = "cnn-lstm-attention"
+    VERSION = 1
     PAPER = "cnn-lstm-attention"
     TRAINING_WINDOWS = "all"
 
-    class Params(Section):
-        epochs: Positive
-        batch_size: Positive
-        learning_rate: Annotated[float, Field(gt=0, le=1)]
+    class Params(NetworkParams):
         dropout: Annotated[float, Field(ge=0, lt=1)]
-        average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average
-        validation_epochs: Positive  # over which the validation UA is averaged
-        keep_mean: tuple[str, ...]  # images whose mean over the window is not taken off
+        keep_mean: tuple[str, ...] = ()  # images whose mean over the window is not taken off
         channels: Annotated[int, Field(ge=4, le=256)]
         units: Annotated[int, Field(ge=4, le=1024)]
         window_frames: Annotated[int, Field(ge=POOLED, multiple_of=POOLED)]
@@ -135,11 +133,10 @@ class Recogniser(NetworkSystem):
         images = [name for name, feature in self.definition.features.items() if feature.kind == "mspec"]
         if unknown := sorted(set(p.keep_mean) - set(images)):
             raise UserError(
-                f"systems.t1.keep_mean: {unknown[0]}: must be a feature of kind mspec among needs.t1.features"
+                f"systems.{self.name}.keep_mean: {unknown[0]}: must be a feature of kind mspec among "
+                f"needs.{self.name}.features"
             )
-        return CnnLstmAttention(
-            images, p.keep_mean, self.definition.dims, p.channels, p.units, len(self.definition.labels), p.dropout
-        )
+        return CnnLstmAttention(images, p.keep_mean, self.definition.dims, p.channels, p.units, self.classes, p.dropout)
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
@@ -149,3 +146,9 @@ class Recogniser(NetworkSystem):
             "channels": trial.suggest_categorical("channels", [8, 16, 24]),
             "units": trial.suggest_categorical("units", [32, 64, 96]),
         }
+
+    @classmethod
+    def test_params(cls) -> TestParams:
+        small = {"epochs": 40, "batch_size": 8, "learning_rate": 3e-3, "dropout": 0.3, "ema_decay": 0.5}
+        size = {"channels": 4, "units": 8, "window_frames": 32, "hop_frames": 16}
+        return TestParams({**small, **size}, features=("mspec", "mspec", "mfcc", "energy"), epochs=30)

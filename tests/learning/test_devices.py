@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from speech_emotion.errors import UserError
-from speech_emotion.training import devices
-from speech_emotion.training.devices import device_kind, repeatable, training_device
+from speech_emotion.learning import devices
+from speech_emotion.learning.devices import device_kind, repeatable, training_device
 
 
 @pytest.fixture

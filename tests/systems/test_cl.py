@@ -3,14 +3,16 @@
 import pytest
 import torch
 
-from speech_emotion.systems.w1 import CL
+from speech_emotion.systems.cl import CL
 
 DIMS = {"spectrogram": 16, "mfcc": 5}
 
 
 def _network(*keep_mean: str) -> CL:
     torch.manual_seed(0)
-    return CL("spectrogram", "mfcc", keep_mean, DIMS, frames=32, classes=3, dropout=0.0, last=True).eval()
+    return CL(
+        {"cnn": "spectrogram", "lstm": "mfcc"}, keep_mean, DIMS, frames=32, classes=3, dropout=0.0, last=True
+    ).eval()
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from speech_emotion.learning import loop
+from speech_emotion.learning.loop import Limits, fit_network, recent_validation_ua
+from speech_emotion.learning.network import Network
+from speech_emotion.learning.options import NetworkParams
+from speech_emotion.learning.utterances import Utterances
+from speech_emotion.learning.windows import Windows
 from speech_emotion.store.arrays import ArrayStore, ArrayWriter
-from speech_emotion.systems.network import Network
-from speech_emotion.training import loop
-from speech_emotion.training.loop import fit_network, recent_validation_ua
-from speech_emotion.training.windows import Windows
 
 CURVE = (0.2, 0.7, 0.2, 0.5, 0.5, 0.5)  # a lucky second epoch, then a better run
 
@@ -34,7 +36,7 @@ def windows(tmp_path):
     with ArrayWriter(tmp_path / "mel") as writer:
         for id in "abcd":
             writer.add(id, np.zeros((4, 3), np.float32))
-    return Windows({"mel": ArrayStore(tmp_path / "mel")}, list("abcd"), np.array([0, 1, 0, 1]), 4, 4)
+    return Windows(Utterances("abcd", np.array([0, 1, 0, 1]), {"mel": ArrayStore(tmp_path / "mel")}), {"mel": 3}, 4, 4)
 
 
 def _fit(windows, monkeypatch, validation_epochs, patience=10):
@@ -42,14 +44,13 @@ def _fit(windows, monkeypatch, validation_epochs, patience=10):
     monkeypatch.setattr(loop, "unweighted_recall", lambda probabilities, targets: next(values))
     system = SimpleNamespace(
         build=Bias,
-        average=0.0,
-        validation_epochs=validation_epochs,
-        params=SimpleNamespace(batch_size=4),
-        TRAINING_WINDOWS="all",
-        definition=SimpleNamespace(id="bias"),
+        params=NetworkParams(epochs=10, batch_size=4, learning_rate=0.1, validation_epochs=validation_epochs),
+        name="bias",
+        classes=2,
+        spectral=[],
     )
     system.optimiser = lambda: torch.optim.SGD(system.network.parameters(), lr=0.1)
-    return fit_network(system, windows, windows, 0, len(CURVE), patience)
+    return fit_network(system, windows, windows, 0, Limits(len(CURVE), patience))
 
 
 def test_the_epoch_of_the_best_validation_ua_is_kept(windows, monkeypatch):

@@ -1,0 +1,1 @@
+"""How systems learn: utterances and their batches, the training loop and its options, devices, scores."""

@@ -1,0 +1,60 @@
+"""Systems that model the sequences of each class by themselves and score an utterance by its log-likelihood."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from speech_emotion.learning.utterances import Utterances
+from speech_emotion.systems.scoring import ScoringSystem
+
+
+class GenerativeSystem(ScoringSystem):
+    """One model a class over the frames of its utterances. All classes are taken to be equally likely.
+
+    Frames are standardised by the training utterances. The score of an utterance is the mean log-likelihood of its
+    frames, so that it does not grow with length. Features that have more frames than others lose the last ones.
+    """
+
+    @property
+    def not_deployable(self) -> str:
+        return super().not_deployable or "a generative model has no form inside the graph"
+
+    @abstractmethod
+    def learn_class(self, sequences: Sequence[np.ndarray], seed: int) -> Any:
+        """A model fitted on the utterances of one class, (frames, D) each."""
+
+    @abstractmethod
+    def log_likelihood(self, model: Any, sequence: np.ndarray) -> float:
+        """Mean log-likelihood of the frames of one utterance (frames, D)."""
+
+    def learn(self, utterances: Utterances, seed: int) -> dict[str, Any]:
+        """The scaler, and each class's model in the order of the labels, None for one without utterances."""
+        sequences = self._sequences(utterances)
+        scaler = StandardScaler().fit(np.concatenate(sequences))
+        models: list[Any] = []
+        for target in range(self.classes):
+            chosen = np.flatnonzero(np.asarray(utterances.targets) == target)
+            scaled = [scaler.transform(sequences[place]) for place in chosen]
+            models.append(self.learn_class(scaled, seed) if scaled else None)
+        return {"scaler": scaler, "models": models}
+
+    def scores(self, utterances: Utterances) -> np.ndarray:
+        scores = np.full((len(utterances), self.classes), -np.inf)
+        for row, sequence in enumerate(self._sequences(utterances)):
+            scaled = self.estimator["scaler"].transform(sequence)
+            for target, model in enumerate(self.estimator["models"]):
+                if model is not None:
+                    scores[row, target] = self.log_likelihood(model, scaled)
+        return scores
+
+    def _sequences(self, utterances: Utterances) -> list[np.ndarray]:
+        """(frames, D) float64 of each utterance."""
+        found = []
+        for id in utterances.ids:
+            arrays = list(utterances.load(id, self.definition.dims, frames=True).values())
+            frames = min(map(len, arrays))
+            found.append(np.concatenate([array[:frames] for array in arrays], axis=1).astype(np.float64))
+        return found

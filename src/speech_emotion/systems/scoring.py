@@ -1,0 +1,75 @@
+"""Systems that score the classes of an utterance without epochs; one temperature makes probabilities of the scores."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skops.io
+from scipy.special import softmax
+
+from speech_emotion.errors import UserError
+from speech_emotion.learning.loop import Fit, Limits
+from speech_emotion.learning.scores import likeliest_temperature
+from speech_emotion.learning.utterances import Utterances
+from speech_emotion.recorder import OnEpoch
+from speech_emotion.systems.base import System
+
+ESTIMATOR = "estimator.skops"
+TEMPERATURE = "temperature.json"
+
+
+class ScoringSystem(System):
+    """What `learn` makes is kept in `estimator`: scikit-learn's objects, and lists and dicts of them.
+
+    Probabilities are the softmax of the scores over a temperature that is fitted on inner validation speakers. Since no
+    epoch is chosen there, the estimator is then fitted again on them too.
+    """
+
+    TRUSTED: tuple[str, ...] = ()  # types that skops may load beyond its own safe list
+
+    estimator: Any = None
+
+    @abstractmethod
+    def learn(self, utterances: Utterances, seed: int) -> Any:
+        """A fitted estimator."""
+
+    @abstractmethod
+    def scores(self, utterances: Utterances) -> np.ndarray:
+        """(N, classes), -inf for a class that was not in training."""
+
+    def fit(
+        self,
+        train: Utterances,
+        valid: Utterances | None,
+        seed: int,
+        limits: Limits,
+        on_epoch: OnEpoch = lambda epoch, values: None,
+    ) -> Fit:
+        self.estimator = self.learn(train, seed)
+        if valid is not None:
+            self.temperature = likeliest_temperature(self.scores(valid), valid.targets)
+            self.estimator = self.learn(joined(train, valid), seed)
+        return Fit()
+
+    def predict_proba(self, utterances: Utterances) -> np.ndarray:
+        return softmax(self.scores(utterances) / self.temperature, axis=1)
+
+    def save(self, folder: Path) -> None:
+        skops.io.dump(self.estimator, folder / ESTIMATOR)
+        (folder / TEMPERATURE).write_text(json.dumps({"temperature": self.temperature}) + "\n")
+
+    def restore(self, folder: Path) -> None:
+        path = folder / ESTIMATOR
+        if surplus := sorted(set(skops.io.get_untrusted_types(file=path)) - set(self.TRUSTED)):
+            raise UserError(f"{path}: holds types that are not trusted: {', '.join(surplus)}: do not load it")
+        self.estimator = skops.io.load(path, trusted=list(self.TRUSTED))
+        self.temperature = json.loads((folder / TEMPERATURE).read_text())["temperature"]
+
+
+def joined(*parts: Utterances) -> Utterances:
+    """Several parts of a fold as one."""
+    ids: Sequence[str] = [id for part in parts for id in part.ids]
+    return Utterances(ids, np.concatenate([part.targets for part in parts]), parts[0].stores, parts[0].copies)

@@ -1,0 +1,67 @@
+"""Predictions of finished fold runs that another one builds on: a student's teachers, an ensemble's members."""
+
+from collections.abc import Sequence
+
+from speech_emotion.errors import UserError
+from speech_emotion.systems.catalogue import load_system, system_class
+from speech_emotion.training.fitting import predict
+from speech_emotion.training.job import Job
+from speech_emotion.training.units import UnitStore
+
+Rows = dict[str, Sequence[float]]  # id -> probabilities in the order of the labels
+
+
+def member_predictions(job: Job, store: UnitStore) -> dict[str, Rows]:
+    """System -> predictions of each member on the parts of the fold that the job's system asks for.
+
+    They come from the member's run on the same fold with the same seed, which has learnt from that fold's training
+    speakers only.
+
+    Raises:
+        UserError: a member's run or its model is missing.
+    """
+    parts = system_class(job.experiment.config).ASKS_MEMBERS_FOR
+    ids = [id for part in parts for id in getattr(job.fold, part)]
+    return {member.experiment.system: _predictions(member, ids, store) for member in job.members}
+
+
+def to_train(jobs: Sequence[Job], store: UnitStore) -> list[list[Job]]:
+    """The runs that are not finished, and those of the systems that they build on, in waves: each wave needs the ones
+    before it only.
+
+    A member also counts as unfinished where its model is needed (for predictions on training utterances) and only its
+    published small form is there.
+    """
+    depths: dict[str, tuple[int, Job]] = {}
+
+    def visit(job: Job, with_model: bool) -> int:
+        finished = store.find(job.key) is not None
+        if finished and not (with_model and store.model_folder(job.key) is None):
+            return 0
+        cls = system_class(job.experiment.config)
+        models = set(cls.ASKS_MEMBERS_FOR) != {"test"} or (with_model and "test" in cls.ASKS_MEMBERS_FOR)
+        depth = 1 + max((visit(member, models) for member in job.members), default=0)
+        depths[job.key] = max(depths.get(job.key, (0, job)), (depth, job), key=lambda one: one[0])
+        return depth
+
+    for job in jobs:
+        visit(job, False)
+    waves: list[list[Job]] = [[] for _ in range(max((depth for depth, _ in depths.values()), default=0))]
+    for depth, job in depths.values():
+        waves[depth - 1].append(job)
+    return waves
+
+
+def _predictions(job: Job, ids: Sequence[str], store: UnitStore) -> Rows:
+    unit = store.find(job.key)
+    if unit is not None and all(id in unit.predictions for id in ids):
+        return {id: unit.predictions[id] for id in ids}
+    folder, system = store.model_folder(job.key), job.experiment.system
+    if folder is None:
+        raise UserError(f"system {system} fold {job.fold.name} seed {job.seed}: its model is missing: train it first")
+    members = {}
+    if "test" in system_class(job.experiment.config).ASKS_MEMBERS_FOR:  # it predicts from its members' predictions
+        members = {member.experiment.system: _predictions(member, ids, store) for member in job.members}
+    experiment = job.experiment
+    rows = predict(load_system(folder), experiment, experiment.stores(), ids, members)
+    return {id: row.tolist() for id, row in zip(ids, rows, strict=True)}
