@@ -28,7 +28,7 @@ class Case:
 
 UNSTEADY = {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 1.0, "noise": 8.0}  # its loss does not only fall
 OPTIONS = {
-    "adamw": {"optimiser": "adamw", "weight_decay": 0.1},
+    "adamw": {"optimiser": "adamw", "weight_decay": 1.0, "learning_rate": 0.1},
     "sgd": {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 0.1},
     "rmsprop": {"optimiser": "rmsprop"},
     "cosine": {"schedule": "cosine", "warm_up": 1},
@@ -36,7 +36,7 @@ OPTIONS = {
     "plateau": {**UNSTEADY, "schedule": "plateau", "schedule_epochs": 1},
     "balanced": {"class_weight": "balanced"},
     "smoothing": {"label_smoothing": 0.2},
-    "clipping": {"clip_norm": 0.1},
+    "clipping": {"optimiser": "sgd", "learning_rate": 0.5, "clip_norm": 0.1},
     "averaged": {"ema_decay": 0.9, "validation_epochs": 2},
     "masks": {"time_masks": 2, "time_mask_share": 0.3, "frequency_masks": 1, "frequency_mask_share": 0.4},
     "mixup": {"mixup": 0.4},
@@ -104,8 +104,10 @@ def test_every_option_makes_a_difference(tmp_path):
         return system.predict_proba(on.part(21, 27))
 
     for name, changed in {**OPTIONS, "distillation": {"distillation": 0.5}}.items():
-        without = UNSTEADY if name == "plateau" else {key: changed[key] for key in changed if key == "learning_rate"}
-        assert np.abs(probabilities(**changed) - probabilities(**without)).max() > 1e-3, name
+        beside = UNSTEADY if name in ("plateau", "clipping") else ("learning_rate",)  # settings that both have
+        without = {key: changed[key] for key in changed if key in beside}
+        difference = np.abs(probabilities(**changed) - probabilities(**without)).max()
+        assert difference > 1e-3, name
 
 
 def _alone(made):
