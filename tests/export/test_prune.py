@@ -82,7 +82,7 @@ def test_w1_is_pruned_in_its_other_forms_too(changed):
 def test_pruned_t1_trains_on():
     system = make_network("t1")
     network = pruned(system.network, 0.5).train()
-    network.loss(feature_batch(system), torch.tensor([0, 1, 2])).backward()
+    network.loss(feature_batch(system), targets=torch.tensor([0, 1, 2])).backward()
     assert all(one.grad is not None and one.grad.shape == one.shape for one in network.parameters())
     assert {id(one) for one in network.parameters()}.isdisjoint(id(one) for one in system.network.parameters())
 

@@ -114,7 +114,7 @@ def test_fine_tuning_moves_every_weight_and_leaves_a_plain_network(id):
     aware = aware_of(system, noise_windows(system, 2)).train()
     before = dict(system.network.state_dict())
     optimiser = torch.optim.SGD(aware.parameters(), 0.1)
-    aware.loss(feature_batch(system), torch.tensor([0, 1, 2])).backward()
+    aware.loss(feature_batch(system), targets=torch.tensor([0, 1, 2])).backward()
     optimiser.step()
     after = plain(aware, system.network)
     assert type(after) is type(system.network)
@@ -153,7 +153,7 @@ def test_fine_tuning_brings_back_what_rounding_takes():
     optimiser = torch.optim.Adam(aware.parameters(), lr=0.05)
     for _ in range(200):
         optimiser.zero_grad()
-        aware.loss({"x": x}, targets).backward()
+        aware.loss({"x": x}, targets=targets).backward()
         optimiser.step()
     after = quantisation_aware(plain(aware, network), ranges)
     assert after({"x": x}).argmax(dim=1).eq(targets).float().mean() > 0.9

@@ -1,1 +1,1 @@
-"""The recognisers, one file each: its network or estimator, its hyper-parameters with ranges, its search space."""
+"""Recognisers: one file an architecture, and the base classes of their families."""

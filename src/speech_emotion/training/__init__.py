@@ -1,1 +1,1 @@
-"""Training: windows, the loop, folds and seeds, finished units. It knows no MLflow: it is given a recorder."""
+"""Training: experiments, fold runs with their keys, finished units. It knows no MLflow: it is given a recorder."""
