@@ -24,7 +24,7 @@ def params(workplace):
         made = workplace(candidates=["vote"])
         systems = {**made.systems, "x": {**made.systems["k2"], **STUDENT}}
         needs = {name: one.model_dump() for name, one in made.needs.items()}
-        budget = {"protocol": "small", "seeds": [0], "max_epochs": 2, "folds": ["01", "02"]}
+        budget = {"protocol": "small", "candidates": ["k2"], "seeds": [0], "max_epochs": 2, "folds": ["01", "02"]}
         return workplace(systems=systems, needs={**needs, "x": needs["k2"]}, budgets__demo=budget, **changes)
 
     return make
