@@ -1,4 +1,4 @@
-"""Pipelines as YAML: the same bytes for the same code, params.yaml, settings and digests."""
+"""Compiles pipelines to YAML: the same code, params.yaml, settings and digests give the same bytes."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,7 +24,12 @@ COMPILED = Path("build/pipelines")
 
 
 def build(name: str, settings: Settings | None = None, local: bool = False) -> BaseComponent:
-    """A pipeline by its name, with params.yaml of the working folder as default of its params.
+    """Builds a pipeline; the default of its parameter params is params.yaml of the working folder.
+
+    Args:
+        name: a key of PIPELINES.
+        settings: of the cluster; pipelines/cluster.yaml by default.
+        local: for a run on this machine.
 
     Raises:
         UserError: no such pipeline, or a fault in params.yaml or in the settings.

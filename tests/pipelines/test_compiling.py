@@ -11,7 +11,7 @@ from pipelines.settings import load_settings
 from speech_emotion.errors import UserError
 
 TOP = Path(__file__).parents[2]
-WHERE_A_RUN_DECIDES = "{{$.inputs.parameters['pipelinechannel--accelerators']}}"  # system by system
+DECIDED_BY_THE_RUN = "{{$.inputs.parameters['pipelinechannel--accelerators']}}"  # for each system
 
 
 @pytest.fixture(autouse=True)
@@ -20,14 +20,14 @@ def at_the_top(monkeypatch):
 
 
 def test_compiling_twice_in_two_processes_gives_the_same_bytes(tmp_path):
-    for seed in "1", "2":  # of the hashes that the order in sets goes by
+    for seed in "1", "2":  # of hashes, which decide the order of sets
         command = [sys.executable, "-m", "pipelines", "compile", "--out", str(tmp_path / seed)]
         subprocess.run(command, check=True, env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(TOP / "src"), "PATH": ""})
     for name in compiling.PIPELINES:
         assert (tmp_path / "1" / f"{name}.yaml").read_bytes() == (tmp_path / "2" / f"{name}.yaml").read_bytes()
 
 
-def test_a_pipeline_takes_params_yaml_where_a_run_gives_no_other(tmp_path):
+def test_params_yaml_is_the_default_of_a_pipelines_params(tmp_path):
     path = compiling.compile_pipeline("train", tmp_path)
     spec = next(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     parameters = spec["root"]["inputDefinitions"]["parameters"]
@@ -36,7 +36,7 @@ def test_a_pipeline_takes_params_yaml_where_a_run_gives_no_other(tmp_path):
     assert parameters["systems"]["defaultValue"] == []
 
 
-def test_nothing_secret_is_a_parameter(tmp_path):
+def test_no_parameter_is_a_secret(tmp_path):
     for name in compiling.PIPELINES:
         path = compiling.compile_pipeline(name, tmp_path)
         spec = next(yaml.safe_load_all(path.read_text(encoding="utf-8")))
@@ -44,7 +44,7 @@ def test_nothing_secret_is_a_parameter(tmp_path):
             assert not {"token", "password", "secret", "key"} & set(parameter.lower().split("_"))
 
 
-def test_the_same_settings_dress_every_task(tmp_path):
+def test_every_task_has_the_settings_of_its_step(tmp_path):
     path = compiling.compile_pipeline("train", tmp_path)
     spec = next(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     settings = load_settings()
@@ -55,19 +55,19 @@ def test_the_same_settings_dress_every_task(tmp_path):
         assert resources["resourceCpuLimit"] == settings.resources(step).cpu, step
 
 
-def test_what_looks_at_the_store_or_the_code_is_never_taken_from_a_cache(tmp_path):
+def test_steps_that_depend_on_the_store_or_the_code_are_never_cached(tmp_path):
     path = compiling.compile_pipeline("train", tmp_path)
     tasks = next(yaml.safe_load_all(path.read_text(encoding="utf-8")))["root"]["dag"]["tasks"]
     assert {name for name, task in tasks.items() if not task["cachingOptions"]} == {"plan", "track", "register"}
 
 
-def test_an_unknown_pipeline_names_the_known_ones():
+def test_an_unknown_pipeline_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match="pipeline trian: must be one of train"):
         compiling.build("trian")
 
 
 @pytest.mark.parametrize("name", ["train", "search"])
-def test_with_gpus_the_steps_that_train_get_them_the_cuda_image_and_the_device(tmp_path, name):
+def test_with_gpus_the_steps_that_train_get_gpus_the_cuda_image_and_the_device(tmp_path, name):
     settings = load_settings()
     settings = settings.model_copy(update={"gpu": settings.gpu.model_copy(update={"count": 1})})
     path = compiling.compile_pipeline(name, tmp_path, settings)
@@ -80,7 +80,7 @@ def test_with_gpus_the_steps_that_train_get_them_the_cuda_image_and_the_device(t
         assert ("accelerator" in container["resources"]) == with_gpu, step
         assert ("cuda" in container["image"]) == with_gpu == (device == "cuda"), step
         trained |= {step} if with_gpu else set()
-        counted = {"train": WHERE_A_RUN_DECIDES, "search-worker": WHERE_A_RUN_DECIDES, "select": "1"}
+        counted = {"train": DECIDED_BY_THE_RUN, "search-worker": DECIDED_BY_THE_RUN, "select": "1"}
         if with_gpu:
             assert container["resources"]["accelerator"]["resourceCount"] == counted[step]
     assert trained == {"train": {"train", "select"}, "search": {"search-worker"}}[name]

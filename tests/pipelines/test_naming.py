@@ -29,7 +29,7 @@ def outer(lists: list, words: list):
     middle(lists=lists, words=words)
 
 
-def test_loops_of_several_levels_bear_the_names_of_their_pipelines():
+def test_nested_loops_have_the_names_of_their_pipelines():
     spec = MessageToDict(outer.pipeline_spec)
     assert sorted(spec["components"]) == [
         "comp-inner", "comp-inner-for-loop-1", "comp-middle", "comp-middle-for-loop-1", "comp-said"
