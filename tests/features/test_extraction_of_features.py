@@ -1,4 +1,4 @@
-"""Any feature by name: shapes, short waveforms, sharing."""
+"""Features by name: shapes, short waveforms, shared computations."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ DIMS = {
 
 
 @pytest.mark.parametrize("name", DIMS)
-def test_contours_have_one_row_a_whole_frame(name, params, synthetic):
+def test_contours_have_one_row_per_whole_frame(name, params, synthetic):
     feature = params.features[name]
     found = compute(name, synthetic, params.features, RATE)
     assert found.shape == (frame_count(len(synthetic), feature.frame, feature.hop), DIMS[name])
@@ -68,7 +68,7 @@ def test_pitch_is_computed_once_for_f0_voicing_and_statistics(params, synthetic,
     assert len(calls) == 1
 
 
-def test_lengths_do_not_mix_in_what_is_known(params):
+def test_shared_results_are_kept_apart_by_length(params):
     known = {}
     samples = np.random.default_rng(0).normal(0, 0.1, 3000).astype(np.float32)
     short = compute("f0", samples, params.features, RATE, 0, known)
