@@ -203,7 +203,7 @@ def test_a_recurring_run_replaces_the_one_of_its_name_and_no_other(stub, compile
         ("0 3 * * *", "1d", "give exactly one of them"),
         ("0 3 *", None, "must have five fields"),
         ("0 3 * * ; rm", None, "must have five fields"),
-        (None, "daily", "EVERY = daily: must be a number and"),
+        (None, "daily", "EVERY = daily: must be a number with"),
         (None, "30s", "at least a minute"),
         (None, "0h", "EVERY = 0h"),
     ],
