@@ -13,16 +13,15 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from kfp import compiler, dsl, local
+from kfp import dsl, local
 from kfp.dsl import Dataset, Output
 from kfp.local.orchestrator.enhanced_dag_orchestrator import ParallelExecutor
 from optuna.trial import TrialState
 
-from made_up_workplace import SPEAKERS, TOP, make_workplace
+from made_up_workplace import SPEAKERS, make_workplace
 from orphans import survivors
-from pipelines.compiled import Compiled
 from pipelines.configuring import configured
-from pipelines.search import build, searching
+from pipelines.search import searching
 from pipelines.settings import load_settings
 from servers import SECONDS_TO_START, create_database
 from speech_emotion.errors import UserError
@@ -198,16 +197,3 @@ def test_the_plan_turns_the_search_on_for_every_system(workplace):
     for system in made.systems:
         tune = json.loads(system["tune"])["tune"]
         assert (tune["enabled"], tune["trials"], tune["storage"]) == (True, 7, STORAGE)
-
-
-def test_results_are_collected_even_if_a_worker_failed(tmp_path, monkeypatch):
-    monkeypatch.chdir(TOP)
-    compiler.Compiler().compile(build(load_settings(), _params_text()), str(tmp_path / "search.yaml"))
-    compiled = Compiled.read(tmp_path / "search.yaml")
-    tasks = compiled.spec["components"]["comp-search-system"]["dag"]["tasks"]
-    assert tasks["tune"]["dependentTasks"] == ["workers"]
-    assert tasks["tune"]["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
-    for executor in ("exec-search-worker", "exec-tune"):
-        secrets = {secret["secretName"] for secret in compiled.platform[executor]["secretAsEnv"]}
-        assert secrets == {"speech-emotion-postgresql"}
-    assert "exec-plan" not in compiled.platform and "speech-emotion-mlflow" not in compiled.secrets

@@ -30,14 +30,14 @@ def formants(samples: np.ndarray, rate: int, frame: int, hop: int, count: int) -
     """
     frames = framed(samples, frame, hop)
     found = np.zeros((len(frames), count))
-    heard = np.flatnonzero(np.mean(np.square(frames), axis=1) > SILENT)
-    if not len(heard):
+    audible = np.flatnonzero(np.mean(np.square(frames), axis=1) > SILENT)
+    if not len(audible):
         return found
     order, window = 2 + rate // 1000, np.hamming(frame)
-    companions = np.zeros((len(heard), order, order))
+    companions = np.zeros((len(audible), order, order))
     companions[:, np.arange(1, order), np.arange(order - 1)] = 1.0
-    for start in range(0, len(heard), BLOCK):
-        block = frames[heard[start : start + BLOCK]]
+    for start in range(0, len(audible), BLOCK):
+        block = frames[audible[start : start + BLOCK]]
         block[:, 1:] -= PREEMPHASIS * block[:, :-1]
         block *= window
         companions[start : start + BLOCK, 0] = -_burg(block, order)
@@ -47,7 +47,7 @@ def formants(samples: np.ndarray, rate: int, frame: int, hop: int, count: int) -
         bandwidth = -np.log(np.abs(roots)) * rate / np.pi
     formant = (frequency > LOWEST_HZ) & (bandwidth < WIDEST_HZ) & (bandwidth > 0)
     lowest = np.sort(np.where(formant, frequency, np.inf), axis=1)[:, :count]
-    found[heard, : lowest.shape[1]] = np.where(np.isfinite(lowest), lowest, 0.0)
+    found[audible, : lowest.shape[1]] = np.where(np.isfinite(lowest), lowest, 0.0)
     return found
 
 
