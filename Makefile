@@ -1,4 +1,4 @@
-# Two commands matter: make run, make test. `make` alone lists all.
+# The two main commands are make run and make test. `make` without a target lists all.
 PYTHON ?= python3.11
 JOBS ?= 2
 PORT ?= 5000
@@ -14,13 +14,13 @@ export DVC_NO_ANALYTICS := 1
 .NOTPARALLEL:
 .PHONY: help env run track data test test-fast test-services lint ui server server-stop server-backup server-restore images images-push pipelines pipeline-run pipeline-submit pipeline-schedule bench bench-edge graph clean
 
-help: ## list what make can do
-	@echo "make TARGET [CORPUS=demo|emodb|...] [FROM=archive or folder that you have]"
+help: ## list the targets
+	@echo "make TARGET [CORPUS=demo|emodb|...] [FROM=archive or folder on this machine]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-env: $(VENV)/made ## make the environment .venv from constraints.txt
+env: $(VENV)/made ## create the environment .venv from constraints.txt
 
-# The stamp is as new as the last installation that came to its end.
+# The stamp has the time of the last complete installation.
 $(VENV)/made: constraints.txt pyproject.toml $(wildcard jetson/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
 		echo "error: PYTHON = $(PYTHON): is not Python 3.11: install it, or give its path: make PYTHON=/path/to/python3.11" >&2; \
@@ -29,21 +29,21 @@ $(VENV)/made: constraints.txt pyproject.toml $(wildcard jetson/pyproject.toml)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]' -e ./jetson
 	@touch $@
 
-run: $(VENV)/made ## corpus, dvc repro, table of systems; CORPUS=emodb sets params.yaml's corpus first
+run: $(VENV)/made ## get the corpus, run dvc repro, show the systems; CORPUS=emodb sets the corpus in params.yaml first
 	@$(if $(CORPUS),speech-emotion use '$(CORPUS)')
 	@speech-emotion data "$$(speech-emotion corpus)" $(if $(FROM),--from '$(FROM)') --if-absent
 	dvc repro
 	@speech-emotion track --if-missing
 	@speech-emotion table
 
-track: $(VENV)/made ## bring the last run's results into MLflow's store again, after it was wiped or for another store
+track: $(VENV)/made ## write the last run's results to MLflow's store again, after it was wiped or to another store
 	@speech-emotion track
 
-data: $(VENV)/made ## obtain CORPUS (from its publisher, or FROM=path) and record it in data.dvc
+data: $(VENV)/made ## get CORPUS from its publisher, or FROM=path, and record it in data.dvc
 	@test -n '$(CORPUS)' || { echo "error: CORPUS: is missing: make data CORPUS=emodb" >&2; exit 1; }
 	@speech-emotion data '$(CORPUS)' $(if $(FROM),--from '$(FROM)')
 
-test: $(VENV)/made ## the tests; CORPORA=folder adds those on real speech
+test: $(VENV)/made ## run the tests; CORPORA=folder adds those on real speech
 	$(if $(CORPORA),,@echo "CORPORA is not set: tests on real speech are skipped and counted below")
 	@echo "Tests that need Docker, servers or a browser are left out here: make test-services"
 	$(PYTEST) --dist worksteal -m 'not services'
@@ -55,34 +55,34 @@ test-fast: $(VENV)/made ## the tests that take no longer than a second or two
 test-services: $(VENV)/made ## the tests that need Docker, PostgreSQL, an MLflow server or Chromium
 	$(PYTEST) --dist loadfile -m services  # servers are started once for a file
 
-lint: $(VENV)/made ## style and common mistakes
+lint: $(VENV)/made ## check style and common mistakes
 	ruff check .
 	ruff format --check .
 
-ui: $(VENV)/made ## MLflow with every run, on 127.0.0.1:PORT
+ui: $(VENV)/made ## start MLflow with all runs on 127.0.0.1:PORT
 	@speech-emotion ui --port $(PORT)
 
-server: ## a team's tracking server by docker compose, settings in mlflow/.env (mlflow/README.md)
+server: ## start a team's tracking server with docker compose; settings in mlflow/.env (mlflow/README.md)
 	@mlflow/check
 	docker compose --file mlflow/compose.yaml up --detach --build server
 	docker compose --file mlflow/compose.yaml up --detach --wait --no-deps server
 
-server-stop: ## stop that server; its data stay
+server-stop: ## stop that server; its data is kept
 	@mlflow/check
 	docker compose --file mlflow/compose.yaml down
 
-server-backup: ## its databases and artifacts into a dated folder below TO
+server-backup: ## copy its databases and artifacts into a dated folder below TO
 	@test -n '$(TO)' || { echo "error: TO: is missing: make server-backup TO=/backups" >&2; exit 1; }
 	@mlflow/backup '$(TO)'
 
-server-restore: ## bring the dated folder FROM back; FORCE=yes replaces what the server holds
+server-restore: ## restore the dated folder FROM; FORCE=yes replaces the server's present contents
 	@test -n '$(FROM)' || { echo "error: FROM: is missing: make server-restore FROM=/backups/DATE" >&2; exit 1; }
 	@mlflow/restore $(if $(FORCE),--force) '$(FROM)'
 
-images: $(VENV)/made ## the image that pipelines' steps run in; VARIANTS='cpu cuda' (components/images/README.md)
+images: $(VENV)/made ## build the image of the pipelines' steps; VARIANTS='cpu cuda' (components/images/README.md)
 	@python -m components.images build $(VARIANTS:%=--variant %) $(if $(BUILD_FLAGS),-- $(BUILD_FLAGS))
 
-images-push: $(VENV)/made ## push it to REGISTRY=host/folder, and record its digest for the pipelines
+images-push: $(VENV)/made ## push it to REGISTRY=host/folder and record its digest for the pipelines
 	@test -n '$(REGISTRY)' || { echo "error: REGISTRY: is missing: make images-push REGISTRY=registry.example.org/team" >&2; exit 1; }
 	@python -m components.images publish $(VARIANTS:%=--variant %) --registry '$(REGISTRY)'
 
@@ -95,20 +95,20 @@ pipeline-run: $(VENV)/made ## run PIPELINE=train on this machine, RUNNER=subproc
 pipeline-submit: $(VENV)/made ## upload PIPELINE=train to Kubeflow at HOST=https://..., run and follow it (docs/cluster.md); ARGS as above
 	@python -m pipelines submit $(or $(PIPELINE),train) --host '$(HOST)' $(ARGS)
 
-pipeline-schedule: $(VENV)/made ## run it there again and again: CRON='minute hour day month weekday' or EVERY=6h
+pipeline-schedule: $(VENV)/made ## run it there regularly: CRON='minute hour day month weekday' or EVERY=6h
 	@python -m pipelines schedule $(or $(PIPELINE),train) --host '$(HOST)' --cron '$(CRON)' --every '$(EVERY)' $(ARGS)
 
 bench: $(VENV)/made ## run the scripts of benchmarks/
 	@set -e; for script in $(filter-out benchmarks/edge.py,$(wildcard benchmarks/*.py)); do \
-		test -e "$$script" || { echo "benchmarks/: holds no script"; break; }; \
+		test -e "$$script" || { echo "benchmarks/: no scripts"; break; }; \
 		echo "$$script"; python "$$script"; done
 
-bench-edge: $(VENV)/made ## time of a sentence on this machine, each form of the exported model (docs/edge.md); ARGS='--speech FOLDER'
+bench-edge: $(VENV)/made ## time each form of the exported model on a sentence (docs/edge.md); ARGS='--speech FOLDER'
 	@python benchmarks/edge.py $(ARGS)
 
-graph: $(VENV)/made ## write anew from the code: deps and params of dvc.yaml, ports in components/*/README.md
+graph: $(VENV)/made ## update from the code: deps and params of dvc.yaml, ports in components/*/README.md
 	@python -m speech_emotion.steps.graph --write
 	@python -m components.describe --write
 
-clean: ## remove the environment and caches; data, artifacts and MLflow's store stay
+clean: ## remove the environment and caches; data, artifacts and MLflow's store are kept
 	rm -rf $(VENV) .pytest_cache .ruff_cache src/*.egg-info

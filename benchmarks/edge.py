@@ -1,13 +1,13 @@
-"""What a sentence costs from waveform to label: the device's runtime beside PyTorch and beside librosa with PyTorch.
+"""Time per sentence from waveform to label: the device's runtime compared with PyTorch, and with librosa and PyTorch.
 
 python benchmarks/edge.py [--exported artifacts/export] [--model artifacts/select/model] [--speech data/CORPUS]
                           [--sentences 120] [--cores 1 2] [--rounds 3] [--output FILE]
 
-Each way runs in a process of its own that may use so many cores and holds no more than it needs. Times are the clock's,
-and of one core the processor's as well, which other processes at work disturb less; ways take turns, round by round.
-The ways: the runtime of jetson/ with each variant of the bundle (and once with the warning that speech is unlike that
-of training); `pytorch`, the trained network with its front-end, all windows of a sentence in one batch; `librosa`, the
-same features as a newcomer would take them with librosa, and the same network.
+Each way runs in a separate process, on the given number of cores and with only the imports that it needs. Times are
+wall clock times and CPU times, which other processes disturb less; the ways alternate, round by round. The ways are:
+the runtime of jetson/ with each variant of the bundle (and once with the out-of-distribution warning); `pytorch`, the
+trained network with its front-end, with all windows of a sentence in one batch; `librosa`, the same features computed
+with librosa as in a simple implementation, and the same network.
 """
 
 import argparse
@@ -25,18 +25,18 @@ from typing import Any
 import numpy as np
 
 TOP = Path(__file__).parents[1]
-SECONDS = 3.0  # of the utterance that the goals are stated for
-TIMES = 60  # it is asked about in each round
+SECONDS = 3.0  # length of the utterance for which the goals are stated
+TIMES = 60  # measurements of it in each round
 WARM = 5
 WARNED = "int8-cpu+warning"
-PAPER = {"desktop": 57.0, "Jetson Xavier NX": 48.0}  # ms a sentence, wang-cl-jetson, tables 4 and 5
+PAPER = {"desktop": 57.0, "Jetson Xavier NX": 48.0}  # ms per sentence, wang-cl-jetson, tables 4 and 5
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--exported", type=Path, default=Path("artifacts/export"))
     parser.add_argument("--model", type=Path, default=Path("artifacts/select/model"))
-    parser.add_argument("--speech", type=Path, help="folder of WAV files; left out: data/CORPUS of params.yaml")
+    parser.add_argument("--speech", type=Path, help="folder of WAV files; default: data/CORPUS of params.yaml")
     parser.add_argument("--sentences", type=int, default=120)
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
@@ -53,7 +53,7 @@ def main() -> int:
     options.speech = options.speech or TOP / "data" / load_params(TOP / "params.yaml").corpus
     try:
         if len(sentences(options)) < options.sentences:
-            raise UserError(f"{options.speech}: holds fewer than {options.sentences} WAV files: name another folder")
+            raise UserError(f"{options.speech}: has fewer than {options.sentences} WAV files: give another folder")
         with tempfile.TemporaryDirectory() as folder:
             bundle = make_device_bundle(options.exported, Path(folder) / "device")
             held = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))["variants"]
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def measure(options: argparse.Namespace, bundle: Path, variants: Sequence[str]) -> list[dict[str, Any]]:
-    """A row a way and number of cores."""
+    """One row for each way and number of cores."""
     ways = ["librosa", "pytorch", *variants, WARNED]
     found: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for turn in range(options.rounds):
@@ -104,12 +104,12 @@ def measure(options: argparse.Namespace, bundle: Path, variants: Sequence[str]) 
 
 
 def report(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown."""
+    """The table in Markdown."""
     from speech_emotion.reporting.rendering import table
 
     header = [
-        "way", "cores", "a sentence, mean ms", "3 s, p50 ms", "p99 ms", "3 s, p50, ms of processor", "p99, ms of it",
-        "times PyTorch", "times librosa", "process, MB", "same label as FP32, %",
+        "way", "cores", "sentence, ms", "p50, ms", "p99, ms", "CPU p50", "CPU p99", "x PyTorch", "x librosa",
+        "process, MB", "same, %",
     ]  # fmt: skip
     cells = [
         [
@@ -123,7 +123,11 @@ def report(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     ]
     said = ", ".join(f"{value:.0f} ms on a {machine}" for machine, value in PAPER.items())
-    return f"{table(header, cells, numbers=range(1, len(header)))}\n\nThe paper (wang-cl-jetson): a sentence in {said}."
+    return (
+        f"{table(header, cells, numbers=range(1, len(header)))}\n\n"
+        f"Sentence: mean; p50, p99: of {SECONDS:g} s; x: speed relative to PyTorch and librosa, by CPU time; same: "
+        f"share of sentences with the label of FP32.\nThe paper (wang-cl-jetson): {said} per sentence."
+    )
 
 
 def processor() -> str:
@@ -135,7 +139,7 @@ def processor() -> str:
 
 
 def sentences(options: argparse.Namespace) -> list[Path]:
-    """The files, evenly spread over the folder."""
+    """The files, spread evenly over the folder."""
     files = sorted(options.speech.rglob("*.wav"))
     return [files[place * len(files) // options.sentences] for place in range(min(len(files), options.sentences))]
 
@@ -153,7 +157,7 @@ def _ask_process(options: argparse.Namespace, bundle: Path, way: str, cores: int
 
 
 def _work(options: argparse.Namespace) -> None:
-    """Runs one way in this process and prints what it took."""
+    """Runs one way in this process and prints its measurements as JSON."""
     cores = options.cores[0]
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     least = json.loads((options.exported / "bundle.json").read_text(encoding="utf-8"))["least_samples"]
@@ -161,7 +165,7 @@ def _work(options: argparse.Namespace) -> None:
     if options.way == "pytorch":
         answer = eager(options.model, least, cores)
     elif options.way == "librosa":
-        answer = newcomer(options.model, least, cores)
+        answer = simple(options.model, least, cores)
     else:
         answer = runtime(options.exported, options.way, cores)
     files = sentences(options)
@@ -193,7 +197,7 @@ def _read(file: Path) -> tuple[np.ndarray, int]:
 
 
 def runtime(bundle: Path, way: str, threads: int) -> Callable[[np.ndarray, int], str]:
-    """The device's own package."""
+    """The device's package."""
     from speech_emotion_jetson.bundle import opened
     from speech_emotion_jetson.recogniser import Recogniser
 
@@ -224,8 +228,8 @@ def eager(model: Path, least: int, threads: int) -> Callable[[np.ndarray, int], 
     return answer
 
 
-def newcomer(model: Path, least: int, threads: int) -> Callable[[np.ndarray, int], str]:
-    """librosa's features, one call each, and the network in PyTorch."""
+def simple(model: Path, least: int, threads: int) -> Callable[[np.ndarray, int], str]:
+    """Features by one librosa call each, and the network in PyTorch."""
     import torch
 
     from speech_emotion.compiled import librosa

@@ -1,8 +1,8 @@
-"""How fast features are, against librosa's calls, and how F0 agrees with librosa's pYIN; one thread of one core.
+"""Speed of features compared with librosa's calls, and agreement of F0 with librosa's pYIN; one thread on one core.
 
 python benchmarks/features.py [FOLDER] [--limit N]
 
-N (20) WAV files of FOLDER, evenly picked; without it of $CORPORA/emodb, and without that utterances of the demo corpus.
+Uses N (20) WAV files, picked evenly from FOLDER, else from $CORPORA/emodb, else utterances of the demo corpus.
 """
 
 import argparse
@@ -26,14 +26,14 @@ from speech_emotion.features.extraction import compute, repeat_to
 from speech_emotion.features.pitch import pitch
 from speech_emotion.params import Feature, Params, load_params
 
-ROUNDS = 3  # of which the fastest counts
+ROUNDS = 3  # the fastest one counts
 QUARTER_TONE = 50  # cents
 PITCH_KINDS = ("f0", "voicing")
 Work = Callable[[np.ndarray], object]
 
 
 def waveforms(folder: Path | None, limit: int, params: Params) -> list[np.ndarray]:
-    """Up to `limit` waveforms at preprocess.sample_rate, evenly picked from the folder or from the demo corpus."""
+    """Up to `limit` waveforms at preprocess.sample_rate, picked evenly from the folder or the demo corpus."""
     recipe = next(iter(params.preprocess.recipes.values()))
     if folder is None:
         chosen = _evenly(synthesis.script(), limit)
@@ -43,14 +43,12 @@ def waveforms(folder: Path | None, limit: int, params: Params) -> list[np.ndarra
     return [prepare(audio.samples, audio.rate, recipe, params.preprocess) for audio in audios]
 
 
-def _evenly(all_of_them: list, limit: int) -> list:
-    return (
-        [all_of_them[n * len(all_of_them) // limit] for n in range(limit)] if len(all_of_them) > limit else all_of_them
-    )
+def _evenly(items: list, limit: int) -> list:
+    return [items[n * len(items) // limit] for n in range(limit)] if len(items) > limit else items
 
 
 def librosa_call(feature: Feature, rate: int) -> Work | None:
-    """librosa's nearest call with the same frames; None where it has none."""
+    """The closest call of librosa with the same frames; None if there is none."""
     frames = {"hop_length": feature.hop, "center": False}
     spectrum = {"n_fft": feature.n_fft, "win_length": feature.frame, "window": feature.window, **frames}
     if feature.kind == "spectrogram":
@@ -86,7 +84,7 @@ def librosa_call(feature: Feature, rate: int) -> Work | None:
 
 
 def seconds(work: Work, samples: list[np.ndarray], rate: int) -> float:
-    """CPU seconds of one thread a second of speech."""
+    """CPU seconds of one thread per second of speech."""
     work(samples[0])  # compiles and fills caches
     taken = []
     for _ in range(ROUNDS):
@@ -98,11 +96,13 @@ def seconds(work: Work, samples: list[np.ndarray], rate: int) -> float:
 
 
 def whole_set(params: Params, leave_out: tuple[str, ...]) -> tuple[Work, Work]:
-    """What features of the candidates take by us, statistics and speech rate included, and by librosa's calls.
+    """The computation of all features of the candidates by this package and by librosa's calls.
 
-    librosa has neither statistics nor speech rate, and gives F0 and voicing in one call.
+    The former includes statistics and speech rate, which librosa does not have; librosa computes F0 and voicing in one
+    call.
 
     Args:
+        params: the candidates and their features.
         leave_out: kinds of features that are not computed.
     """
     rate = params.preprocess.sample_rate
@@ -135,7 +135,7 @@ def whole_set(params: Params, leave_out: tuple[str, ...]) -> tuple[Work, Work]:
 
 
 def agreement(feature: Feature, samples: list[np.ndarray], rate: int) -> tuple[float, float]:
-    """Shares of frames with pYIN's voicing decision, and of frames voiced by both within a quarter tone of its F0."""
+    """Share of frames with the same voicing as pYIN's; and, of frames voiced in both, share within a quarter tone."""
     same, near = [], []
     for one in samples:
         f0, _ = pitch(one.astype(np.float64), rate, feature.frame, feature.hop, feature.fmin, feature.fmax)
@@ -154,7 +154,7 @@ def report(params: Params, samples: list[np.ndarray]) -> None:
         beside = f"{theirs * 1000:>12.3f}{theirs / ours:>12.1f}" if theirs else ""
         print(f"{name:<32}{ours * 1000:>12.3f}{beside}", flush=True)
 
-    print(f"{len(samples)} waveforms, {sum(map(len, samples)) / rate:.1f} s; CPU ms a second of speech")
+    print(f"{len(samples)} waveforms, {sum(map(len, samples)) / rate:.1f} s; CPU ms per second of speech")
     print(f"{'feature':<32}{'ours':>12}{'librosa':>12}{'times as fast':>16}")
     for name, feature in features.items():
         if feature.kind not in PITCH_KINDS:
@@ -170,12 +170,12 @@ def report(params: Params, samples: list[np.ndarray]) -> None:
         print(f"F0 and voicing: {1 / ours:.0f} times real time; librosa's pYIN: {1 / theirs:.1f}")
         same, near = agreement(tracked, samples, rate)
         print(f"frames with pYIN's voicing: {same:.3%}; within a quarter tone where both are voiced: {near:.3%}")
-    lacking = ("statistics", "speech-rate")  # what librosa has no call for
+    lacking = ("statistics", "speech-rate")  # librosa has no call for these
     print(f"features of {', '.join(params.candidates)}:")
     for title, left_out in {"with F0": (), "without F0": PITCH_KINDS}.items():
         ours, theirs = (seconds(work, samples, rate) for work in whole_set(params, left_out))
         row(f"whole set, {title}", ours, theirs)
-    print(f"(librosa has no {' and no '.join(lacking)}, which take it no time here; F0 and voicing are one call)")
+    print(f"(librosa's time does not include {' and '.join(lacking)}, which it lacks; F0 and voicing are one call)")
     for recipe, definition in params.preprocess.recipes.items():
         row(
             f"recipe {recipe}",
@@ -188,7 +188,7 @@ def report(params: Params, samples: list[np.ndarray]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--limit", type=int, default=20, help="waveforms at most (20)")
+    parser.add_argument("--limit", type=int, default=20, help="the most waveforms to use (20)")
     given = parser.parse_args()
     if given.limit < 1:
         print(f"error: --limit = {given.limit}: must be at least 1", file=sys.stderr)
@@ -196,12 +196,12 @@ def main() -> int:
     corpora = os.environ.get("CORPORA")
     folder = given.folder or (Path(corpora) / "emodb" if corpora else None)
     torch.set_num_threads(1)
-    warnings.simplefilter("ignore")  # librosa's, about short waveforms
+    warnings.simplefilter("ignore")  # librosa warns about short waveforms
     with threadpoolctl.threadpool_limits(1):
         params = load_params()
         samples = waveforms(folder, given.limit, params)
         if not samples:
-            print(f"error: {folder}: holds no WAV files", file=sys.stderr)
+            print(f"error: {folder}: has no WAV files: give another folder", file=sys.stderr)
             return 1
         report(params, samples)
     return 0

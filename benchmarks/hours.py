@@ -1,8 +1,9 @@
-"""What an hour of speech takes of each system: storage and CPU seconds of features, and of an epoch of training.
+"""Cost of an hour of speech for each system: storage and CPU seconds of features, and CPU seconds of a training epoch.
 
 python benchmarks/hours.py [FOLDER] [--utterances 40] [--systems w1 k2 t1 t2]
 
-FOLDER holds WAV files (default data/demo). One thread; the first utterance, which loads and compiles, is not counted.
+FOLDER contains WAV files (default data/demo). One thread; the first utterance, which loads and compiles, is not
+counted.
 """
 
 import argparse
@@ -36,12 +37,12 @@ def main() -> int:
     found = sorted(options.folder.rglob("*.wav"))
     files = found[:: max(1, len(found) // options.utterances)][: options.utterances]
     if len(files) < len(LABELS):
-        print(f"error: {options.folder}: holds {len(files)} WAV files: make data CORPUS=demo", file=sys.stderr)
+        print(f"error: {options.folder}: has {len(files)} WAV files: make data CORPUS=demo", file=sys.stderr)
         return 1
     params = load_params(TOP / "params.yaml")
     torch.set_num_threads(1)
-    print(f"{len(files)} files, one thread; an hour of speech takes")
-    print("| system | MiB of waveforms | preparing, CPU s | MiB of features | features, CPU s | an epoch, CPU s |")
+    print(f"{len(files)} files, one thread; for an hour of speech:")
+    print("| system | waveforms, MiB | preprocessing, CPU s | features, MiB | features, CPU s | epoch, CPU s |")
     print("|---|---|---|---|---|---|")
     with threadpoolctl.threadpool_limits(1):
         for system in options.systems:
@@ -51,7 +52,7 @@ def main() -> int:
 
 
 def row(system: str, params: Params, files: list[Path], folder: Path) -> str:
-    """A line of the table."""
+    """One line of the table."""
     rate, needs = params.preprocess.sample_rate, params.needs[system]
     recipe = params.preprocess.recipes[needs.recipe]
     writers = {name: ArrayWriter(folder / name / needs.variant(params.features[name], rate)) for name in needs.features}

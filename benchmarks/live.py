@@ -1,6 +1,6 @@
-"""What watching a training live costs: seconds of step train with the live view on, against off, on made-up features.
+"""Cost of watching a training: seconds of step train with and without the live view, on synthetic features.
 
-python benchmarks/live.py [--repeats N] [--epochs N]    K2 trains by epochs, T2's units take a second or less
+python benchmarks/live.py [--repeats N] [--epochs N]    K2 trains in epochs, T2's units take a second or less
 """
 
 import argparse
@@ -32,13 +32,13 @@ TAKES, FRAMES, STATISTICS = 4, 150, 600
 
 
 def make_place(folder: Path, params_file: Path, epochs: int) -> Params:
-    """Lays out table, protocol and features below `folder`; returns the params that fit them."""
+    """Writes table, protocol and features below `folder`; returns the params for them."""
     raw = yaml.safe_load(params_file.read_text())
     raw |= {"corpus": "demo", "candidates": ["k2", "t2"], "workers": 2}
     raw["budgets"]["demo"] = {"protocol": "bench", "seeds": [0], "max_epochs": epochs}
     raw["track"] |= {"uri": f"sqlite:///{folder / 'mlflow.db'}", "live": True}
     protocol = {
-        "title": "made-up features",
+        "title": "synthetic features",
         "corpora": ["demo"],
         "speaker_independent": True,
         "labels": {emotion: emotion for emotion in EMOTIONS},
@@ -64,7 +64,7 @@ def make_place(folder: Path, params_file: Path, epochs: int) -> Params:
             sample_rate=16000,
             channels=1,
             sha256="0" * 64,
-            licence="made up",
+            licence="synthetic",
         )
         for speaker in SPEAKERS
         for emotion in EMOTIONS
@@ -80,9 +80,9 @@ def make_place(folder: Path, params_file: Path, epochs: int) -> Params:
 
 
 def seconds(params: Params, system: str, live: bool) -> tuple[float, float]:
-    """Seconds of step train, every unit trained anew, the end of the live view included: on the clock, of the CPUs.
+    """Wall clock and CPU seconds of step train, with every unit trained and the end of the live view included.
 
-    Those of the CPUs say something on a busy machine too.
+    CPU seconds are meaningful on a busy machine too.
     """
     shutil.rmtree("artifacts/units", ignore_errors=True)
     recorder = JournalRecorder(Path("artifacts/journals"), params.track.sample_seconds, quiet=True)
@@ -95,7 +95,7 @@ def seconds(params: Params, system: str, live: bool) -> tuple[float, float]:
 
 
 def cpu_seconds() -> float:
-    """Of this process and its workers so far."""
+    """CPU seconds of this process and its workers so far."""
     own = psutil.Process()
     times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
     return sum(one.user + one.system for one in times)

@@ -1,6 +1,6 @@
-"""What a worker gains by keeping the memory that a batch leaves: CPU seconds of an epoch, against glibc's own settings.
+"""Gain of a worker that keeps the memory freed by a batch: CPU seconds of an epoch, compared with glibc's defaults.
 
-python benchmarks/memory.py [--systems w1 k2 t1] [--repeats N]    features of noise, one worker of one thread
+python benchmarks/memory.py [--systems w1 k2 t1] [--repeats N]    features of noise, one worker with one thread
 """
 
 import argparse
@@ -25,7 +25,7 @@ UTTERANCES, SECONDS = 60, 4.5
 
 
 def make_features(system: str, params: Params, folder: Path) -> list[Path]:
-    """Writes features of noise below `folder`; returns the names that the utterances have there."""
+    """Writes features of noise below `folder`; returns the names of the utterances."""
     files, needs, random = [Path(f"{n:03d}") for n in range(UTTERANCES)], params.needs[system], np.random.default_rng(0)
     rate = params.preprocess.sample_rate
     waveforms = random.normal(scale=0.1, size=(UTTERANCES, round(SECONDS * rate))).astype(np.float32)
@@ -37,7 +37,7 @@ def make_features(system: str, params: Params, folder: Path) -> list[Path]:
 
 
 def seconds(system: str, params: Params, files: list[Path], folder: Path, environment: Mapping[str, str]) -> float:
-    """CPU seconds of an epoch in a fresh worker."""
+    """CPU seconds of an epoch in a new worker."""
     with get_reusable_executor(1, env=dict(environment), reuse=False) as executor:
         return executor.submit(one_thread, system, params, files, folder).result()
 
@@ -54,7 +54,7 @@ def main() -> int:
     parser.add_argument("--systems", nargs="+", default=["w1", "k2", "t1"])
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    for name in KEEP_MEMORY:  # "own" is glibc's own, whatever the caller's shell has
+    for name in KEEP_MEMORY:  # so that "own" means glibc's defaults
         os.environ.pop(name, None)
     params = load_params(TOP / "params.yaml")
     print(f"{UTTERANCES} utterances of {SECONDS} s; CPU seconds of an epoch, median of {options.repeats}")

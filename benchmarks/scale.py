@@ -1,11 +1,11 @@
-"""Whether time is linear in the size of a corpus and memory flat: ingest, preprocess, features and join, measured.
+"""Measures whether time is linear in the size of a corpus and memory constant: ingest, preprocess, features and join.
 
 python benchmarks/scale.py [FOLDER] [--utterances 100] [--scales 1 4 16] [--shards 1 4] [--systems w1 k2 t1]
 
-FOLDER holds WAV files (default data/demo). A corpus xN is its first files N times over, by other speakers: links and a
-table, no new audio. Every step runs in a process of its own with one worker, a shard in each, --at-once of them side by
-side. CPU seconds and memory are what the kernel counts, so that other work on the machine matters little. Starting a
-process (imports) is measured on a part without utterances and taken off in the columns "work".
+FOLDER contains WAV files (default data/demo). A corpus xN consists of its first files N times, with other speakers each
+time: links and a table, no new audio. Every step runs in a separate process with one worker for each shard, --at-once
+of them in parallel. CPU seconds and memory are the kernel's, so that other work on the machine has little influence.
+The start of a process (imports) is measured on a part without utterances and subtracted in the columns "work".
 """
 
 import argparse
@@ -28,10 +28,10 @@ from speech_emotion.corpora.own import TABLE
 from speech_emotion.corpora.table import read_utterances
 from speech_emotion.params import load_params
 
-INTERVAL = 0.02  # seconds between two looks at a process
+INTERVAL = 0.02  # seconds between two measurements of a process
 TOP = Path(__file__).parents[1]
 SHARDED = ("preprocess", "features")
-LEAST = 0.1  # CPU seconds: ratios to less than this say nothing
+LEAST = 0.1  # CPU seconds: ratios to less than this are meaningless
 JOIN = "import sys; from speech_emotion.store.parts import join; join(sys.argv[2:], sys.argv[1])"
 OPEN = """
 import sys
@@ -43,11 +43,11 @@ stores = [ArrayStore(folder) for folder in sorted(Path(sys.argv[1]).glob("*/*"))
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took.
+    """The cost of a process.
 
     Attributes:
         cpu: seconds, user and system.
-        memory: bytes at most at once that are its own; pages of mapped files, which the kernel takes back, left out.
+        memory: peak of its own memory in bytes, without pages of mapped files, which the kernel can reclaim.
     """
 
     cpu: float
@@ -55,10 +55,10 @@ class Cost:
 
 
 def measured(arguments: Sequence[str]) -> Cost:
-    """Runs `python ...` to its end.
+    """Runs `python ...` until it ends.
 
     Raises:
-        SystemExit: it failed; what it wrote is shown.
+        SystemExit: it failed; its output is shown.
     """
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=output)
@@ -77,7 +77,7 @@ def measured(arguments: Sequence[str]) -> Cost:
 
 
 def own_memory(pid: int) -> int:
-    """Bytes of a process that no file backs; 0 once it has ended."""
+    """Bytes of a process that are not backed by a file; 0 once it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -86,7 +86,7 @@ def own_memory(pid: int) -> int:
 
 
 def make_corpus(folder: Path, files: Sequence[Path], scale: int) -> None:
-    """`folder` with every file `scale` times, by links, and the table of an own corpus."""
+    """Writes links to every file `scale` times, and the table of an own corpus."""
     rows = []
     for turn in range(scale):
         (folder / f"{turn:03d}").mkdir(parents=True)
@@ -102,7 +102,7 @@ def make_corpus(folder: Path, files: Sequence[Path], scale: int) -> None:
 
 
 def write_params(path: Path, systems: Sequence[str]) -> None:
-    """params.yaml with a corpus `scale`, these systems and one worker."""
+    """Writes params.yaml with a corpus `scale`, these systems and one worker."""
     raw = yaml.safe_load((TOP / "params.yaml").read_text(encoding="utf-8"))
     raw |= {"corpus": "scale", "candidates": list(systems), "workers": 1}
     raw["budgets"]["scale"] = {"protocol": "own-speakers", "seeds": [0], "max_epochs": 1}
@@ -116,7 +116,7 @@ def step(name: str, *ports: str, part: str = "1/1") -> Cost:
 
 
 def run_parts(corpus: Path, folder: Path, numbers: Sequence[int], count: int, at_once: int) -> dict[str, Cost]:
-    """Cost of each step after ingest on some of `count` parts: the sum of seconds, and the memory of the largest."""
+    """Cost of each step after ingest on some of `count` parts: the sum of seconds and the largest memory."""
 
     def preprocess(number: int) -> Cost:
         inputs = (f"--input=data={corpus}/data", f"--input=utterances={corpus}/ingest")
@@ -126,7 +126,7 @@ def run_parts(corpus: Path, folder: Path, numbers: Sequence[int], count: int, at
         inputs = (f"--input=waveforms={folder}/waveforms-{number}", f"--input=copies={folder}/none")
         return step("features", *inputs, f"--output=features={folder}/features-{number}")
 
-    (folder / "none").mkdir(parents=True)  # what augment writes where no system wants copies
+    (folder / "none").mkdir(parents=True)  # the output of augment if no system needs copies
     costs = {work.__name__: over_parts(work, numbers, at_once) for work in (preprocess, features)}
     parts = [f"{folder}/features-{number}" for number in numbers]
     costs["join"] = measured(["-c", JOIN, f"{folder}/features", *parts])
@@ -141,21 +141,21 @@ def over_parts(work: Callable[[int], Cost], numbers: Sequence[int], at_once: int
 
 
 def ingested(folder: Path, files: Sequence[Path], scale: int, systems: Sequence[str]) -> Cost:
-    """Makes params, corpus and table in `folder`; the cost of the table."""
+    """Writes params, corpus and table in `folder`; returns the cost of the table."""
     write_params(folder / "params.yaml", systems)
     make_corpus(folder / "data", files, scale)
     return step("ingest", f"--input=data={folder}/data", f"--output=utterances={folder}/ingest")
 
 
 def starts(folder: Path, files: Sequence[Path], systems: Sequence[str]) -> dict[str, Cost]:
-    """Cost of each step on a part without utterances; ingest imports much what preprocess does."""
+    """Cost of each step on a part without utterances; ingest has almost the same imports as preprocess."""
     ingested(folder, files, 1, systems)
     found = run_parts(folder, folder / "none", [1], len(files) + 1, 1)
     return {"ingest": found["preprocess"], **found}
 
 
 def run_scale(folder: Path, files: Sequence[Path], scale: int, options: argparse.Namespace) -> tuple[dict, float]:
-    """Cost by step and shards of a corpus made in `folder`, and its hours of speech."""
+    """Cost by step and number of shards of a corpus written to `folder`, and its hours of speech."""
     costs = {("ingest", 1): ingested(folder, files, scale, options.systems)}
     for shards in options.shards:
         found = run_parts(folder, folder / str(shards), range(1, shards + 1), shards, options.at_once)
@@ -170,14 +170,14 @@ def main() -> int:
     parser.add_argument("--scales", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--shards", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--systems", nargs="+", default=["w1", "k2", "t1"])
-    parser.add_argument("--at-once", type=int, default=2, help="shards side by side")
+    parser.add_argument("--at-once", type=int, default=2, help="shards in parallel")
     options = parser.parse_args()
     found = sorted(options.folder.resolve().rglob("*.wav"))
     files = found[:: max(1, len(found) // options.utterances)][: options.utterances]
     if not files:
-        print(f"error: {options.folder}: holds no WAV files: make data CORPUS=demo", file=sys.stderr)
+        print(f"error: {options.folder}: has no WAV files: make data CORPUS=demo", file=sys.stderr)
         return 1
-    print(f"x1 is {len(files)} files; features of {', '.join(options.systems)}; memory is the largest process's")
+    print(f"x1 is {len(files)} files; features of {', '.join(options.systems)}; memory is that of the largest process")
     head = ("corpus", "hours", "step", "shards", "CPU s", "start, CPU s", "work, CPU s", "x1 =", "MiB", "x1 =")
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     first: dict[tuple[str, int], tuple[float, int]] = {}

@@ -1,6 +1,6 @@
-"""Sounds that are no speech, made by code: music, noise, silence and tones of many kinds, no two alike.
+"""Synthetic sounds other than speech: music, noise, silence and tones of many kinds, all different.
 
-`sound(kind, number)` is the same waveform each time. Nothing in the package is fitted on any of them.
+`sound(kind, number)` is the same waveform each time. Nothing in the package is fitted on these sounds.
 """
 
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from speech_emotion.randomness import generator
 
 RATE = 16000  # Hz
 SECONDS = (1.5, 6.0)
-LEVELS = (-50.0, -10.0)  # RMS in dB of full scale
+LEVELS = (-50.0, -10.0)  # RMS in dBFS
 
 Make = Callable[[np.random.Generator, int], np.ndarray]
 
 
 def sound(kind: str, number: int, seed: int = 0) -> np.ndarray:
-    """Sound `number` of a kind: (n,) float32 at RATE, 1.5 to 6 s, at a level of its own."""
+    """Sound `number` of a kind: (n,) float32 at RATE, 1.5 to 6 s, at a random level."""
     group, make = KINDS[kind]
     random = generator(seed, "sound", kind, number)
     samples = make(random, int(random.uniform(*SECONDS) * RATE))
@@ -64,7 +64,7 @@ SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3
 
 
 def _line(random: np.random.Generator, length: int, low: int, high: int, timbre: str, beat: float) -> np.ndarray:
-    """A melody that walks through a scale; notes of half a beat, one or two."""
+    """A random walk through a scale, with notes of half a beat, one beat or two."""
     scale = SCALES[random.integers(len(SCALES))]
     notes = [octave * 12 + step for octave in range(2, 8) for step in scale if low <= octave * 12 + step <= high]
     place = int(random.integers(len(notes)))
@@ -125,14 +125,14 @@ def _band(random: np.random.Generator, length: int) -> np.ndarray:
 
 
 def _coloured(random: np.random.Generator, length: int, slope: float) -> np.ndarray:
-    """Noise whose power falls by `slope` times 3 dB an octave."""
+    """Noise whose power falls by `slope` times 3 dB per octave."""
     spectrum = np.fft.rfft(random.standard_normal(length))
     frequency = np.maximum(np.fft.rfftfreq(length, 1 / RATE), 20)
     return np.fft.irfft(spectrum / frequency ** (slope / 2), length)
 
 
 def _traffic(random: np.random.Generator, length: int) -> np.ndarray:
-    """Rumble of engines that come and go, and tyres."""
+    """Rumble of passing engines, and tyres."""
     t = _time(length)
     engine = sum(np.sin(2 * np.pi * k * (random.uniform(25, 60) * t + 0.6 * np.sin(t))) / k for k in range(1, 12))
     passing = 0.3 + np.exp(-((t - random.uniform(0, t[-1])) ** 2) / 2)
@@ -161,7 +161,7 @@ def _rain(random: np.random.Generator, length: int) -> np.ndarray:
 
 
 def _pulsing(random: np.random.Generator, length: int) -> np.ndarray:
-    """Noise that swells at 1 to 12 Hz, the rates of syllables among them: a machine, a fan, a compressor."""
+    """Noise modulated at 1 to 12 Hz, which includes the rates of syllables: a machine, a fan, a compressor."""
     swell = 1 + random.uniform(0.5, 1) * np.sin(2 * np.pi * random.uniform(1, 12) * _time(length))
     return _coloured(random, length, random.uniform(0, 2)) * swell
 
@@ -181,7 +181,7 @@ def _square(random: np.random.Generator, length: int) -> np.ndarray:
 
 
 def _sawtooth(random: np.random.Generator, length: int) -> np.ndarray:
-    """A buzz at the pitch of voices."""
+    """A buzz with the pitch of a voice."""
     return scipy.signal.sawtooth(2 * np.pi * random.uniform(80, 300) * _time(length))
 
 
@@ -208,11 +208,11 @@ def _dialling(random: np.random.Generator, length: int) -> np.ndarray:
 
 
 def _digital(random: np.random.Generator, length: int) -> np.ndarray:
-    return np.full(length, random.choice([0.0, 0.0, 0.01, -0.3]))  # also an offset
+    return np.full(length, random.choice([0.0, 0.0, 0.01, -0.3]))  # some with an offset
 
 
 def _room(random: np.random.Generator, length: int) -> np.ndarray:
-    """A quiet room: its noise, at -75 to -50 dB of full scale, and a bit of mains hum."""
+    """A quiet room: noise at -75 to -50 dBFS with some mains hum."""
     noise = _coloured(random, length, random.uniform(0.5, 2))
     noise = noise / np.sqrt(np.mean(noise**2)) + random.uniform(0, 1) * np.sin(2 * np.pi * 50 * _time(length))
     return noise * 10 ** (random.uniform(-75, -50) / 20)
@@ -223,7 +223,7 @@ def _dither(random: np.random.Generator, length: int) -> np.ndarray:
 
 
 def _choir(random: np.random.Generator, length: int) -> np.ndarray:
-    """Held chords through the formants of a vowel, with vibrato: as near to voices as music without singers gets."""
+    """Sustained chords filtered by the formants of a vowel, with vibrato: music that is very close to voices."""
     chord = _chords_of(random, length, "strings")
     for centre in random.choice([[700, 1200, 2600], [400, 2000, 2800], [450, 800, 2500]]):
         b, a = scipy.signal.iirpeak(centre, 6, RATE)
@@ -289,7 +289,7 @@ def _typing(random: np.random.Generator, length: int) -> np.ndarray:
 
 
 def _wind(random: np.random.Generator, length: int) -> np.ndarray:
-    """Noise through a resonance that wanders, in gusts."""
+    """Noise through a resonance, in gusts."""
     knots = np.linspace(0, length, max(4, int(3 * length / RATE)))
     gusts = np.interp(np.arange(length), knots, random.uniform(0.1, 1, len(knots)))
     b, a = scipy.signal.iirpeak(random.uniform(200, 900), random.uniform(1, 4), RATE)
@@ -342,7 +342,7 @@ KINDS: dict[str, tuple[str, Make]] = {
     "sweep": ("tones", _sweep),
     "siren": ("tones", _siren),
     "dialling": ("tones", _dialling),
-    # these were made after measures and threshold had been settled on the ones above
+    # these were added after measures and threshold had been chosen with the ones above
     "choir": ("music", _choir),
     "guitar": ("music", _guitar),
     "bells": ("music", _bells),

@@ -1,6 +1,6 @@
-"""How long the synthetic demo corpus takes with one and with two workers: seconds, and their ratio.
+"""Seconds for making the synthetic demo corpus with one and with two workers, and their ratio.
 
-Run with `python benchmarks/synthesis.py`; the times depend on the machine, the ratio says what the second core gives.
+Run with `python benchmarks/synthesis.py`. The times depend on the machine; the ratio is the gain of the second core.
 """
 
 import tempfile

@@ -1,9 +1,9 @@
-"""How often speech of unheard speakers, other speech, and sounds that are no speech are called unlike the training.
+"""How often held-out speakers, other speech, and sounds other than speech are marked as out of distribution.
 
 python benchmarks/unlike_training.py emodb=FOLDER [ravdess=FOLDER ...] [--sounds N]
 
-Each corpus in turn is the training speech: each of its speakers is judged by a description fitted on the others (whose
-own cross-fitting sets its threshold); the description of all of them then judges every other corpus and the sounds of
+Each corpus is the training data in turn. Each of its speakers is scored with a model fitted on the others (whose own
+cross-fitting sets the threshold); then a model fitted on all speakers scores every other corpus and the sounds of
 sounds.py.
 """
 
@@ -30,7 +30,12 @@ from speech_emotion_jetson.likeness import Likeness
 
 @dataclass(frozen=True)
 class Speech:
-    """A corpus: id -> measures of its stretches, id -> speaker."""
+    """A corpus.
+
+    Attributes:
+        rows: id -> measures of the stretches of the utterance.
+        speakers: id -> speaker.
+    """
 
     rows: dict[str, np.ndarray]
     speakers: dict[str, str]
@@ -38,9 +43,7 @@ class Speech:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "corpora", nargs="+", metavar="CORPUS=FOLDER", help="the folder that its files were unpacked to"
-    )
+    parser.add_argument("corpora", nargs="+", metavar="CORPUS=FOLDER", help="the folder of its files")
     parser.add_argument("--sounds", type=int, default=8, help="of each kind")
     options = parser.parse_args()
     params = load_params()
@@ -55,11 +58,11 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     numbered = [(kind, number) for kind in sounds.KINDS for number in range(options.sounds)]
-    heard = ordered_map(_sound, numbered, params.workers, Recorder(), "sounds")
-    made = dict(zip(numbered, heard, strict=True))
+    found = ordered_map(_sound, numbered, params.workers, Recorder(), "sounds")
+    made = dict(zip(numbered, found, strict=True))
     fit = partial(fit_likeness, share=params.export.unlike_share, margin=params.export.unlike_margin)
     for name, training in corpora.items():
-        print(f"\njudged by the description of {name:<12}{'files':>6}{'unlike, %':>11}{'nearest':>9}")
+        print(f"\n{f'scored by a model of {name}':<40}{'files':>6}{'marked, %':>11}{'least':>9}")
         distances = []
         for speaker in sorted(set(training.speakers.values())):
             others = {id: rows for id, rows in training.rows.items() if training.speakers[id] != speaker}
@@ -67,7 +70,7 @@ def main() -> int:
             own = [likeness.distance(rows) for id, rows in training.rows.items() if training.speakers[id] == speaker]
             _print(f"{name}, speaker {speaker}", own)
             distances += own
-        _print(f"{name}, each speaker by the others", distances)
+        _print(f"{name}, held-out speakers", distances)
         likeness = fit(training.rows, training.speakers)
         for other, speech in corpora.items():
             if other != name:

@@ -1,1 +1,1 @@
-"""The steps' Kubeflow faces, one folder a step: typed artifacts, documented parameters, and a thin body."""
+"""The steps as Kubeflow components, one folder each: typed artifacts, documented parameters, and a short body."""

@@ -37,11 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
     running.add_argument(
         "--env-file",
         type=Path,
-        help="lines NAME=VALUE, e.g. keys of stores; # after a blank begins a comment unless the value is quoted; "
-        "what the environment sets already stays",
+        help="lines NAME=VALUE, e.g. keys of stores; # after a space starts a comment unless the value is quoted; "
+        "variables that are already set keep their values",
     )
-    hashing = commands.add_parser("data-hash", help="hash of a corpus's files, as parameter data_hash wants it")
-    hashing.add_argument("corpus", nargs="?", help="by default that of params.yaml")
+    hashing = commands.add_parser("data-hash", help="hash of a corpus's files, for the parameter data_hash")
+    hashing.add_argument("corpus", nargs="?", help="default: the corpus of params.yaml")
     compiled.set_defaults(act=_compile)
     running.set_defaults(act=_run)
     hashing.set_defaults(act=_data_hash)
@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
 
     params = load_params()
     gpu = options.runner == "docker" and params.train.device == CUDA
-    if not gpu:  # whether containers have one, Docker says
+    if not gpu:  # for containers, Docker is asked whether there is one
         device_kind(params.train.device)
     arguments = _arguments(options, params.corpus)
     variables = read_environment(options.env_file) if options.env_file else {}
@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _arguments(options: argparse.Namespace, corpus: str) -> dict[str, object]:
-    """Those that the user gives, and for the data those of the folder data/."""
+    """The user's arguments, with defaults for the parameters revision and data_hash taken from the folder data/."""
     path = compile_pipeline(options.pipeline, options.root / "compiled")
     compiled = Compiled.read(path)
     words = list(options.param)
@@ -89,7 +89,7 @@ def _arguments(options: argparse.Namespace, corpus: str) -> dict[str, object]:
     if {"revision", "data_hash"} <= compiled.parameters.keys():
         if "corpus" in given:
             corpus = next(word.partition("=")[2] for word in words if word.startswith("corpus="))
-        # the folder holds what is meant, whatever the revision
+        # an empty revision: the files in data/ are used as they are
         words += ["revision="] if "revision" not in given else []
         words += [f"data_hash={_hash(corpus)}"] if "data_hash" not in given else []
     return compiled.arguments(words)
@@ -98,7 +98,7 @@ def _arguments(options: argparse.Namespace, corpus: str) -> dict[str, object]:
 def _hash(corpus: str) -> str:
     folder = DATA / corpus
     if not folder.is_dir():
-        raise UserError(f"{folder}: is not there: run make data CORPUS={corpus}")
+        raise UserError(f"{folder}: does not exist: run make data CORPUS={corpus}")
     return folder_hash(folder)
 
 

@@ -1,4 +1,4 @@
-"""`python -m pipelines submit | schedule`: what a user asks of a cluster."""
+"""The commands `python -m pipelines submit` and `schedule`, which run pipelines on a cluster."""
 
 import argparse
 import os
@@ -23,15 +23,17 @@ REVISION, DATA_HASH, CORPUS = "revision", "data_hash", "corpus"  # parameters of
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Adds both commands; `act` of the parsed options runs the chosen one and gives its exit status."""
-    submitting = commands.add_parser("submit", help="one pipeline on a cluster, now")
+    submitting = commands.add_parser("submit", help="run one pipeline on a cluster now")
     _common(submitting)
-    submitting.add_argument("--no-follow", action="store_true", help="come back once the run has started")
+    submitting.add_argument("--no-follow", action="store_true", help="return once the run has started")
     submitting.set_defaults(act=_submit)
-    scheduling = commands.add_parser("schedule", help="one pipeline on a cluster, again and again")
+    scheduling = commands.add_parser("schedule", help="run one pipeline on a cluster regularly")
     _common(scheduling)
     scheduling.add_argument("--cron", help="'minute hour day month weekday', or six fields with seconds first")
     scheduling.add_argument("--every", help="90m, 6h, 1d")
-    scheduling.add_argument("--name", help="of the recurring run, by default the pipeline's; replaces that of the name")
+    scheduling.add_argument(
+        "--name", help="of the recurring run, by default the pipeline's; one of the same name is replaced"
+    )
     scheduling.set_defaults(act=_schedule)
 
 
@@ -68,14 +70,14 @@ def _say(line: str) -> None:
 
 
 def _words(given: list[str], compiled: Compiled, commit: str | None) -> list[str]:
-    """The user's arguments, and for the data those of the commit at work: what its data.dvc records."""
+    """The user's arguments; by default revision is the current commit, and data_hash what data.dvc records."""
     words = list(given)
     named = dict(word.partition("=")[::2] for word in words)
     if not {REVISION, DATA_HASH} <= compiled.parameters.keys():
         return words
     if REVISION not in named:
         if commit is None:
-            raise UserError(f"parameter {REVISION}: is not known outside a git clone: add {REVISION}=COMMIT")
+            raise UserError(f"parameter {REVISION}: has no default outside a git clone: add {REVISION}=COMMIT")
         commit = commit.removesuffix(DIRTY)
         words.append(f"{REVISION}={commit}")
         if not _git("branch", "--remotes", "--contains", commit):
@@ -86,18 +88,18 @@ def _words(given: list[str], compiled: Compiled, commit: str | None) -> list[str
 
 
 def _note_revisions(compiled: Compiled, commit: str | None) -> None:
-    """Says where the images hold the code of another commit than the pipeline."""
+    """Prints a note for each image that was built from another commit than the pipeline."""
     for published in (read_digests().cpu, read_digests().cuda):
         if published and published.image in compiled.images and published.revision != commit:
             print(
-                f"note: image {published.image.partition('@')[0]} holds the code of {published.revision[:12]}, the "
-                f"pipeline is of {commit or 'no commit'}: make images-push renews it",
+                f"note: image {published.image.partition('@')[0]} was built from {published.revision[:12]}, the "
+                f"pipeline from {commit or 'no commit'}: make images-push updates the image",
                 file=sys.stderr,
             )
 
 
 def _git(*arguments: str) -> str:
-    """What git says; "" where it fails or is not there."""
+    """Git's output; "" if it fails or is not installed."""
     try:
         return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
     except OSError:

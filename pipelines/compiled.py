@@ -1,4 +1,4 @@
-"""What a compiled pipeline says: its parameters, images, secrets and volumes; checked before anything is sent."""
+"""A compiled pipeline's parameters, images, secrets and volumes; they are checked before anything is sent."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.params import holds_password
 
 BY_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}$")
-# Type of a parameter in a compiled pipeline -> (what it is called, an example)
+# Type of a parameter in a compiled pipeline -> (its name in messages, an example)
 TYPES = {
     "STRING": ("a text", "name=text"),
     "NUMBER_INTEGER": ("a whole number", "name=4"),
@@ -31,9 +31,9 @@ class Compiled:
     """A pipeline as kfp compiled it.
 
     Attributes:
-        path: its YAML.
-        spec: the pipeline.
-        platform: its part for Kubernetes; empty where it was compiled for this machine.
+        path: its YAML file.
+        spec: the pipeline spec.
+        platform: the executors of its Kubernetes part; empty if it was compiled for this machine.
     """
 
     path: Path
@@ -72,7 +72,7 @@ class Compiled:
 
     @cached_property
     def secrets(self) -> dict[str, set[str]]:
-        """Secret -> the keys of it that some pod cannot start without."""
+        """Secret -> those of its keys that some pod cannot start without."""
         found: dict[str, set[str]] = {}
         for content in self.platform.values():
             for secret in content.get("secretAsEnv", ()):
@@ -89,16 +89,16 @@ class Compiled:
         return {mount["constant"] for content in self.platform.values() for mount in content.get("pvcMount", ())}
 
     def arguments(self, words: Sequence[str]) -> dict[str, Any]:
-        """Arguments written as NAME=VALUE, as values of the parameters' types.
+        """Converts arguments of the form NAME=VALUE to the types of the pipeline's parameters.
 
         Raises:
-            UserError: no such parameter, a value of another type or with a password in it, one given twice, or one
-                missing.
+            UserError: a parameter is unknown, given twice or missing; a value has the wrong type or holds a
+                password.
         """
         given: dict[str, Any] = {}
         for word in words:
             name, sign, text = word.partition("=")
-            if holds_password(word):  # first, since the other messages repeat what was given
+            if holds_password(word):  # first, since the other messages repeat the argument
                 raise UserError(
                     f"parameter {name.partition('://')[0]}: holds a password, which would be published: remove it and "
                     "set PGPASSWORD (PostgreSQL) or MLFLOW_TRACKING_PASSWORD (an MLflow server)"
@@ -107,7 +107,7 @@ class Compiled:
                 raise UserError(f"parameter {word}: must be NAME=VALUE")
             if name not in self.parameters:
                 known = ", ".join(sorted(self.parameters)) or "none"
-                raise UserError(f"parameter {name}: pipeline {self.name} has none of that name: must be one of {known}")
+                raise UserError(f"parameter {name}: pipeline {self.name} has no such parameter: must be one of {known}")
             if name in given:
                 raise UserError(f"parameter {name}: is given twice: give it once")
             given[name] = _value(name, text, self.parameters[name]["parameterType"])
@@ -115,12 +115,12 @@ class Compiled:
             if name not in given and "defaultValue" not in definition and not definition.get("isOptional"):
                 _, example = TYPES[definition["parameterType"]]
                 raise UserError(
-                    f"parameter {name}: pipeline {self.name} needs it: add {example.replace('name', name, 1)}"
+                    f"parameter {name}: is required by pipeline {self.name}: add {example.replace('name', name, 1)}"
                 )
         return given
 
     def check_images(self, registry: str) -> None:
-        """Raises UserError where an image has no digest (it was never pushed) or lies in another registry."""
+        """Raises UserError if an image has no digest (it was never pushed) or is in another registry."""
         for image, users in sorted(self.images.items()):
             who = ", ".join(sorted(set(users))[:4]) + (" and more" if len(set(users)) > 4 else "")
             if not BY_DIGEST.match(image):
@@ -130,13 +130,13 @@ class Compiled:
                 )
             if registry and not image.startswith(registry.rstrip("/") + "/"):
                 raise UserError(
-                    f"image {image} (of {who}): lies outside images.registry = {registry}: "
-                    f"{_make('images-push', image, registry)}, or mend images.registry"
+                    f"image {image} (of {who}): is not in images.registry = {registry}: "
+                    f"{_make('images-push', image, registry)}, or correct images.registry"
                 )
 
 
 def _make(target: str, image: str, registry: str = "") -> str:
-    """The command that makes or pushes an image; the CUDA image is made where it is asked for."""
+    """The command that builds or pushes an image; the CUDA image needs VARIANTS=cuda."""
     variants = " VARIANTS=cuda" if CUDA in image else ""
     return f"make {target}{variants}" + (f" REGISTRY={registry}" if registry else "")
 
@@ -146,7 +146,7 @@ def _value(name: str, text: str, kind: str) -> Any:
     if kind == "STRING":
         return text
     try:
-        # a list also as a shell leaves it of ["t2", "k2"]: [t2, k2]
+        # a list may lack quotes: a shell turns ["t2", "k2"] into [t2, k2]
         value = yaml.safe_load(text) if kind == "LIST" else json.loads(text)
     except (json.JSONDecodeError, yaml.YAMLError):
         value = None

@@ -1,16 +1,14 @@
-"""Pipelines as YAML: the same bytes for the same code, params.yaml, settings and digests."""
+"""Compiles pipelines to YAML: the same code, params.yaml, settings and digests give the same bytes."""
 
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
 from kfp import compiler
 from kfp.dsl.base_component import BaseComponent
 
 from pipelines import release, search, train
-from pipelines.checking import faults
 from pipelines.settings import Settings, load_settings
 from speech_emotion.errors import UserError
 from speech_emotion.params import PARAMS_FILE, load_params
@@ -24,7 +22,12 @@ COMPILED = Path("build/pipelines")
 
 
 def build(name: str, settings: Settings | None = None, local: bool = False) -> BaseComponent:
-    """A pipeline by its name, with params.yaml of the working folder as default of its params.
+    """Builds a pipeline; the default of its parameter params is params.yaml of the working folder.
+
+    Args:
+        name: a key of PIPELINES.
+        settings: of the cluster; pipelines/cluster.yaml by default.
+        local: for a run on this machine.
 
     Raises:
         UserError: no such pipeline, or a fault in params.yaml or in the settings.
@@ -44,12 +47,9 @@ def compile_pipeline(name: str, folder: Path = COMPILED, settings: Settings | No
     """Compiles one pipeline for a cluster and returns its file, <folder>/<name>.yaml.
 
     Raises:
-        UserError: a fault in params.yaml or the settings, or the pipeline does not hold together.
+        UserError: no such pipeline, or a fault in params.yaml or in the settings.
     """
-    pipeline = build(name, settings)
-    if wrong := faults(MessageToDict(pipeline.pipeline_spec)):
-        raise UserError("\n".join(f"pipeline {name}: {fault}" for fault in wrong))
-    path = folder / f"{name}.yaml"
+    pipeline, path = build(name, settings), folder / f"{name}.yaml"
     with atomic_file(path) as temporary:
         compiler.Compiler().compile(pipeline, str(temporary))
     return path

@@ -1,6 +1,6 @@
-"""Opening the API of Kubeflow Pipelines; what can be wrong with an address or a permission is said in a sentence.
+"""Connects to the API of Kubeflow Pipelines; a wrong address or a missing permission is explained in one sentence.
 
-Credentials come from the environment and never from the command line, where other users of a machine can read them.
+Credentials come from the environment, never from the command line, which other users of a machine can read.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from pipelines.settings import SHOWN, Settings
 from speech_emotion.errors import UserError
 
 TOKEN, COOKIE = "KUBEFLOW_TOKEN", "KUBEFLOW_COOKIE"
-TOKEN_FILE = "KF_PIPELINES_SA_TOKEN_PATH"  # kfp's own name; the file is read again when the token in it was renewed
+TOKEN_FILE = "KF_PIPELINES_SA_TOKEN_PATH"  # kfp's own name; the file is read again after its token was renewed
 AUTHORITY = "SSL_CERT_FILE"
 SECONDS_TO_ANSWER = 10
 HEALTH = "/apis/v2beta1/healthz"
@@ -38,8 +38,10 @@ class Connection:
 
     Attributes:
         client: kfp's.
-        host: address without a slash at its end; pages of the UI lie below it.
-        namespace: profile of the runs; None on an installation with one user.
+        host: address without a slash at the end; the UI's pages are below it.
+        namespace: profile of the runs; None on a single-user installation.
+        headers: of requests, with the credentials.
+        verify: as requests takes it: whether to verify certificates, or the file of an authority's certificate.
     """
 
     client: kfp.Client
@@ -53,7 +55,7 @@ class Connection:
         return f"{self.host}/#/{path}"
 
     def log(self, run: str, pod: str) -> str:
-        """What a pod of a run printed; empty where the API does not give it out."""
+        """The output of a run's pod; empty if the API does not provide it."""
         url = f"{self.host}/apis/v1alpha1/runs/{run}/nodes/{pod}/log"
         try:
             answer = requests.get(url, headers=self.headers, timeout=SECONDS_TO_ANSWER, verify=self.verify)
@@ -65,17 +67,21 @@ class Connection:
 
 @contextlib.contextmanager
 def connected(host: str, settings: Settings) -> Iterator[Connection]:
-    """Asks the API whether it is one, and opens it; what fails inside becomes a UserError.
+    """Checks that the address is an API of Kubeflow Pipelines and opens it; errors inside the block become UserErrors.
+
+    Args:
+        host: the address, as the user gave it.
+        settings: of the cluster, for the namespace.
 
     Raises:
-        UserError: nobody answers there, or not Kubeflow Pipelines, or access is refused, or a call fails.
+        UserError: no answer, no Kubeflow Pipelines at this address, no access, or a call that fails.
     """
     host = _address(host)
     headers, verify = _headers(), os.environ.get(AUTHORITY) or True
     several = _probe(host, headers, verify)
     namespace = settings.namespace or None
     if several and namespace is None:
-        raise UserError(f"{SHOWN}: namespace = '': {host} serves several users: name the profile that is yours")
+        raise UserError(f"{SHOWN}: namespace = '': {host} serves several users: name your profile")
     if not several:
         namespace = None
     try:
@@ -92,15 +98,17 @@ def connected(host: str, settings: Settings) -> Iterator[Connection]:
     except kfp_server_api.ApiException as error:
         raise UserError(f"HOST = {host}: {_refusal(error.status, said(error))}") from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise UserError(f"HOST = {host}: no answer any more ({_short(error)}): see whether the server lives") from None
+        raise UserError(
+            f"HOST = {host}: stopped answering ({_short(error)}): check that the server is running"
+        ) from None
 
 
 def said(error: kfp_server_api.ApiException) -> str:
-    """The server's own words."""
+    """The server's own message."""
     body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body or ""
     try:
-        told = json.loads(body)
-        text = told.get("message") or told.get("error_message") or told.get("error") or ""
+        content = json.loads(body)
+        text = content.get("message") or content.get("error_message") or content.get("error") or ""
     except (json.JSONDecodeError, AttributeError):
         text = re.sub(r"<[^>]*>", " ", body)
     return " ".join(str(text or error.reason or "").split())[:400]
@@ -112,7 +120,7 @@ def _address(host: str) -> str:
     except ValueError:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        shown = re.sub("^.*@", "...@", host)  # a password may stand before it
+        shown = re.sub("^.*@", "...@", host)  # a password may precede it
         raise UserError(f"HOST = {shown}: must be {HOSTS}")
     if parts.username or parts.password:
         raise UserError(
@@ -146,21 +154,21 @@ def _token_file() -> ServiceAccountTokenVolumeCredentials | None:
 
 
 def _probe(host: str, headers: dict[str, str], verify: str | bool) -> bool:
-    """Whether the installation serves several users; kfp's own client would try for half a minute and then raise."""
+    """Whether the installation has several users. kfp's own client would retry for half a minute and then raise."""
     fault = f"HOST = {host}"
     try:
         answer = requests.get(f"{host}{HEALTH}", headers=headers, timeout=SECONDS_TO_ANSWER, verify=verify)
     except requests.exceptions.SSLError as error:
         raise UserError(
             f"{fault}: its certificate is not trusted ({_short(error)}): name the authority's certificate in "
-            f"{AUTHORITY}, or mend the address"
+            f"{AUTHORITY}, or correct the address"
         ) from None
     except requests.Timeout:
         raise UserError(
-            f"{fault}: no answer in {SECONDS_TO_ANSWER} s: mend host and port, or open the way to it"
+            f"{fault}: no answer in {SECONDS_TO_ANSWER} s: check host and port, and that no firewall blocks them"
         ) from None
     except (requests.RequestException, OSError) as error:
-        raise UserError(f"{fault}: no answer ({_short(error)}): mend host and port: {HOSTS}") from None
+        raise UserError(f"{fault}: no answer ({_short(error)}): check host and port: {HOSTS}") from None
     if not answer.ok:
         raise UserError(f"{fault}: {_refusal(answer.status_code, '')}")
     try:
@@ -171,27 +179,27 @@ def _probe(host: str, headers: dict[str, str], verify: str | bool) -> bool:
     if "html" in answer.headers.get("Content-Type", "") or answer.text.lstrip().startswith("<"):
         where = f" ({urlsplit(answer.url).path})" if answer.history else ""
         raise UserError(
-            f"{fault}: answers with a page{where}, not with the API: if it is a log-in, export {TOKEN} or {COOKIE} "
-            "(docs/cluster.md); if not, mend the address: of a whole Kubeflow it ends in /pipeline"
+            f"{fault}: answers with a web page{where}, not with the API: if it is a login, export {TOKEN} or {COOKIE} "
+            "(docs/cluster.md); if not, correct the address: for a full Kubeflow it ends in /pipeline"
         )
-    raise UserError(f"{fault}: something answers there, but not Kubeflow Pipelines: mend host and port: {HOSTS}")
+    raise UserError(f"{fault}: answers, but is not Kubeflow Pipelines: check host and port: {HOSTS}")
 
 
 def _refusal(status: int | None, text: str) -> str:
     more = f" ({text})" if text else ""
     if status == requests.codes.unauthorized:
-        return f"asks who you are (401){more}: export {TOKEN} or {COOKIE}, or renew it: it may have run out"
+        return f"requires a login (401){more}: export {TOKEN} or {COOKIE}, or renew it if it has expired"
     if status == requests.codes.forbidden:
-        return f"refuses you (403){more}: mend namespace in {SHOWN}, or ask its administrator for the permission"
+        return f"denies access (403){more}: correct namespace in {SHOWN}, or ask its administrator for permission"
     if status == requests.codes.not_found:
-        return f"has nothing there (404){more}: of a whole Kubeflow the address ends in /pipeline"
+        return f"has no such page (404){more}: for a full Kubeflow the address ends in /pipeline"
     if status and status >= requests.codes.server_error:
         return f"fails (status {status}){more}: see the log of its deployment ml-pipeline"
-    return f"refuses this (status {status}){more}"
+    return f"refuses the request (status {status}){more}"
 
 
 def _short(error: BaseException) -> str:
-    """The innermost reason, without the library's nesting."""
+    """The innermost reason, without the exceptions around it."""
     text = str(error)
     for pattern in (r"certificate verify failed: ([^(]+)", r"\[Errno -?\d+\] ([^'\")]+)", r"WRONG_VERSION_NUMBER"):
         if found := re.search(pattern, text):
@@ -201,7 +209,7 @@ def _short(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """kfp's client warns and prints; what it prints are links that the commands show themselves."""
+    """Hides the warnings of kfp's client and the links that it prints, which the commands show themselves."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         logging.getLogger("kfp").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""One task's container: started, listened to, asked how it ended, and removed after that."""
+"""Runs one task's container: prints its output, reads its exit status and removes it."""
 
 import contextlib
 import re
@@ -8,15 +8,15 @@ from typing import Any
 import docker
 from kfp.local import docker_task_handler
 
-UNKNOWN = 1  # exit status of a container that somebody else removed
+UNKNOWN = 1  # exit status of a container that was removed from outside
 
 
 @contextlib.contextmanager
 def asked_before_removed() -> Iterator[None]:
-    """While the block runs, kfp runs its tasks' containers by `run_container`.
+    """While the block runs, kfp runs the containers of its tasks through `run_container`.
 
-    kfp 2.17 lets Docker remove a container as soon as it ends, and takes one that is gone before it was asked for its
-    exit status for a success: a task that fails at once may then not be tried again.
+    kfp 2.17 lets Docker remove a container as soon as it ends, and counts a container that is gone before its exit
+    status was read as a success: a task that fails immediately may then not be retried.
     """
     before = docker_task_handler.run_docker_container
     docker_task_handler.run_docker_container = run_container
@@ -29,17 +29,17 @@ def asked_before_removed() -> Iterator[None]:
 def run_container(
     client: docker.DockerClient, image: str, command: Sequence[str], volumes: Mapping[str, Any], **arguments: Any
 ) -> int:
-    """Runs a container to its end and prints what it says, line by line.
+    """Runs a container until it ends and prints its output line by line.
 
     Args:
         client: of Docker's library.
-        image: pulled where it is absent.
+        image: pulled if absent.
         command: of the task.
-        volumes: what the task sees of this machine.
-        arguments: further ones of `client.containers.run`.
+        volumes: folders of this machine that the task sees, as `client.containers.run` takes them.
+        arguments: further arguments of `client.containers.run`.
 
     Returns:
-        Its exit status.
+        The container's exit status.
     """
     container = client.containers.run(image, command, volumes=volumes, detach=True, **arguments)
     try:
@@ -49,12 +49,12 @@ def run_container(
     except docker.errors.NotFound:
         return UNKNOWN
     finally:
-        with contextlib.suppress(docker.errors.APIError):  # somebody else removed it
+        with contextlib.suppress(docker.errors.APIError):  # it was removed from outside
             container.remove(force=True)
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
-    """What Docker hands over ends in the middle of lines and of letters; a progress bar's line ends in a return."""
+    """Lines of Docker's output, whose pieces may end within a line or a character; progress bars end lines by \\r."""
     rest = b""
     for piece in pieces:
         *whole, rest = re.split(rb"[\r\n]+", rest + piece)

@@ -1,4 +1,4 @@
-"""The runner that gives each task a container of the image that `make images` built, as a normal user."""
+"""Runs each task in a container of the image that `make images` built, as a normal user."""
 
 import contextlib
 import os
@@ -17,10 +17,10 @@ from pipelines.container_task import asked_before_removed
 from pipelines.settings import load_settings
 from speech_emotion.errors import UserError
 
-USER = 10001  # in the image; a person who is root works as it
-SHARED_MEMORY = "1g"  # what workers of one task hand each other; Docker's own 64 MB are too few
+USER = 10001  # of the image; used where root starts the run
+SHARED_MEMORY = "1g"  # for data passed between workers of one task; Docker's default of 64 MB is too little
 PREFIXES = ("MLFLOW_", "AWS_", "PG")  # of variables that a step may need
-ANOTHER = "name another folder by --root or --cache, for MLflow a server by MLFLOW_TRACKING_URI"
+ANOTHER = "choose another folder with --root or --cache, or an MLflow server with MLFLOW_TRACKING_URI"
 RUN_LABEL = "speech-emotion.run"
 ALL = -1  # GPUs
 
@@ -32,19 +32,19 @@ def container_runner(
     variables: frozenset[str] = frozenset(),
     gpu: bool = False,
 ) -> local.DockerRunner:
-    """kfp's runner of containers; they are on this machine's network, where they reach its servers by their names.
+    """kfp's runner of containers, which use this machine's network and reach its servers under their usual names.
 
     Args:
-        root: folder of the runs, which receives outputs.
-        folders: further folder that steps see at its own path -> whether they write into it.
-        environment: what the components read.
-        variables: names of further variables of this process that go along, beside those that the steps are known to
-            need: what pipelines/cluster.yaml takes from secrets, and MLFLOW_..., AWS_..., PG...
-        gpu: whether containers get all GPUs of this machine, and steps that train the CUDA image.
+        root: folder of the runs, which receives the outputs.
+        folders: further folder that steps see at the same path -> whether they write into it.
+        environment: variables that the components read.
+        variables: names of further variables of this process to pass on, besides those that the steps are known to
+            need: those that pipelines/cluster.yaml takes from secrets, and MLFLOW_..., AWS_..., PG...
+        gpu: whether containers get all GPUs of this machine, and the steps that train run in the CUDA image.
 
     Raises:
-        UserError: Docker cannot be used or has no GPU to give, an image is not built, or a folder cannot be written by
-            the steps' user.
+        UserError: Docker cannot be used or offers no GPU, an image is not built, or the steps' user cannot write to a
+            folder.
     """
     image = ready()
     if gpu:
@@ -62,7 +62,7 @@ def container_runner(
         user=f"{user}:{group}",
         network_mode="host",
         shm_size=SHARED_MEMORY,
-        init=True,  # a stop reaches all processes of a step
+        init=True,  # stopping a container stops all its processes
         labels={RUN_LABEL: uuid.uuid4().hex},
         mounts=[
             docker.types.Mount(str(path.resolve()), str(path.resolve()), type="bind", read_only=not written)
@@ -75,7 +75,7 @@ def container_runner(
 
 @contextlib.contextmanager
 def ended_with_us(runner: local.DockerRunner) -> Iterator[None]:
-    """Containers of this run that are there when the block is left, by Ctrl-C or SIGTERM too, are ended and removed."""
+    """Stops and removes the run's remaining containers at the end of the block, also after Ctrl-C or SIGTERM."""
     before = signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
         with asked_before_removed():
@@ -95,7 +95,7 @@ def _passed_on(variables: frozenset[str]) -> dict[str, str]:
 
 
 def _check_library() -> None:
-    """kfp asks Docker by its Python library, which knows DOCKER_HOST and no contexts of the program docker."""
+    """kfp uses Docker's Python library, which reads DOCKER_HOST and ignores the contexts of the program docker."""
     try:
         with contextlib.closing(docker.from_env()) as client:
             client.ping()
@@ -107,27 +107,27 @@ def _check_library() -> None:
 
 
 def _check_gpu(image: str, devices: Mapping[str, Any]) -> None:
-    """Docker tells that it has no GPU to give when a container starts, which a run would come to late."""
+    """Starts a container with a GPU: only then does Docker report a missing one, and a run would learn it late."""
     with contextlib.closing(docker.from_env()) as client:
         container = client.containers.create(image, ["true"], **devices)
         try:
             container.start()
         except docker.errors.APIError as error:
             raise UserError(
-                f"params.yaml: train.device = cuda: Docker has no GPU to give ({error.explanation}): install NVIDIA's "
-                "Container Toolkit, set cpu or auto, or take RUNNER=subprocess"
+                f"params.yaml: train.device = cuda: Docker offers no GPU ({error.explanation}): install NVIDIA's "
+                "Container Toolkit, set cpu or auto, or use RUNNER=subprocess"
             ) from None
         finally:
             container.remove(force=True)
 
 
 def _user() -> tuple[int, int]:
-    """The person who calls, so that outputs are theirs; for root the image's normal user."""
+    """User and group of the caller, so that the caller owns the outputs; for root those of the image's user."""
     return (USER, USER) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 
 def _prepare(folder: Path, user: int, group: int, own: bool = False) -> None:
-    """Makes the folder where it is absent; root hands to the steps' user what it made, and what is for runs alone.
+    """Makes the folder if it is absent; root gives a new folder to the steps' user, and with `own` an existing one.
 
     Raises:
         UserError: that user cannot write into it.
@@ -139,16 +139,16 @@ def _prepare(folder: Path, user: int, group: int, own: bool = False) -> None:
         if given and os.geteuid() == 0:
             os.chown(folder, user, group)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be made ({error.strerror}): {ANOTHER}") from None
+        raise UserError(f"{folder}: cannot be created ({error.strerror}): {ANOTHER}") from None
     if not _may(folder, user, group, stat.S_IWUSR | stat.S_IXUSR):
         raise UserError(
-            f"{folder}: user {user}, as whom the steps run, cannot write there: chown -R {user}:{group} {folder}, or "
+            f"{folder}: user {user}, who runs the steps, cannot write there: chown -R {user}:{group} {folder}, or "
             f"{ANOTHER}"
         )
 
 
 def _may(path: Path, user: int, group: int, wanted: int) -> bool:
-    """Whether the owner's bits `wanted`, shifted to whom the user is for the path, are set."""
+    """Whether the bits `wanted` (written for the owner) are set for this user: as owner, by group or as any other."""
     found = path.stat()
     shift = 0 if found.st_uid == user else 3 if found.st_gid == group else 6
     return (found.st_mode << shift) & wanted == wanted

@@ -1,10 +1,10 @@
-"""What a person sees of a run on this machine: which steps start, end and are skipped, and what they say."""
+"""What a run on this machine shows: which steps start, end and are skipped, and their output."""
 
 import re
 from typing import TextIO
 
 COLOUR = re.compile(r"\x1b\[\d+m")
-# kfp's own talk: its executor, the JSON it hands over, lines across, and what it passes on between tasks
+# kfp's own output: its executor, JSON, separators, and values passed between tasks
 NOISE = re.compile(
     r"^\s*(\[KFP Executor|[\[\]{}\"]|-{20}|Cleaned up workspace"
     r"|(Applying|After) expression selector|$)"
@@ -19,10 +19,14 @@ ERROR = "error: "
 
 
 class Display:
-    """A stream that passes on what matters, in short; everything goes into a log.
+    """A stream that shows a short form of kfp's output and writes all of it to a log.
+
+    Args:
+        shown: receives the short form.
+        log: receives everything.
 
     Attributes:
-        errors: what failed steps said, in order, each once.
+        errors: messages of failed steps, in order, each once.
     """
 
     def __init__(self, shown: TextIO, log: TextIO):
@@ -44,18 +48,18 @@ class Display:
 
     def _line(self, line: str) -> None:
         if found := STARTED.search(line):
-            told = f"{found[1]}: started"
+            shown = f"{found[1]}: started"
         elif found := ENDED.search(line):
-            told = f"{found[1]}: {'done' if found[2] == 'SUCCESS' else 'failed'}"
+            shown = f"{found[1]}: {'done' if found[2] == 'SUCCESS' else 'failed'}"
         elif found := CACHED.search(line):
-            told = f"{found[1]}: found from an earlier run"
+            shown = f"{found[1]}: found from an earlier run"
         elif found := RETRIED.search(line):
-            told = f"{found[1]}: failed, attempt {found[2]} of {found[3]}; tried again"
+            shown = f"{found[1]}: failed, attempt {found[2]} of {found[3]}; tried again"
         elif NOISE.search(line):
             return
         else:
-            told = f"    {line}"
+            shown = f"    {line}"
             if line.startswith(ERROR) and line.removeprefix(ERROR) not in self.errors:
                 self.errors.append(line.removeprefix(ERROR))
-        self._shown.write(told + "\n")
+        self._shown.write(shown + "\n")
         self._shown.flush()

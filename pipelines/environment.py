@@ -1,4 +1,4 @@
-"""A file with variables for the steps of a local run, with quotes and comments as docker compose has them."""
+"""Reads a file of variables for the steps of a local run; quotes and comments work as in docker compose."""
 
 import io
 from pathlib import Path
@@ -9,23 +9,24 @@ from speech_emotion.errors import UserError
 
 
 def read_environment(file: Path) -> dict[str, str]:
-    """Name -> value of each line NAME=VALUE; a value holds no references to others.
+    """Name -> value of each line NAME=VALUE; references to other variables are not expanded.
 
     Raises:
-        UserError: the file is not there or no UTF-8, or a line is no NAME=VALUE; its text, a secret, is not repeated.
+        UserError: the file is missing or not UTF-8, or a line is not NAME=VALUE; its text may be a secret and is not
+            repeated.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror}): write lines NAME=VALUE into it") from None
     except UnicodeDecodeError:
-        raise UserError(f"{file}: is no UTF-8 text: save it as UTF-8") from None
+        raise UserError(f"{file}: is not UTF-8: save it as UTF-8") from None
     values = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
             raise UserError(
-                f"{file}: line {_line(binding.original)}: is no NAME=VALUE: mend it; a quote needs its other one, and "
-                "nothing but a comment may follow it"
+                f"{file}: line {_line(binding.original)}: is not NAME=VALUE: correct it; a quote must be closed, and "
+                "only a comment may follow it"
             )
         if binding.key is None:  # a comment, or blank lines at the end
             continue
@@ -36,6 +37,6 @@ def read_environment(file: Path) -> dict[str, str]:
 
 
 def _line(original: Original) -> int:
-    """Where its text begins; dotenv counts from the blank lines before it."""
+    """Number of the line on which the text starts; dotenv counts the blank lines before it as part of it."""
     blank = original.string[: len(original.string) - len(original.string.lstrip())]
     return original.line + blank.count("\n")

@@ -1,4 +1,4 @@
-"""Following a run: each step's state as it changes, and what a step that failed had to say."""
+"""Follows a run: reports each change of a step's state, and the output of steps that failed."""
 
 import re
 import threading
@@ -14,19 +14,26 @@ from speech_emotion.errors import UserError
 
 SECONDS_BETWEEN_LOOKS = 5.0
 SECONDS_TO_ANSWER = 30
-TRIES = 6  # looks in a row that may fail: the server is being restarted
+TRIES = 6  # requests in a row that may fail, for instance while the server restarts
 SUCCEEDED, FAILED, SKIPPED, CANCELED = "SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"
 ENDED = (SUCCEEDED, FAILED, SKIPPED, CANCELED)
 SERVER_ERROR = 500
 LINES_OF_A_LOG = 15
-# Kubeflow makes several pods of a step: its driver, which looks into the cache, and its executor, once a try
+# Kubeflow starts several pods for a step: a driver, which looks into the cache, and one executor for each attempt
 DRIVER, EXECUTOR, ROOT = "-driver", "executor", "root"
 ATTEMPT = re.compile(r"\((\d+)\)$")
 
 
 @dataclass
 class Follower:
-    """Tells what changed from one look at a run to the next."""
+    """Reports what changed since the last look at a run.
+
+    Attributes:
+        connection: to the API.
+        run: its id.
+        say: called with each line.
+        states: task -> the state reported last.
+    """
 
     connection: Connection
     run: str
@@ -34,7 +41,7 @@ class Follower:
     states: dict[str, str] = field(default_factory=dict)
 
     def tell(self, details: kfp_server_api.V2beta1Run) -> None:
-        """Says which steps have changed since the last look; of failed ones also the end of what they printed."""
+        """Reports the steps whose state has changed, and the end of the output of those that failed."""
         tasks = list(details.run_details.task_details or ()) if details.run_details else []
         owners = {
             child.pod_name or child.task_id: task.display_name or ""
@@ -61,7 +68,7 @@ class Follower:
         lines = [f": {message}"] if message else [""]
         if task.pod_name:
             log = self.connection.log(self.run, task.pod_name).rstrip().splitlines()
-            ours = [line for line in log if line.startswith("error: ")]  # what a step says to its user
+            ours = [line for line in log if line.startswith("error: ")]  # the step's messages to the user
             lines += [f"    {line}" for line in (ours or log)[-LINES_OF_A_LOG:]]
         return "\n".join(lines)
 
@@ -71,17 +78,18 @@ def follow(
     run: str,
     say: Callable[[str], None] = print,
 ) -> str:
-    """Follows a run to its end.
+    """Follows a run until it ends.
 
     Args:
+        connection: to the API.
         run: its id.
-        say: told each change.
+        say: called with each change as a line.
 
     Returns:
         its state: SUCCEEDED, FAILED, SKIPPED or CANCELED.
 
     Raises:
-        UserError: the server cannot be asked any more; the run goes on.
+        UserError: the server stopped answering; the run goes on.
     """
     follower, failures = Follower(connection, run, say), 0
     for _ in steadily():
@@ -94,7 +102,7 @@ def follow(
             if ours or failures >= TRIES:
                 why = f"{error.status}: {said(error)}" if ours else type(error).__name__
                 page = connection.page(f"runs/details/{run}")
-                raise UserError(f"the run can no longer be followed ({why}), but goes on: {page}") from None
+                raise UserError(f"the run can no longer be followed ({why}), but it continues: {page}") from None
             continue
         follower.tell(details)
         if details.state in ENDED:
@@ -105,7 +113,7 @@ def follow(
 
 
 def steadily() -> Iterator[None]:
-    """Yields every few seconds, without end."""
+    """Yields every few seconds, forever."""
     idle = threading.Event()
     while True:
         yield

@@ -1,10 +1,17 @@
-"""The images that tasks run in: on this machine as they were built, on a cluster by digest where they were pushed."""
+"""The images that tasks run in: the local build on this machine, the pushed image by digest on a cluster."""
 
 from components.images.names import local_image, read_digests
 
 
 def image(cuda: bool = False, local: bool = False) -> str:
-    """The address of the CPU or the CUDA image; without a digest it has its local name, which no cluster is sent.
+    """The address of an image.
+
+    Args:
+        cuda: the CUDA image in place of the CPU image.
+        local: the local name, even if the image was pushed.
+
+    Returns:
+        the address with digest; the local name if the image was never pushed, which `submit` and `schedule` refuse.
 
     Raises:
         UserError: the file of digests is damaged.

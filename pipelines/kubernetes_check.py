@@ -1,7 +1,7 @@
-"""Whether Kubernetes has the secrets and volumes that a compiled pipeline names.
+"""Checks that Kubernetes has the secrets and volumes that a compiled pipeline names.
 
-The API of Kubeflow Pipelines cannot say so, and a pod whose secret is missing waits until its timeout without a word.
-Kubernetes itself can: where a kubeconfig (or a pod's service account) lets this machine ask, it is asked.
+The API of Kubeflow Pipelines does not tell, and a pod whose secret is missing waits silently until its timeout. So
+Kubernetes itself is asked if a kubeconfig (or a pod's service account) gives access to it.
 """
 
 import contextlib
@@ -15,18 +15,19 @@ from pipelines.settings import SHOWN
 from speech_emotion.errors import UserError
 
 SECONDS_TO_ANSWER = 5
-SINGLE_USER = "kubeflow"  # where an installation with one user runs its pods
+SINGLE_USER = "kubeflow"  # namespace of the pods of a single-user installation
 FORBIDDEN, UNAUTHORIZED, ABSENT = 403, 401, 404
 
 
 def check_namespace(compiled: Compiled, namespace: str | None) -> str:
-    """Asks Kubernetes for the secrets (names and keys, no values are kept) and volume claims of a pipeline.
+    """Asks Kubernetes for a pipeline's secrets (their names and keys; no value is kept) and volume claims.
 
     Args:
-        namespace: of the runs; None on an installation with one user.
+        compiled: the pipeline.
+        namespace: of the runs; None on a single-user installation.
 
     Returns:
-        why nothing could be asked; empty where all is there.
+        why Kubernetes could not be asked; empty if nothing is missing.
 
     Raises:
         UserError: a secret, one of its keys, or a volume claim is missing.
@@ -46,12 +47,12 @@ def check_namespace(compiled: Compiled, namespace: str | None) -> str:
             elif lacking := sorted(keys - set(there.data or {})):
                 faults.append(
                     f"secret {name} in namespace {where}: lacks {', '.join(lacking)}: add it (docs/cluster.md), or "
-                    f"take it from secrets in {SHOWN}"
+                    f"remove it from secrets in {SHOWN}"
                 )
         for name in sorted(compiled.claims):
             if _ask(api.read_namespaced_persistent_volume_claim, name, where) is None:
                 faults.append(
-                    f"volume claim {name}: is not in namespace {where}: make it (docs/cluster.md), or set "
+                    f"volume claim {name}: is not in namespace {where}: create it (docs/cluster.md), or set "
                     f"storage.cache_claim in {SHOWN} to ''"
                 )
     except kubernetes.client.ApiException as error:
@@ -68,7 +69,7 @@ def check_namespace(compiled: Compiled, namespace: str | None) -> str:
 def _missing(name: str, keys: list[str], namespace: str) -> str:
     made = " ".join(f"--from-file={key}=FILE" for key in keys)
     how = f"kubectl -n {namespace} create secret generic {name} {made}" if keys else "docs/cluster.md"
-    return f"secret {name}: is not in namespace {namespace}: make it: {how}"
+    return f"secret {name}: is not in namespace {namespace}: create it: {how}"
 
 
 def _ask(read, name: str, namespace: str):

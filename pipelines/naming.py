@@ -1,4 +1,4 @@
-"""Names of loops that stay apart when pipelines are put into pipelines."""
+"""Unique names for the loops of nested pipelines."""
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 from kfp.dsl.base_component import BaseComponent
@@ -7,10 +7,11 @@ LOOP = "comp-for-loop-"
 
 
 def with_own_loops(pipeline: BaseComponent) -> BaseComponent:
-    """A pipeline whose loops bear its name.
+    """Adds the pipeline's name to the names of its loops, and returns it.
 
-    kfp calls the first loop of every pipeline comp-for-loop-1 and tells those of several levels apart while it goes
-    through a protobuf map. That order differs from process to process, and in some the references no longer fit.
+    kfp calls the first loop of every pipeline comp-for-loop-1 and renames duplicates of nested pipelines in the order
+    of a protobuf map. That order differs between processes, and in some of them references then point to the wrong
+    loop.
     """
     spec = MessageToDict(pipeline.pipeline_spec)
     own = {name: f"comp-{pipeline.name}-{name.removeprefix('comp-')}" for name in _loops(spec)}

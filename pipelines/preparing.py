@@ -1,4 +1,4 @@
-"""The first part of several pipelines: from the corpus to the feature arrays of all utterances."""
+"""The part that pipelines have in common: from the corpus to the feature arrays of all utterances."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -21,11 +21,11 @@ class Prepared(NamedTuple):
     features: Dataset
 
 
-def preparation(dress: Callable[[dsl.PipelineTask], dsl.PipelineTask]) -> BaseComponent:
-    """Waveforms, copies and features, part by part at once, as a pipeline within a pipeline.
+def preparation(configure: Callable[[dsl.PipelineTask], dsl.PipelineTask]) -> BaseComponent:
+    """A nested pipeline that makes waveforms, augmented copies and features, all parts in parallel.
 
     Args:
-        dress: gives a task what the settings say.
+        configure: applies the settings to a task.
     """
 
     @with_own_loops
@@ -33,17 +33,16 @@ def preparation(dress: Callable[[dsl.PipelineTask], dsl.PipelineTask]) -> BaseCo
     def prepare(
         waveforms_key: str, features_key: str, parts: list, data: Input[Dataset], utterances: Input[Dataset]
     ) -> Prepared:
-        """Waveforms, copies and features, part by part at once."""
+        """Waveforms, augmented copies and features, all parts in parallel."""
         with dsl.ParallelFor(parts) as one:
-            heard = dress(
+            preprocessed = configure(
                 preprocess(params=one.preprocess, part=one.part, parts=one.parts, data=data, utterances=utterances)
             )
-            copied = dress(augment(params=one.augment, waveforms=heard.outputs["waveforms"]))
-            seen = dress(
-                features(params=one.features, waveforms=heard.outputs["waveforms"], copies=copied.outputs["copies"])
-            )
-        waveforms = dress(join(key=waveforms_key, parts=dsl.Collected(heard.outputs["waveforms"])))
-        arrays = dress(join(key=features_key, parts=dsl.Collected(seen.outputs["features"])))
+            part = preprocessed.outputs["waveforms"]
+            augmented = configure(augment(params=one.augment, waveforms=part))
+            extracted = configure(features(params=one.features, waveforms=part, copies=augmented.outputs["copies"]))
+        waveforms = configure(join(key=waveforms_key, parts=dsl.Collected(part)))
+        arrays = configure(join(key=features_key, parts=dsl.Collected(extracted.outputs["features"])))
         waveforms.set_display_name("join waveforms")
         arrays.set_display_name("join features")
         return Prepared(waveforms.outputs["joined"], arrays.outputs["joined"])
@@ -52,26 +51,26 @@ def preparation(dress: Callable[[dsl.PipelineTask], dsl.PipelineTask]) -> BaseCo
 
 
 def from_data(
-    dress: Callable[[dsl.PipelineTask], dsl.PipelineTask],
+    configure: Callable[[dsl.PipelineTask], dsl.PipelineTask],
     prepare: BaseComponent,
     of: Mapping[str, Any],
     corpus: Any,
     revision: Any,
     data_hash: Any,
 ) -> tuple[Any, Mapping[str, Any]]:
-    """The tasks from the corpus to its arrays, within a pipeline.
+    """Adds the tasks from the corpus to its arrays to a pipeline.
 
     Args:
-        dress: gives a task what the settings say.
-        prepare: what `preparation` made, once for the pipeline.
+        configure: applies the settings to a task.
+        prepare: the nested pipeline that `preparation` returned, made once for the pipeline.
         of: outputs of the plan.
         corpus, revision, data_hash: parameters of the pipeline.
 
     Returns:
         The table of utterances, and the outputs of `prepare` by name.
     """
-    data = dress(fetch(corpus=corpus, revision=revision, data_hash=data_hash)).outputs["data"]
-    utterances = dress(ingest(params=of["ingest"], data=data)).outputs["utterances"]
+    data = configure(fetch(corpus=corpus, revision=revision, data_hash=data_hash)).outputs["data"]
+    utterances = configure(ingest(params=of["ingest"], data=data)).outputs["utterances"]
     prepared = prepare(
         waveforms_key=of["waveforms"],
         features_key=of["features"],

@@ -1,4 +1,4 @@
-"""Pipeline release: the champion out of the registry, checked; nothing where it was released before."""
+"""Pipeline release: checks the champion of the registry and releases it, unless it was released before."""
 
 import functools
 import json
@@ -9,7 +9,7 @@ from kfp.dsl.base_component import BaseComponent
 from components.release_export.component import release_export
 from components.release_gate.component import release_gate
 from components.release_record.component import release_record
-from pipelines.dressing import dressed
+from pipelines.configuring import configured
 from pipelines.settings import Settings
 
 NAME = "release"
@@ -21,24 +21,24 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
 
     Args:
         settings: of the cluster.
-        params: all of params.yaml as JSON text; a run takes two sections of it where it is given no other.
+        params: all of params.yaml as JSON text; two of its sections are the default of the run's parameter params.
         local: for a run on this machine.
     """
-    dress = functools.partial(dressed, settings=settings, local=local)
+    configure = functools.partial(configured, settings=settings, local=local)
     whole = json.loads(params)
     sections = json.dumps({name: whole[name] for name in SECTIONS}, sort_keys=True)
 
-    @dsl.pipeline(name=NAME, description="The champion, checked, as files; nothing where it has not changed.")
+    @dsl.pipeline(name=NAME, description="Checks and releases the champion if it has changed.")
     def pipeline(params: str = sections):
         """The release.
 
         Args:
             params: The sections track and registry of params.yaml as JSON.
         """
-        # the registry changes without any parameter's change: gate and record are never taken from a cache
-        champion = dress(release_gate(params=params)).set_caching_options(False).output
+        # the registry changes while all parameters stay the same: gate and record are never cached
+        champion = configure(release_gate(params=params)).set_caching_options(False).output
         with dsl.If(champion != "", name="changed"):
-            bundle = dress(release_export(params=params, champion=champion)).outputs["bundle"]
-            dress(release_record(params=params, champion=champion, bundle=bundle)).set_caching_options(False)
+            bundle = configure(release_export(params=params, champion=champion)).outputs["bundle"]
+            configure(release_record(params=params, champion=champion, bundle=bundle)).set_caching_options(False)
 
     return pipeline

@@ -1,4 +1,4 @@
-"""The runners of this machine: a subprocess a task, or a container a task."""
+"""The runners on this machine: one subprocess for each task, or one container for each task."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.steps.component import CACHE_VARIABLE, TRACK_VARIABLE, URI_VARIABLE
 from speech_emotion.tracking.connection import SQLITE
 
-WORKERS_VARIABLE = "LOKY_MAX_CPU_COUNT"  # joblib counts no more cores than it says
+WORKERS_VARIABLE = "LOKY_MAX_CPU_COUNT"  # the most cores that joblib counts
 
 
 Runner = local.SubprocessRunner | local.DockerRunner
@@ -21,15 +21,15 @@ Runner = local.SubprocessRunner | local.DockerRunner
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run on this machine finds and leaves things.
+    """Where a run on this machine reads and writes.
 
     Attributes:
-        root: folder of the runs, their outputs and what kfp finds them by.
-        data: folder that holds the corpora; None to fetch them from the repository that the environment names.
+        root: folder of the runs, their outputs and kfp's cache.
+        data: folder of the corpora; None to fetch them from the repository that the environment names.
         cache: folder kept between runs: finished units, studies, journals, provenance.
         track: section `track` of params.yaml as JSON, for the live view; "" for none.
-        workers: processes a task may use.
-        variables: names of variables of this process that containers get beside those that steps are known to need.
+        workers: processes that a task may use.
+        variables: names of variables of this process to pass to containers besides those that steps are known to need.
         gpu: whether containers get the GPUs of this machine; subprocesses see them anyway.
     """
 
@@ -42,7 +42,7 @@ class Place:
     gpu: bool = False
 
     def environment(self) -> dict[str, str]:
-        """What the components read of it."""
+        """The variables by which the components find these folders."""
         return {
             **({FOLDER: str(self.data.resolve())} if self.data else {}),
             CACHE_VARIABLE: str(self.cache.resolve()),
@@ -52,10 +52,10 @@ class Place:
 
 
 def runner(kind: str, place: Place) -> Runner:
-    """The runner of that kind, with what it takes to see the place.
+    """The runner of that kind, set up for the place.
 
     Raises:
-        UserError: there is no such runner, or it cannot be had.
+        UserError: there is no such runner, or it cannot be used here.
     """
     if kind not in KINDS:
         raise UserError(f"RUNNER = {kind}: must be one of {', '.join(KINDS)}")
@@ -79,7 +79,7 @@ def _docker(place: Place) -> local.DockerRunner:
 
 
 def _database(place: Place) -> Path | None:
-    """The file of the tracking store, where that is a file."""
+    """The file of the tracking store; None if the store is a server."""
     uri = os.environ.get(URI_VARIABLE) or json.loads(place.track or "{}").get("uri", "")
     return Path(uri.removeprefix(SQLITE)).resolve() if uri.startswith(SQLITE) else None
 

@@ -1,4 +1,4 @@
-"""Pipeline search: several workers at once on the studies of each system, any of which may die."""
+"""Pipeline search: several workers in parallel on the studies of each system; any of them may be killed."""
 
 import functools
 import json
@@ -11,7 +11,7 @@ from kfp.dsl.base_component import BaseComponent
 from components.search_plan.component import search_plan
 from components.search_worker.component import search_worker
 from components.tune.component import tune
-from pipelines.dressing import dressed
+from pipelines.configuring import configured
 from pipelines.naming import with_own_loops
 from pipelines.preparing import from_data, preparation
 from pipelines.settings import COLLECT, Settings
@@ -19,11 +19,14 @@ from pipelines.settings import COLLECT, Settings
 NAME = "search"
 
 
-def searching(dress: Callable[..., dsl.PipelineTask]) -> BaseComponent:
-    """The search of all systems as a pipeline within a pipeline: of each its workers, then what they found.
+def searching(configure: Callable[..., dsl.PipelineTask]) -> BaseComponent:
+    """A nested pipeline that searches for all systems: the workers of each system, then a task that collects results.
 
-    A worker that fails for good is missed and nothing more: what is left of its trials, and of all others, is settled
-    by the task that collects, which is the step tune as `dvc repro` runs it.
+    A search survives workers that fail for good: the collecting task, which is the step tune as `dvc repro` runs it,
+    finishes the trials that are left.
+
+    Args:
+        configure: applies the settings to a task.
     """
 
     @with_own_loops
@@ -41,7 +44,7 @@ def searching(dress: Callable[..., dsl.PipelineTask]) -> BaseComponent:
             working = search_worker(
                 params=params, system=system, worker=worker, utterances=utterances, features=features
             )
-            dress(working, accelerators=accelerators)
+            configure(working, accelerators=accelerators)
 
     @dsl.pipeline(name="search-system")
     def one_system(
@@ -52,7 +55,7 @@ def searching(dress: Callable[..., dsl.PipelineTask]) -> BaseComponent:
         utterances: Input[Dataset],
         features: Input[Dataset],
     ):
-        """Workers, then the tables."""
+        """The workers, then the task that collects."""
         working = work(
             params=params,
             system=system,
@@ -62,13 +65,13 @@ def searching(dress: Callable[..., dsl.PipelineTask]) -> BaseComponent:
             features=features,
         )
         collected = tune(params=params, system=system, utterances=utterances, features=features)
-        dress(collected, step=COLLECT, accelerators=accelerators).after(working).ignore_upstream_failure()
+        configure(collected, step=COLLECT, accelerators=accelerators).after(working).ignore_upstream_failure()
         collected.set_display_name("collect")
 
     @with_own_loops
     @dsl.pipeline(name="systems")
     def each_system(systems: list, workers: list, utterances: Input[Dataset], features: Input[Dataset]):
-        """The search, system by system at once."""
+        """The search, all systems in parallel."""
         with dsl.ParallelFor(systems) as one:
             one_system(
                 params=one.tune,
@@ -87,11 +90,11 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
 
     Args:
         settings: of the cluster.
-        params: all of params.yaml as JSON text, which a run takes where it is given no other.
+        params: all of params.yaml as JSON text, the default of the run's parameter params.
         local: for a run on this machine.
     """
-    dress = functools.partial(dressed, settings=settings, local=local)
-    prepare, search = preparation(dress), searching(dress)
+    configure = functools.partial(configured, settings=settings, local=local)
+    prepare, search = preparation(configure), searching(configure)
     defaults = json.loads(params)
 
     @dsl.pipeline(name=NAME, description="Hyper-parameters of each system and fold, by several workers on PostgreSQL.")
@@ -110,19 +113,19 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         """The search for hyper-parameters.
 
         Args:
-            revision: Commit, tag or branch whose data.dvc is meant.
-            data_hash: Hash of the corpus's files, as python -m pipelines data-hash tells it.
+            revision: Commit, tag or branch whose data.dvc is used.
+            data_hash: Hash of the corpus's files, as python -m pipelines data-hash prints it.
             storage: The database of the studies, postgresql://host/name; user and password come from a secret.
-            trials: How many trials each study settles; there is one study a system and fold.
-            workers: How many workers each system has at once.
+            trials: Number of trials of each study; there is one study for each system and fold.
+            workers: Number of parallel workers for each system.
             corpus: Corpus to work on.
-            systems: Systems to search for; none means the candidates of params, or of the budget of another corpus.
-            shards: Into how many parts the utterances are cut for preprocess, augment and features.
-            overrides: KEY=VALUE each, for example ["tune.seed=5"].
+            systems: Systems to search for; by default the candidates of params, or of the corpus's budget.
+            shards: Number of parts of the utterances for preprocess, augment and features.
+            overrides: Changes of params as KEY=VALUE, for example ["tune.seed=5"].
             params: All of params.yaml as JSON.
         """
         of = (
-            dress(
+            configure(
                 search_plan(
                     params=params,
                     data_hash=data_hash,
@@ -136,10 +139,10 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                     accelerators=settings.gpu.count,
                 )
             )
-            .set_caching_options(False)  # what it says depends on the code too
+            .set_caching_options(False)  # its outputs depend on the code too
             .outputs
         )
-        utterances, prepared = from_data(dress, prepare, of, corpus, revision, data_hash)
+        utterances, prepared = from_data(configure, prepare, of, corpus, revision, data_hash)
         search(systems=of["systems"], workers=of["workers"], utterances=utterances, features=prepared["features"])
 
     return pipeline

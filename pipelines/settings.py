@@ -1,7 +1,6 @@
-"""pipelines/cluster.yaml as typed values, and how a task of a pipeline is dressed with them.
+"""The settings in pipelines/cluster.yaml as typed values, and how they are applied to the tasks of a pipeline.
 
-Values stand in cluster.yaml alone; this module gives types and ranges, and no defaults. Local runs take of it the
-retries and nothing else: no cluster is there that could read the rest.
+All values are in cluster.yaml: this module defines types and ranges, but no defaults. Local runs use only the retries.
 """
 
 import re
@@ -21,13 +20,13 @@ SETTINGS_FILE = Path(__file__).with_name("cluster.yaml")
 SHOWN = "pipelines/cluster.yaml"
 DEFAULT, ALL = "default", "all"
 COMPONENTS = Path(__file__).parents[1] / "components"
-COLLECT = "search-collect"  # component tune, where it collects what the workers of a search have found
-# The steps that train, export where it fine-tunes; any of these may have a GPU
+COLLECT = "search-collect"  # component tune, when it collects the results of a search's workers
+# The steps that train (export when it fine-tunes); any of them may have a GPU
 TRAINING = (COLLECT, "export", "search-worker", "select", "train", "tune")
 SHARED_MEMORY = "/dev/shm"
 SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "ACCESS_KEY", "CREDENTIAL")
 
-# As Kubernetes writes them. "" stands for none, or for what the installation has.
+# As Kubernetes writes them. "" means none, or the installation's own.
 Object = Annotated[str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", max_length=253)]
 ObjectOrNone = Annotated[str, Field(pattern=r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$", max_length=253)]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -45,7 +44,7 @@ class Images(Section):
 
 
 class Storage(Section):
-    """Where artifacts go, and a volume that keeps the steps' caches (finished units) between runs."""
+    """Where artifacts are stored, and a volume that keeps the steps' caches (finished units) between runs."""
 
     pipeline_root: Annotated[str, Field(pattern=r"^((s3|minio|gs)://\S+)?$")]
     cache_claim: ObjectOrNone
@@ -53,10 +52,12 @@ class Storage(Section):
 
 
 class Secret(Section):
-    """One secret of Kubernetes: which of its keys become which variables of which steps.
+    """A Kubernetes secret whose keys become environment variables of some steps.
 
     Attributes:
+        name: of the secret.
         steps: names of steps, or [all].
+        keys: key of the secret -> variable.
         optional: whether a pod may start without it.
     """
 
@@ -78,18 +79,21 @@ class Toleration(Section):
     @model_validator(mode="after")
     def _sound(self) -> "Toleration":
         if self.operator == "Exists" and self.value is not None:
-            raise ValueError(f"value = {self.value!r}: an operator Exists takes none: remove it, or write Equal")
+            raise ValueError(f"value = {self.value!r}: the operator Exists takes no value: remove it, or write Equal")
         if self.operator == "Equal" and (self.key is None or self.value is None):
-            raise ValueError("an operator Equal needs key and value")
+            raise ValueError("the operator Equal needs key and value: add them")
         return self
 
 
 class Gpu(Section):
-    """Accelerators of steps that train. With `count` 0 those run on CPU, by the CPU image.
+    """Accelerators of the steps that train. With `count` 0 these steps run on the CPU, in the CPU image.
 
     Attributes:
-        count: of each pod; processes of a step are spread over them.
-        steps: of TRAINING, those that get them.
+        type: the resource's name in Kubernetes, such as nvidia.com/gpu.
+        count: for each pod; the processes of a step are spread over them.
+        steps: the steps of TRAINING that get them.
+        node_selector: labels of the nodes, added to those of all steps.
+        tolerations: added to those of all steps.
     """
 
     type: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")]
@@ -100,7 +104,7 @@ class Gpu(Section):
 
 
 class Resources(Section):
-    """What a pod of a step asks for and is held to. What is left out is that of `default`."""
+    """Request and limit of a step's pod. A value that is left out comes from `default`."""
 
     cpu: Cpu | None = None
     memory: Bytes | None = None
@@ -130,7 +134,7 @@ class Settings(Section):
     def _nothing_secret(cls, variables: dict[str, str]) -> dict[str, str]:
         for name, value in variables.items():
             if any(word in name.upper() for word in SECRET_WORDS) or re.search(r"://[^/@\s]+:[^/@\s]+@", value):
-                raise ValueError(f"{name} looks like a secret, which would lie in git: give it by a Kubernetes secret")
+                raise ValueError(f"{name} looks like a secret, which does not belong in git: use a Kubernetes secret")
         return variables
 
     @model_validator(mode="after")
@@ -138,11 +142,13 @@ class Settings(Section):
         default = self.steps.get(DEFAULT)
         missing = [DEFAULT] if default is None else [name for name, value in default if value is None]
         if missing:
-            raise ValueError(f"steps.{DEFAULT}: lacks {', '.join(missing)}: every step without its own takes that one")
+            raise ValueError(
+                f"steps.{DEFAULT}: lacks {', '.join(missing)}: add them: steps without their own use these"
+            )
         return self
 
     def resources(self, step: str) -> Resources:
-        """A step's resources, with those of `default` where it has none of its own."""
+        """A step's resources; values that it does not set come from `default`."""
         own = self.steps.get(step, self.steps[DEFAULT]).model_dump(exclude_none=True)
         return Resources(**{**self.steps[DEFAULT].model_dump(), **own})
 
@@ -152,7 +158,7 @@ class Settings(Section):
 
 
 def on_this_machine(settings: Settings, gpu: bool) -> Settings:
-    """The settings for a run here: every step that trains runs in the CUDA image with `gpu`, and none without."""
+    """The settings for a run on this machine: with `gpu` all steps that train run in the CUDA image, else none."""
     here = {"count": int(gpu), "steps": list(TRAINING)}
     return settings.model_copy(update={"gpu": settings.gpu.model_copy(update=here)})
 
@@ -161,24 +167,24 @@ def load_settings(path: Path | str = SETTINGS_FILE) -> Settings:
     """Reads and checks the cluster's settings.
 
     Raises:
-        UserError: one line a fault, each naming file, key, value and what is allowed.
+        UserError: one line for each fault, with file, key, value and what is allowed.
     """
     shown = SHOWN if Path(path) == SETTINGS_FILE else str(path)
     try:
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{shown}: no such file: take it from git") from None
+        raise UserError(f"{shown}: does not exist: restore it from git") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{shown}: not YAML: {str(error).replace(chr(10), ' ')}") from None
     if not isinstance(raw, dict):
-        raise UserError(f"{shown}: must hold keys such as namespace and secrets")
+        raise UserError(f"{shown}: must contain keys such as namespace and secrets")
     settings: Settings = check(Settings, raw, shown)
     _check_names(settings, shown)
     return settings
 
 
 def step_names() -> set[str]:
-    """What cluster.yaml may call a step: the components, with hyphens, and the tune that collects."""
+    """The names of steps in cluster.yaml: the components, with hyphens, and the tune that collects results."""
     return {path.parent.name.replace("_", "-") for path in COMPONENTS.glob("*/component.py")} | {COLLECT}
 
 
@@ -201,12 +207,15 @@ def apply(
     local: bool = False,
     accelerators: PipelineParameterChannel | None = None,
 ) -> dsl.PipelineTask:
-    """Dresses a task for the cluster: resources, retries, timeout, GPU, shared memory, nodes, secrets, cache, images.
+    """Applies the settings to a task: resources, retries, timeout, GPU, shared memory, nodes, secrets, cache, images.
 
     Args:
-        step: as in cluster.yaml, e.g. "train" or "search-worker".
-        local: for a run on this machine: retries alone.
-        accelerators: how many a task gets whose step may have a GPU, where a run decides it.
+        task: of any component.
+        step: its name in cluster.yaml, e.g. "train" or "search-worker".
+        settings: of the cluster.
+        local: for a run on this machine, which uses only the retries.
+        accelerators: parameter of the pipeline with the number of GPUs of a step that may have some; by default the
+            number in the settings.
 
     Returns:
         the task.
@@ -228,7 +237,7 @@ def apply(
         kubernetes.mount_pvc(task, settings.storage.cache_claim, settings.storage.cache_path)
         task.set_env_variable(CACHE_VARIABLE, settings.storage.cache_path)
     if step in TRAINING:
-        # cuda, not auto: a pod that was given a GPU and sees none must say so, not train for days on its CPU
+        # cuda, not auto: a pod that does not see its GPU must fail, not train on the CPU for days
         task.set_env_variable(DEVICE_VARIABLE, "cuda" if settings.uses_gpu(step) else "cpu")
     for name, value in settings.variables.items():
         task.set_env_variable(name, value)
@@ -240,7 +249,7 @@ def apply(
         task.set_accelerator_type(settings.gpu.type)
         task.set_accelerator_limit(settings.gpu.count if accelerators is None else accelerators)
         if accelerators is not None:
-            task.register_pipeline_channels([accelerators])  # else a loop around the task does not hand it on
+            task.register_pipeline_channels([accelerators])  # else a loop around the task does not pass it on
         nodes |= settings.gpu.node_selector
         tolerations += settings.gpu.tolerations
     for label, value in nodes.items():

@@ -1,4 +1,4 @@
-"""Handing a compiled pipeline to a cluster: uploaded as a version, run now, or run again and again."""
+"""Uploads a compiled pipeline to a cluster as a new version, and runs it once or regularly."""
 
 import json
 import re
@@ -30,29 +30,34 @@ MOST_VERSIONS = 1000  # of one revision
 
 @dataclass(frozen=True)
 class Trigger:
-    """When a recurring run starts: by a cron expression of six fields, or every so many seconds."""
+    """When a recurring run starts.
+
+    Attributes:
+        cron: an expression of six fields, seconds first; None if `seconds` is given.
+        seconds: between two runs; None if `cron` is given.
+    """
 
     cron: str | None = None
     seconds: int | None = None
 
     @classmethod
     def parse(cls, cron: str | None, every: str | None) -> "Trigger":
-        """From the command line's words.
+        """Parses the arguments of the command line.
 
         Args:
-            cron: five fields as crontab has them, or six with seconds first, as Kubeflow has them.
-            every: 90m, 6h, 1d.
+            cron: five fields as in crontab, or six with seconds first, as in Kubeflow.
+            every: an interval such as 90m, 6h, 1d.
 
         Raises:
-            UserError: both or neither, or one that means nothing.
+            UserError: both or none is given, or the one given is malformed.
         """
         if bool(cron) == bool(every):
-            raise UserError("CRON, EVERY: give one of the two, e.g. CRON='0 3 * * *' or EVERY=6h")
+            raise UserError("CRON, EVERY: give exactly one of them, e.g. CRON='0 3 * * *' or EVERY=6h")
         if every:
             found = re.fullmatch(r"([1-9][0-9]*)([smhd])", every)
             if not found or int(found[1]) * UNITS[found[2]] < SHORTEST:
                 raise UserError(
-                    f"EVERY = {every}: must be a number and s, m, h or d, a minute at least, e.g. 90m, 6h, 1d"
+                    f"EVERY = {every}: must be a number with s, m, h or d, at least a minute, e.g. 90m, 6h, 1d"
                 )
             return cls(seconds=int(found[1]) * UNITS[found[2]])
         fields = cron.split()
@@ -61,7 +66,7 @@ class Trigger:
                 f"CRON = {cron}: must have five fields (minute hour day month weekday) or six (seconds first), "
                 "e.g. '0 3 * * *'"
             )
-        # with five, Kubeflow takes the first for seconds
+        # Kubeflow would take the first of five for the seconds
         return cls(cron=" ".join(["0", *fields] if len(fields) == min(CRON_FIELDS) else fields))
 
     def __str__(self) -> str:
@@ -77,16 +82,19 @@ def submit(
     following: bool = True,
     say: Callable[[str], None] = print,
 ) -> int:
-    """Uploads a pipeline, starts a run of it and follows that.
+    """Uploads a pipeline, starts a run and follows it.
 
     Args:
         compiled: for the cluster.
-        arguments: as Compiled.arguments gives them.
-        revision: of git; names the pipeline's new version.
-        following: until its end; otherwise comes back once it has started.
+        arguments: as Compiled.arguments returns them.
+        settings: of the cluster.
+        host: address of the API.
+        revision: of git; the new version of the pipeline is named after it. None outside a git clone.
+        following: whether to wait until the run ends; otherwise returns once it has started.
+        say: called with each line of output.
 
     Returns:
-        the exit status: 0 where the run succeeded (or only started), 1 where it did not, 130 where Ctrl-C ended the
+        the exit status: 0 if the run succeeded (or only started), 1 if it failed, 130 if Ctrl-C stopped the
         following.
 
     Raises:
@@ -114,7 +122,7 @@ def submit(
         try:
             state = follow(connection, run.run_id, say)
         except KeyboardInterrupt:
-            say(f"no longer followed; the run goes on: {link}")
+            say(f"no longer followed; the run continues: {link}")
             return INTERRUPTED
         say(f"run: {state.lower()}: {link}")
         return 0 if state in (SUCCEEDED, SKIPPED) else 1
@@ -130,12 +138,19 @@ def schedule(
     name: str | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Makes a recurring run in place of one of the same name.
+    """Makes a recurring run, which replaces one of the same name.
 
-    Missed runs are not made up for, and one is under way at a time.
+    Missed runs are not caught up, and only one runs at a time.
 
     Args:
+        compiled: for the cluster.
+        arguments: as Compiled.arguments returns them.
+        settings: of the cluster.
+        host: address of the API.
+        revision: of git, as in submit().
+        trigger: when it runs.
         name: of the recurring run; the pipeline's by default.
+        say: called with each line of output.
 
     Raises:
         UserError: as submit().
@@ -162,9 +177,9 @@ def schedule(
                 pipeline_root=settings.storage.pipeline_root or None,
                 service_account=settings.service_account or None,
             )
-            for old in before:  # after the new one is there: an interruption leaves one too many, never none
+            for old in before:  # only now: an interruption may leave one too many, but never none
                 connection.client.delete_recurring_run(old)
-        replaced = f", in place of {len(before)} of that name" if before else ""
+        replaced = f", replacing {len(before)} of that name" if before else ""
         page = connection.page(f"recurringrun/details/{made.recurring_run_id}")
         say(f"recurring run {name}, {trigger}{replaced}: {page}")
 
@@ -174,7 +189,7 @@ def _check(compiled: Compiled, connection: Connection, say: Callable[[str], None
     if why and compiled.secrets:
         names = ", ".join(sorted(compiled.secrets))
         say(
-            f"warning: {why}: whether the secrets {names} exist is not known; a step that lacks one stays pending "
+            f"warning: {why}: the secrets {names} could not be checked; a step whose secret is missing stays pending "
             "until its timeout"
         )
 
@@ -182,7 +197,7 @@ def _check(compiled: Compiled, connection: Connection, say: Callable[[str], None
 def _upload(
     connection: Connection, compiled: Compiled, revision: str | None, say: Callable[[str], None]
 ) -> tuple[str, str, str]:
-    """The pipeline, made where absent, and a new version of it: their ids and the version's name."""
+    """Uploads a new version of the pipeline, which is created if absent: the ids of both and the version's name."""
     client = connection.client
     found = client.list_pipelines(filter=_named(compiled.name), namespace=connection.namespace).pipelines
     if found:
@@ -202,14 +217,14 @@ def _upload(
 
 
 def version_base(revision: str | None) -> str:
-    """What the names of a revision's versions begin with."""
+    """The name of a revision's first version; later ones append a number."""
     if revision is None:
         return "unversioned"
     return revision[:12] + (DIRTY if revision.endswith(DIRTY) else "")
 
 
 def _new_version(client: Any, pipeline: str, compiled: Compiled, base: str) -> tuple[str, Any]:
-    """A version of the first free name: base, base.2, base.3, ..."""
+    """Uploads a version under the first free name: base, base.2, base.3, ..."""
     taken = _version_names(client, pipeline)
     for number in range(1, MOST_VERSIONS):
         name = base if number == 1 else f"{base}.{number}"
@@ -220,7 +235,7 @@ def _new_version(client: Any, pipeline: str, compiled: Compiled, base: str) -> t
                 return name, client.upload_pipeline_version(str(compiled.path), name, pipeline_id=pipeline)
         except kfp_server_api.ApiException as error:
             if error.status != CONFLICT:
-                raise  # otherwise someone else was quicker
+                raise  # a conflict means that the name was taken meanwhile
     raise UserError(f"pipeline {compiled.name}: has {MOST_VERSIONS} versions of {base}: delete old ones, or commit")
 
 
@@ -240,7 +255,7 @@ def _experiment(connection: Connection, name: str) -> str:
     client = connection.client
     with quiet():
         experiment = client.create_experiment(name, namespace=connection.namespace)
-        if experiment.storage_state == ARCHIVED:  # takes no runs
+        if experiment.storage_state == ARCHIVED:  # it would accept no runs
             client.unarchive_experiment(experiment.experiment_id)
     return experiment.experiment_id
 

@@ -17,7 +17,7 @@ from components.select.component import select
 from components.track.component import track
 from components.train.component import train
 from components.tune.component import tune
-from pipelines.dressing import dressed
+from pipelines.configuring import configured
 from pipelines.naming import with_own_loops
 from pipelines.preparing import from_data, preparation
 from pipelines.settings import Settings
@@ -42,14 +42,14 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
 
     Args:
         settings: of the cluster.
-        params: all of params.yaml as JSON text, which a run takes where it is given no other.
+        params: all of params.yaml as JSON text, the default of the run's parameter params.
         local: for a run on this machine.
     """
-    dress = functools.partial(dressed, settings=settings, local=local)
+    configure = functools.partial(configured, settings=settings, local=local)
     defaults = json.loads(params)
-    prepare = preparation(dress)
+    prepare = preparation(configure)
 
-    # its own, since kfp takes the number of accelerators from a parameter of a pipeline, and not from a loop's record
+    # a pipeline of its own: kfp can take the number of accelerators from a pipeline's parameter, not from a loop's item
     @dsl.pipeline(name="system")
     def one_system(
         search: str,
@@ -59,12 +59,12 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         utterances: Input[Dataset],
         features: Input[Dataset],
     ) -> NamedTuple("Fitted", best=Artifact, trained=Model):
-        """Search, then training."""
+        """The search, then the training."""
         found = tune(params=search, system=system, utterances=utterances, features=features)
-        best = dress(found, accelerators=accelerators).outputs["best"]
+        best = configure(found, accelerators=accelerators).outputs["best"]
         fitted = train(params=training, system=system, utterances=utterances, features=features, best=best)
-        dress(fitted, accelerators=accelerators)
-        if not local:  # here the process's environment says it
+        configure(fitted, accelerators=accelerators)
+        if not local:  # local runs take it from the environment
             fitted.set_env_variable(TRACK_VARIABLE, canonical_json(defaults["track"]))
         return Fitted(best, fitted.outputs["trained"])
 
@@ -73,7 +73,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
     def each_system(key: str, systems: list, utterances: Input[Dataset], features: Input[Dataset]) -> NamedTuple(
         "Results", tuned=Artifact, trained=Model
     ):
-        """Search and training, system by system at once."""
+        """Search and training, all systems in parallel."""
         with dsl.ParallelFor(systems) as one:
             fitted = one_system(
                 search=one.tune,
@@ -83,7 +83,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                 utterances=utterances,
                 features=features,
             )
-        results = dress(
+        results = configure(
             gather(
                 key=key,
                 bests=dsl.Collected(fitted.outputs["best"]),
@@ -105,15 +105,15 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
         """The whole graph.
 
         Args:
-            revision: Commit, tag or branch whose data.dvc is meant.
-            data_hash: Hash of the corpus's files, as python -m pipelines data-hash tells it.
+            revision: Commit, tag or branch whose data.dvc is used.
+            data_hash: Hash of the corpus's files, as python -m pipelines data-hash prints it.
             corpus: Corpus to work on.
-            systems: Systems to train and rank; none means the candidates of params, or of the budget of another corpus.
-            shards: Into how many parts the utterances are cut for preprocess, augment and features.
-            overrides: KEY=VALUE each, for example ["train.patience=5"].
+            systems: Systems to train and rank; by default the candidates of params, or of the corpus's budget.
+            shards: Number of parts of the utterances for preprocess, augment and features.
+            overrides: Changes of params as KEY=VALUE, for example ["train.patience=5"].
             params: All of params.yaml as JSON.
         """
-        planned = dress(
+        planned = configure(
             plan(
                 params=params,
                 data_hash=data_hash,
@@ -123,16 +123,16 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                 shards=shards,
                 accelerators=settings.gpu.count,
             )
-        ).set_caching_options(False)  # what it says depends on the code too
+        ).set_caching_options(False)  # its outputs depend on the code too
         of = planned.outputs
-        utterances, prepared = from_data(dress, prepare, of, corpus, revision, data_hash)
+        utterances, prepared = from_data(configure, prepare, of, corpus, revision, data_hash)
         results = each_system(
             key=of["results"], systems=of["systems"], utterances=utterances, features=prepared["features"]
         ).outputs
-        evaluation = dress(evaluate(params=of["evaluate"], utterances=utterances, trained=results["trained"])).outputs[
-            "evaluation"
-        ]
-        selected = dress(
+        evaluation = configure(
+            evaluate(params=of["evaluate"], utterances=utterances, trained=results["trained"])
+        ).outputs["evaluation"]
+        selected = configure(
             select(
                 params=of["select"],
                 utterances=utterances,
@@ -141,7 +141,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                 evaluation=evaluation,
             )
         ).outputs["selected"]
-        exported = dress(
+        exported = configure(
             export(
                 params=of["export"],
                 selected=selected,
@@ -151,7 +151,7 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                 features=prepared["features"],
             )
         ).outputs["exported"]
-        tracked = dress(
+        tracked = configure(
             track(
                 params=of["track"],
                 utterances=utterances,
@@ -161,8 +161,8 @@ def build(settings: Settings, params: str, local: bool = False) -> BaseComponent
                 selected=selected,
                 exported=exported,
             )
-        ).set_caching_options(False)  # what it makes lies in the store, and so with register
-        dress(
+        ).set_caching_options(False)  # it writes to the store, as register does
+        configure(
             register(
                 params=of["register"],
                 tracked=tracked.outputs["tracked"],

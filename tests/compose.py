@@ -1,4 +1,4 @@
-"""What mlflow/compose.yaml says of its services, for tests that run the same commands without Docker."""
+"""The services of mlflow/compose.yaml, for tests that run the same commands without Docker."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def services(values: Mapping[str, str]) -> dict[str, Any]:
     """The services with variables filled in as docker compose does: ${A}, ${A:-default}, ${A:?message}.
 
     Args:
-        values: what .env says.
+        values: the contents of .env.
 
     Raises:
         KeyError: a variable that must have a value has none.
@@ -44,7 +44,7 @@ def services(values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def variables() -> set[str]:
-    """Names of the variables that compose.yaml asks for."""
+    """Names of the variables that compose.yaml reads."""
     return {found["name"] for found in VARIABLE.finditer((FOLDER / "compose.yaml").read_text())}
 
 

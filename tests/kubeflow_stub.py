@@ -1,4 +1,4 @@
-"""A stub of Kubeflow Pipelines' API: speaks what kfp's client asks for, keeps what it was sent, and runs nothing."""
+"""A stub of Kubeflow Pipelines' API: it answers kfp's client and stores what was sent, but runs nothing."""
 
 import contextlib
 import email
@@ -21,24 +21,24 @@ API = "/apis/v2beta1"
 
 
 def task(name: str, state: str, **more: Any) -> dict[str, Any]:
-    """A step's state, as the API tells it."""
+    """A step's state in the API's form."""
     return {"task_id": f"id-{name}", "display_name": name, "state": state, **more}
 
 
 def look(state: str, *tasks: dict[str, Any]) -> dict[str, Any]:
-    """A run's state and its steps', as the API tells them."""
+    """The states of a run and its steps in the API's form."""
     return {"state": state, "run_details": {"task_details": list(tasks)}}
 
 
 @dataclass
 class KubeflowStub:
-    """What was sent, and what is answered.
+    """The objects that were sent, and the answers.
 
     Attributes:
-        looks: answers to successive questions for a run; the last one stays.
-        logs: pod -> what it printed.
+        looks: answers to successive requests for a run; the last one is repeated.
+        logs: pod -> its output.
         refuse: (method, path) -> a status and a body in place of the answer, or None.
-        conflicts: names of versions that the server knows though it does not list them.
+        conflicts: names of versions that the server has but does not list.
     """
 
     multi_user: bool = False
@@ -142,7 +142,7 @@ def _file(content_type: str, body: bytes) -> str:
 
 
 def self_signed(folder: Path) -> Path:
-    """A file with a key and a certificate of 127.0.0.1 that nobody vouches for."""
+    """A file with a key and a self-signed certificate for 127.0.0.1."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
@@ -153,7 +153,7 @@ def self_signed(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def kubeflow_stub(certificate: Path | None = None, **options: Any) -> Iterator[KubeflowStub]:
-    """Serves the stub on a free port of 127.0.0.1 until the block is left; by TLS with a certificate and its key."""
+    """Serves the stub on a free port of 127.0.0.1 during the block; over TLS with a certificate and its key."""
     stub = KubeflowStub(**options)
 
     class Handler(BaseHTTPRequestHandler):

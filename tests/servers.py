@@ -1,4 +1,4 @@
-"""Servers that tests start for themselves: on free ports, in temporary folders, gone with the test run."""
+"""Servers that tests start: on free ports, in temporary folders, removed after the test run."""
 
 import contextlib
 import os
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-SECONDS_TO_START = 900  # on a machine that has other things to do
+SECONDS_TO_START = 900  # on a busy machine
 OWNER, PASSWORD = "owner", "spoken-softly"
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    """A TCP port of 127.0.0.1 that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -27,12 +27,13 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def process(command: list[str], log: Path, stop: signal.Signals = signal.SIGTERM, **options) -> Iterator:
-    """Runs a server until the block is left; it does not outlive this process, were that killed.
+    """Runs a server during the block; it ends with this process even if that is killed.
 
     Args:
         command: program and arguments.
-        log: file that receives what it prints.
-        stop: the signal that ends it in order.
+        log: file that receives its output.
+        stop: the signal for an orderly shutdown.
+        options: of subprocess.Popen.
     """
     tied = ["setpriv", "--pdeathsig", stop.name.removeprefix("SIG")] if shutil.which("setpriv") else []
     with open(log, "ab") as file:
@@ -57,7 +58,7 @@ def postgres_server() -> Iterator[str]:
     Yields:
         postgresql://owner:...@127.0.0.1:PORT/postgres; its user may create databases (`create_database`).
 
-    Skips where PostgreSQL is not installed. It refuses to run as root: there it runs as the user postgres.
+    Skips if PostgreSQL is not installed. PostgreSQL refuses to run as root, so for root it runs as the user postgres.
     """
     programs = _postgres_programs()
     if programs is None:
@@ -91,7 +92,7 @@ def postgres_server() -> Iterator[str]:
 
 
 def create_database(url: str, name: str) -> str:
-    """Makes an empty database on the server of `postgres` and gives its address."""
+    """Creates an empty database on the server of `postgres` and returns its address."""
     import psycopg
     from psycopg import sql
 
@@ -101,7 +102,7 @@ def create_database(url: str, name: str) -> str:
 
 
 def _postgres_programs() -> Path | None:
-    """Debian keeps the server's programs outside of PATH."""
+    """The folder of the server's programs, which Debian keeps outside of PATH."""
     found = shutil.which("postgres")
     if found:
         return Path(found).resolve().parent
@@ -117,7 +118,7 @@ def _await_postgres(programs: Path, port: int, running: subprocess.Popen, log: P
 
 
 def attempts(running: subprocess.Popen, log: Path) -> Iterator[None]:
-    """Paces the questions whether a server answers; fails where it has ended or takes too long."""
+    """Paces the checks whether a server answers; fails if it has ended or takes too long."""
     end = time.monotonic() + SECONDS_TO_START
     while True:
         yield

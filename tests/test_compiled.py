@@ -1,4 +1,4 @@
-"""librosa is imported by one process at a time, with all that it compiles."""
+"""librosa, and everything that it compiles, is imported by one process at a time."""
 
 import os
 import select
@@ -38,7 +38,7 @@ def test_a_second_process_waits_until_the_first_has_imported(tmp_path, monkeypat
     assert child.returncode == 0
 
 
-def test_all_that_is_compiled_at_import_is_imported_under_the_lock():
+def test_all_modules_that_compile_at_import_are_imported_under_the_lock():
     package = Path(librosa().__file__).parent
     modules = {
         ".".join(["librosa", *path.relative_to(package).with_suffix("").parts])

@@ -1,4 +1,4 @@
-"""The Makefile and the script of continuous integration, as far as they can be tried without installing."""
+"""The Makefile and the script of continuous integration, as far as they can be tested without installing."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def make(*arguments: str, folder: Path = TOP) -> subprocess.CompletedProcess:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A folder with what make needs, without an environment."""
+    """A folder with the files that make needs, without an environment."""
     for name in ("Makefile", "constraints.txt", "pyproject.toml"):
         (tmp_path / name).write_text((TOP / name).read_text())
     return tmp_path
@@ -47,13 +47,13 @@ def bare(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def equipped(bare: Path) -> Path:
-    """The same with an environment that counts as made."""
+    """The same, with an environment that counts as up to date."""
     (bare / ".venv").mkdir()
     (bare / ".venv" / "made").touch()
     return bare
 
 
-def test_make_alone_lists_every_target():
+def test_make_without_a_target_lists_all_targets():
     listed = re.findall(r"^  make ([\w-]+)", make().stdout, re.MULTILINE)
     assert tuple(listed) == TARGETS
 
@@ -70,21 +70,21 @@ def test_the_environment_is_pinned_by_the_constraints(bare):
     assert "-c constraints.txt -e '.[dev]'" in plan
 
 
-def test_the_environment_is_made_again_only_after_a_change_of_its_pins(equipped):
+def test_the_environment_is_rebuilt_only_after_a_change_of_its_pins(equipped):
     assert "pip install" not in make("--dry-run", "run", folder=equipped).stdout
     stamp = (equipped / ".venv" / "made").stat().st_mtime
     os.utime(equipped / "constraints.txt", (stamp + 10, stamp + 10))
     assert "pip install" in make("--dry-run", "run", folder=equipped).stdout
 
 
-def test_run_obtains_reproduces_and_prints_the_table(equipped):
+def test_run_gets_the_corpus_reproduces_and_prints_the_table(equipped):
     plan = make("--dry-run", "run", folder=equipped).stdout
     places = [plan.index(word) for word in ("speech-emotion data", "dvc repro", "speech-emotion table")]
     assert places == sorted(places)
     assert "speech-emotion use" not in plan
 
 
-def test_run_of_a_corpus_sets_it_first_and_takes_the_path(equipped):
+def test_run_with_a_corpus_sets_it_first_and_passes_the_path(equipped):
     plan = make("--dry-run", "run", "CORPUS=emodb", "FROM=/my/emo db.zip", folder=equipped).stdout
     assert plan.index("speech-emotion use 'emodb'") < plan.index("--from '/my/emo db.zip'")
 
@@ -95,12 +95,12 @@ def test_data_without_a_corpus_is_refused(equipped):
     assert "error: CORPUS: is missing: make data CORPUS=emodb" in finished.stderr
 
 
-def test_tests_without_real_speech_say_so(equipped):
+def test_without_real_speech_a_message_is_printed(equipped):
     assert "CORPORA is not set" in make("--dry-run", "test", folder=equipped).stdout
     assert "CORPORA is not set" not in make("--dry-run", "test", "CORPORA=/speech", folder=equipped).stdout
 
 
-def test_images_are_built_and_pushed_as_asked(equipped):
+def test_options_of_images_are_passed_on(equipped):
     plan = make("--dry-run", "images", "VARIANTS=cpu cuda", "BUILD_FLAGS=--pull", folder=equipped).stdout
     assert "python -m components.images build --variant cpu --variant cuda -- --pull" in plan
     plan = make("--dry-run", "images-push", "REGISTRY=registry.example.org/team", folder=equipped).stdout
@@ -113,7 +113,7 @@ def test_a_push_without_a_registry_is_refused(equipped):
     assert "error: REGISTRY: is missing: make images-push REGISTRY=" in finished.stderr
 
 
-def test_continuous_integration_calls_the_targets_of_make():
+def test_continuous_integration_uses_makes_targets():
     script = (TOP / ".ci" / "run").read_text()
     assert os.access(TOP / ".ci" / "run", os.X_OK)
     for name in ("run", "images"):

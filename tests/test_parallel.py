@@ -1,4 +1,4 @@
-"""Work over many items: order, how far ahead items are drawn, and what a failure leaves."""
+"""Work on many items: their order, how far ahead they are taken, and failures."""
 
 import functools
 import os
@@ -48,12 +48,12 @@ def kill_at(bad, number):
 
 
 def shared_memory():
-    """What this process put there to hand over arrays."""
+    """The files of this process with which arrays are passed to workers."""
     return {name for name in os.listdir("/dev/shm") if name.startswith(f"joblib_memmapping_folder_{os.getpid()}")}
 
 
 class Drawn:
-    """Numbers, and how many of them were drawn."""
+    """Numbers, and a count of those that were taken."""
 
     def __init__(self, count):
         self.count, self.drawn = count, 0
@@ -65,12 +65,12 @@ class Drawn:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_the_order_of_the_items(workers):
+def test_results_are_in_the_order_of_the_items(workers):
     assert list(ordered_map(square, range(50), workers, QUIET, "squares")) == [n * n for n in range(50)]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_items_are_drawn_no_further_ahead_than_the_taker_is(workers):
+def test_items_are_taken_only_a_little_ahead_of_the_consumer(workers):
     items = Drawn(1000)
     results = ordered_map(square, items, workers, QUIET, "squares")
     for taken in range(1, 31):
@@ -79,8 +79,8 @@ def test_items_are_drawn_no_further_ahead_than_the_taker_is(workers):
     results.close()
 
 
-def test_workers_keep_the_memory_that_they_have(monkeypatch):
-    """glibc reads these once, when a process starts; benchmarks/memory.py says what they gain."""
+def test_workers_keep_freed_memory(monkeypatch):
+    """glibc reads these variables once, when a process starts; benchmarks/memory.py measures the gain."""
     for name in KEEP_MEMORY:
         monkeypatch.delenv(name, raising=False)
     assert list(ordered_map(variable, KEEP_MEMORY, 2, QUIET, "variables")) == list(KEEP_MEMORY.values())
@@ -98,7 +98,7 @@ def test_large_items_leave_no_files_in_shared_memory():
         assert shared_memory() == before
 
 
-def test_a_slow_item_holds_up_no_others(tmp_path):
+def test_a_slow_item_does_not_delay_others(tmp_path):
     numbers = list(ordered_map(functools.partial(wait_for_the_last, tmp_path), range(AHEAD * 2), 2, QUIET, "numbers"))
     assert numbers == list(range(AHEAD * 2))
 
@@ -122,13 +122,13 @@ def test_an_error_in_a_worker_is_raised_and_the_next_call_works(workers):
     assert list(ordered_map(square, range(3), workers, QUIET, "squares")) == [0, 1, 4]
 
 
-def test_a_worker_that_was_killed_is_told_with_the_cure():
+def test_a_killed_worker_is_reported_with_the_cure():
     with pytest.raises(UserError, match=r"workers = 2: one of these processes was killed.*lower workers"):
         list(ordered_map(functools.partial(kill_at, 5), range(100), 2, QUIET, "numbers"))
     assert list(ordered_map(square, range(3), 2, QUIET, "squares")) == [0, 1, 4]
 
 
-def test_workers_stand_in_the_folder_of_the_call(tmp_path, monkeypatch):
+def test_workers_run_in_the_folder_of_the_call(tmp_path, monkeypatch):
     assert list(ordered_map(square, range(4), 2, QUIET, "squares")) == [0, 1, 4, 9]
     monkeypatch.chdir(tmp_path)
     assert set(ordered_map(folder, range(4), 2, QUIET, "folders")) == {str(tmp_path)}
@@ -138,6 +138,6 @@ def folder(_):
     return os.getcwd()
 
 
-def test_workers_end_in_the_middle_of_their_work_when_the_process_that_started_them_is_killed(tmp_path):
+def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path):
     with killed_with_workers(STARTS_TWO.format(folder=str(tmp_path)), tmp_path, 2) as workers:
         assert survivors(workers) == []

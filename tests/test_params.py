@@ -106,7 +106,7 @@ def test_users_ports_and_what_follows_the_host_are_no_passwords(text):
         ("ingest.silence_dbfs", float("nan"), "ingest.silence_dbfs = nan: must be a finite number"),
         ("preprocess.recipes.plain.level", "loud", "preprocess.recipes.plain.level = 'loud': must be one of"),
         ("augment.stretch", [1.2, 0.8], r"augment: stretch = \[1.2, 0.8\]: the first must not exceed the second"),
-        ("augment.stretch", [1.2], "must hold at least 2 values"),
+        ("augment.stretch", [1.2], "must have at least 2 values"),
         ("features.mspec-40.n_fft", 256, "n_fft = 256: must be at least the frame, 400"),
         ("features.mspec-40.n_mfcc", 5, "a mspec feature takes no n_mfcc"),
         ("features.spectrogram-128.n_bands", 100, "n_bands = 100: must divide the 256 bins up to 4000 Hz"),
@@ -131,7 +131,7 @@ def test_users_ports_and_what_follows_the_host_are_no_passwords(text):
         ),
         ("budgets.demo.seeds", [-1], "budgets.demo.seeds.0 = -1: must be at least 0"),
         ("export.opset", 18, "export.opset = 18: must be at most 17"),
-        ("trian", {}, "trian = {}: is no known key: remove it or mend its spelling"),
+        ("trian", {}, "trian = {}: is not a known key: remove it or check the spelling"),
     ],
 )
 def test_a_bad_value_names_file_key_value_and_cure(tmp_path, keys, value, message):

@@ -1,11 +1,11 @@
-"""What a person who watches is shown."""
+"""The progress that a recorder shows."""
 
 import sys
 
 from speech_emotion.recorder import Recorder
 
 
-def test_in_a_log_progress_is_whole_lines(capsys):
+def test_in_a_log_progress_is_complete_lines(capsys):
     recorder = Recorder()
     for item in recorder.progress("ab", "letters"):
         recorder.note(f"at {item}")
@@ -20,7 +20,7 @@ def test_on_a_terminal_progress_is_one_line_that_changes(capsys, monkeypatch):
     assert capsys.readouterr().err.startswith("\rletters:   0%")
 
 
-def test_a_quiet_recorder_says_nothing(capsys):
+def test_a_quiet_recorder_shows_nothing(capsys):
     recorder = Recorder(quiet=True)
     list(recorder.progress("ab", "letters"))
     recorder.note("done")

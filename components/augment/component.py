@@ -1,4 +1,4 @@
-"""Component augment: altered copies for training."""
+"""Component augment: augmented copies for training."""
 
 from kfp.dsl import Dataset, Input, Output
 
@@ -7,12 +7,12 @@ from components.base import step_component
 
 @step_component()
 def augment(params: str, waveforms: Input[Dataset], copies: Output[Dataset]):
-    """Changed copies of waveforms, as many as the systems of the run ask for.
+    """Makes augmented copies of waveforms, as many as the systems of the run need.
 
     Args:
         params: The sections of params that the step declares, as JSON.
-        waveforms: Waveforms of a part of the utterances, or of all.
-        copies: Copies of these.
+        waveforms: Waveforms of all utterances, or of one part.
+        copies: Their augmented copies.
     """
     from speech_emotion.steps.component import run_component
 

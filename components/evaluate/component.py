@@ -1,4 +1,4 @@
-"""Component evaluate: the systems side by side."""
+"""Component evaluate: compares the systems."""
 
 from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Markdown, Metrics, Model, Output
 
@@ -16,17 +16,17 @@ def evaluate(
     table: Output[Markdown],
     report: Output[HTML],
 ):
-    """Metrics, confusion matrices, tests between the systems and the report.
+    """Computes metrics, confusion matrices and paired tests between the systems, and writes the report.
 
     Args:
         params: The sections of params that the step declares, as JSON.
         utterances: The table of utterances.
         trained: The trainings of all systems.
-        evaluation: Metrics, comparison, figures and the report as files.
+        evaluation: Metrics, comparison, figures and the report, as files.
         metrics: UA, WA, macro F1 and calibration error of each system.
         confusion: Confusion matrix of the system with the best UA.
-        table: The systems side by side, and how the figures were got.
-        report: The same as a page with its figures.
+        table: The systems side by side, and how they were measured.
+        report: The same as a page with figures.
     """
     from speech_emotion.steps.component import run_component
 

@@ -1,4 +1,4 @@
-"""Component export: the chosen system for the device."""
+"""Component export: the selected system in the form for the device."""
 
 from kfp.dsl import Dataset, Input, Markdown, Metrics, Model, Output
 
@@ -17,7 +17,7 @@ def export(
     metrics: Output[Metrics],
     card: Output[Markdown],
 ):
-    """ONNX in FP32 and INT8, from waveform to probabilities, checked against the trained model.
+    """Exports ONNX in FP32 and INT8, from waveform to probabilities, and checks it against the trained model.
 
     Args:
         params: The sections of params that the step declares, as JSON.
@@ -25,9 +25,9 @@ def export(
         waveforms: Waveforms of all utterances.
         utterances: The table of utterances.
         trained: The trainings of all systems.
-        features: Feature arrays, for fine-tuning of pruned and of INT8 forms.
+        features: Feature arrays, for fine-tuning of the pruned and INT8 forms.
         exported: The bundle for the device.
-        metrics: How near both forms come to the trained model, and their size.
+        metrics: Agreement of both forms with the trained model, and their sizes.
         card: The model card.
     """
     from speech_emotion.steps.component import run_component

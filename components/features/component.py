@@ -1,4 +1,4 @@
-"""Component features: feature arrays of utterances and copies."""
+"""Component features: feature arrays of utterances and their copies."""
 
 from kfp.dsl import Dataset, Input, Output
 
@@ -7,13 +7,13 @@ from components.base import step_component
 
 @step_component()
 def features(params: str, waveforms: Input[Dataset], copies: Input[Dataset], features: Output[Dataset]):
-    """Every feature that a system of the run asks for, of waveforms and of their copies.
+    """Computes all features that the systems of the run need, from waveforms and their copies.
 
     Args:
         params: The sections of params that the step declares, as JSON.
-        waveforms: Waveforms of a part of the utterances, or of all.
-        copies: Copies of the same part.
-        features: Feature arrays of the same part.
+        waveforms: Waveforms of all utterances, or of one part.
+        copies: Augmented copies of the same utterances.
+        features: Feature arrays of the same utterances.
     """
     from speech_emotion.steps.component import run_component
 

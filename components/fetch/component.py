@@ -7,13 +7,13 @@ from components.base import step_component
 
 @step_component()
 def fetch(corpus: str, revision: str, data_hash: str, data: Output[Dataset]):
-    """Brings one corpus, and refuses files other than those that the run is about.
+    """Fetches one corpus, and fails if its files are not those that the run expects.
 
     Args:
-        corpus: Which corpus of data/.
-        revision: Commit, tag or branch of the project whose data.dvc is meant.
-        data_hash: Hash of the corpus's files, as DVC makes it; other files end the run.
-        data: The corpus as it lies in data/.
+        corpus: Name of the corpus, a folder of data/.
+        revision: Commit, tag or branch of the project whose data.dvc is used.
+        data_hash: Hash of the corpus's files as DVC computes it; the run ends if they differ.
+        data: The corpus as in data/.
     """
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Component gather: what the systems' own steps wrote, one folder a system."""
+"""Component gather: the outputs of the systems' own steps, one folder for each system."""
 
 from typing import List  # noqa: UP035
 
@@ -15,12 +15,12 @@ def gather(
     tuned: Output[Artifact],
     trained: Output[Model],
 ):
-    """Brings the results of all systems together.
+    """Gathers the results of all systems.
 
     Args:
-        key: What the results were made of; it is there for Kubeflow's cache alone.
-        bests: What the search found, of each system.
-        traineds: What the training of each system left.
+        key: A hash of everything that the results depend on; only Kubeflow's cache uses it.
+        bests: The search results of each system.
+        traineds: The training results of each system.
         tuned: The searches of all systems.
         trained: The trainings of all systems.
     """

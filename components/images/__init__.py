@@ -1,1 +1,1 @@
-"""The images that components run in: their names, how they are built and published, and which a cluster pulls."""
+"""The images that components run in: building, publishing, and the digests that a cluster pulls."""

@@ -1,4 +1,4 @@
-"""The program docker: whether it can be used, and its answers."""
+"""Calls the program docker."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from speech_emotion.errors import UserError
 
 
 def check() -> None:
-    """Raises UserError where no docker is installed or its daemon does not answer."""
+    """Raises UserError if docker is not installed or its daemon does not answer."""
     done = _run(["version", "--format", "{{.Server.Version}}"])
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -18,7 +18,7 @@ def check() -> None:
 
 
 def labels(image: str) -> dict[str, str] | None:
-    """The labels of an image that is on this machine; None where it is not.
+    """The labels of an image; None if it is not on this machine.
 
     Raises:
         UserError: Docker cannot be used.
@@ -32,19 +32,23 @@ def labels(image: str) -> dict[str, str] | None:
 
 
 def tag(image: str, other: str) -> None:
-    """Gives an image of this machine a second name."""
+    """Gives a local image a second name.
+
+    Raises:
+        UserError: Docker refuses.
+    """
     done = _run(["image", "tag", image, other])
     if done.returncode:
-        raise UserError(f"image {image}: cannot be called {other}: {done.stderr.strip()}")
+        raise UserError(f"image {image}: cannot be tagged {other}: {done.stderr.strip()}")
 
 
 def build(arguments: Sequence[str]) -> int:
-    """Runs docker build by BuildKit, its messages shown; returns its status."""
+    """Runs docker build with BuildKit, shows its messages and returns its status."""
     return subprocess.run(["docker", "build", *arguments], env={**os.environ, "DOCKER_BUILDKIT": "1"}).returncode
 
 
 def push(image: str) -> tuple[int, str]:
-    """Runs docker push, its messages shown as they come; returns its status and all that it said."""
+    """Runs docker push and shows its messages as they come; returns its status and all messages."""
     command = ["docker", "push", image]
     said = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:

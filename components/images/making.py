@@ -1,4 +1,4 @@
-"""Building the images on this machine, publishing them in a registry, and checking one before a run."""
+"""Builds the images on this machine, publishes them in a registry, and checks an image before a run."""
 
 import re
 import sys
@@ -15,19 +15,20 @@ REVISION_LABEL = "org.opencontainers.image.revision"
 CONTENT_LABEL = "speech-emotion.content"
 REGISTRY = re.compile(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$")
 DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})")
-# What docker push says -> what it means
+# Message of docker push -> explanation
 REFUSALS = (
-    (r"server gave HTTP response to HTTPS", "speaks no TLS: name it among insecure-registries of the Docker daemon"),
+    (r"server gave HTTP response to HTTPS", "does not use TLS: add it to insecure-registries of the Docker daemon"),
     (r"denied|unauthorized|authentication required|no basic auth", "refuses the push: docker login {host}"),
-    (r"x509|certificate", "shows an unknown certificate: put its authority into /etc/docker/certs.d/{host}"),
-    (r"refused|no such host|timeout|timed out|unreachable|EOF", "does not answer: start it, or mend the address"),
+    (r"x509|certificate", "has an unknown certificate: put its authority's into /etc/docker/certs.d/{host}"),
+    (r"refused|no such host|timeout|timed out|unreachable|EOF", "does not answer: start it, or correct the address"),
 )  # fmt: skip
 
 
 def build(variants: Sequence[Variant], flags: Sequence[str] = ()) -> list[str]:
-    """Builds images and calls them <name>:<revision> and <name>:latest.
+    """Builds images and tags them <name>:<revision> and <name>:latest.
 
     Args:
+        variants: which images.
         flags: further arguments of docker build.
 
     Returns:
@@ -54,7 +55,7 @@ def build(variants: Sequence[Variant], flags: Sequence[str] = ()) -> list[str]:
             raise UserError(f"image {named}: could not be built (above)")
         built.append(named)
     if revision.endswith(sources.DIRTY):
-        _note(f"built from changes that git does not hold: its label says {revision}, and it cannot be published")
+        _note(f"built from uncommitted changes: its label says {revision}, and it cannot be published")
     return built
 
 
@@ -62,18 +63,21 @@ def publish(variants: Sequence[Variant], registry: str, digests: Path = DIGESTS_
     """Pushes the images of this revision and records their digests.
 
     Args:
+        variants: which images.
         registry: host with or without port and folders, e.g. registry.example.org:5000/team.
+        digests: file that records the digests.
 
     Returns:
         the addresses with digest.
 
     Raises:
-        UserError: no such registry, images that are not built or hold uncommitted changes, or a push that fails.
+        UserError: the registry's address is malformed, an image is not built or contains uncommitted changes, or a push
+            fails.
     """
     registry = registry.rstrip("/")
     if not REGISTRY.match(registry):
         raise UserError(
-            f"REGISTRY = {registry}: must be host[:port][/folder] without https://, in small letters, "
+            f"REGISTRY = {registry}: must be host[:port][/folder] without https://, in lower case, "
             "e.g. registry.example.org:5000/team"
         )
     engine.check()
@@ -95,7 +99,7 @@ def publish(variants: Sequence[Variant], registry: str, digests: Path = DIGESTS_
 
 
 def ready(variant: Variant = "cpu") -> str:
-    """The local image for a run on this machine; notes on standard error where it holds other code than the checkout.
+    """The local image for a run on this machine; prints a note if its code differs from the checkout.
 
     Raises:
         UserError: Docker cannot be used, or the image is not built.
@@ -106,16 +110,16 @@ def ready(variant: Variant = "cpu") -> str:
         raise UserError(f"image {image}: is not built: run {_make('images', variant)}")
     if labels.get(CONTENT_LABEL) != sources.content():
         of = labels.get(REVISION_LABEL, sources.UNKNOWN)
-        _note(f"image {image} (of {of}) holds other code than this folder: {_make('images', variant)} renews it")
+        _note(f"image {image} (of {of}) contains other code than this folder: {_make('images', variant)} updates it")
     return image
 
 
 def _check_publishable(variant: Variant, revision: str) -> None:
     if revision == sources.UNKNOWN:
-        raise UserError("revision: unknown, since this folder is no git repository: publish from a clone")
+        raise UserError("revision: unknown, since this folder is not a git repository: publish from a clone")
     if revision.endswith(sources.DIRTY):
         raise UserError(
-            f"revision = {revision}: the images would hold changes that git does not: commit them, then "
+            f"revision = {revision}: the images would contain uncommitted changes: commit them, then "
             f"{_make('images', variant)}"
         )
     if engine.labels(_with_revision(variant, revision)) is None:
@@ -123,7 +127,7 @@ def _check_publishable(variant: Variant, revision: str) -> None:
 
 
 def _refusal(said: str, host: str) -> str:
-    last = (said.strip().splitlines() or ["docker push said nothing"])[-1]
+    last = (said.strip().splitlines() or ["docker push printed nothing"])[-1]
     for pattern, meaning in REFUSALS:
         if re.search(pattern, last):
             return f"{meaning.format(host=host)} ({last})"

@@ -1,4 +1,4 @@
-"""What the images are called here, and what a cluster pulls: digests.yaml, which `make images-push` writes."""
+"""The images' local names, and the addresses that a cluster pulls: digests.yaml, which `make images-push` writes."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ NAMES: dict[Variant, str] = {"cpu": CPU, "cuda": CUDA}
 LOCAL_TAG = "latest"  # the image that was built last on this machine
 DIGESTS_FILE = Path(__file__).with_name("digests.yaml")
 SHOWN = "components/images/digests.yaml"
-HEADER = "# What pipelines on a cluster run in. Written by make images-push; commit it.\n"
+HEADER = "# The images of pipelines on a cluster. Written by make images-push; commit it.\n"
 
 
 class Published(Section):
@@ -32,7 +32,7 @@ class Published(Section):
 
 
 class Digests(Section):
-    """digests.yaml: what was published of each variant."""
+    """digests.yaml: the published image of each variant."""
 
     cpu: Published | None = None
     cuda: Published | None = None
@@ -44,10 +44,10 @@ def local_image(variant: Variant = "cpu") -> str:
 
 
 def read_digests(file: Path = DIGESTS_FILE) -> Digests:
-    """What was published; nothing where the file is not there.
+    """The published images; none if the file does not exist.
 
     Raises:
-        UserError: the file is faulty.
+        UserError: the file is damaged.
     """
     shown = SHOWN if file == DIGESTS_FILE else str(file)
     try:
@@ -57,7 +57,7 @@ def read_digests(file: Path = DIGESTS_FILE) -> Digests:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{shown}: not YAML: {str(error).replace(chr(10), ' ')}") from None
     if raw is not None and not isinstance(raw, dict):
-        raise UserError(f"{shown}: must hold the keys cpu and cuda: make images-push REGISTRY=... writes it")
+        raise UserError(f"{shown}: must have the keys cpu and cuda: make images-push REGISTRY=... writes it")
     return check(Digests, raw or {}, shown)
 
 

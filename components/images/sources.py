@@ -1,4 +1,4 @@
-"""What goes into the images: which commit it is, and whether an image holds the same."""
+"""The files that go into the images: their commit, and a hash to compare an image with."""
 
 import re
 import subprocess
@@ -16,13 +16,13 @@ UNKNOWN = "unknown"
 
 
 def parts() -> list[str]:
-    """The files and folders that the build is given, as Dockerfile.dockerignore allows them, and the Dockerfile."""
+    """The files and folders that Dockerfile.dockerignore passes to the build, and the Dockerfile."""
     allowed = [line[1:] for line in IGNORE_FILE.read_text().splitlines() if line.startswith("!")]
     return [*allowed, "components/images/Dockerfile"]
 
 
 def revision(top: Path = TOP) -> str:
-    """The commit at work, with -dirty where what goes into the images differs from it; "unknown" outside git."""
+    """The current commit, with -dirty if the files for the images differ from it; "unknown" outside git."""
     commit = _git(["rev-parse", "HEAD"], top).strip()
     if not commit:
         return UNKNOWN
@@ -30,9 +30,9 @@ def revision(top: Path = TOP) -> str:
 
 
 def content(top: Path = TOP) -> str:
-    """Hash of the files that go into the images, committed or not, without params.yaml, which a run hands over itself.
+    """Hash of the files for the images, committed or not; "unknown" outside git.
 
-    "unknown" outside git.
+    params.yaml does not count: a run passes its own.
     """
     wanted = [part for part in parts() if part != PARAMS_FILE.name]
     listed = _git(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *wanted], top)
@@ -41,13 +41,13 @@ def content(top: Path = TOP) -> str:
 
 
 def address(top: Path = TOP) -> str:
-    """Where the project's repository lies, without credentials; "" where that is a folder of this machine."""
+    """Address of the project's repository without credentials; "" if it is a local folder."""
     url = CREDENTIALS.sub("", _git(["remote", "get-url", "origin"], top).strip())
     return url if re.match(r"^(https?://|ssh://|[\w.-]+@[\w.-]+:)", url) else ""
 
 
 def _git(arguments: Sequence[str], top: Path) -> str:
-    """What git says; "" where it fails or is not installed."""
+    """Git's output; "" if it fails or is not installed."""
     try:
         done = subprocess.run(["git", *arguments], cwd=top, capture_output=True, text=True, check=False)
     except FileNotFoundError:

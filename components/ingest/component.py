@@ -7,13 +7,13 @@ from components.base import step_component
 
 @step_component()
 def ingest(params: str, data: Input[Dataset], utterances: Output[Dataset], report: Output[Markdown]):
-    """Reads the corpus into one table of utterances, sets aside what cannot be used.
+    """Reads the corpus into one table of utterances, and sets aside files that cannot be used.
 
     Args:
         params: The sections of params that the step declares, as JSON.
-        data: The corpus as it lies in data/.
-        utterances: The table, what was set aside, and figures of both.
-        report: The corpus in figures, and each file set aside with its reason.
+        data: The corpus as in data/.
+        utterances: The table, the files set aside, and statistics of both.
+        report: Statistics of the corpus, and each file set aside with its reason.
     """
     from speech_emotion.steps.component import run_component
 

@@ -1,4 +1,4 @@
-"""Component join: the parts of a sharded step become what the unsharded step writes."""
+"""Component join: joins the parts of a sharded step into the output of the unsharded step."""
 
 from typing import List  # noqa: UP035
 
@@ -9,12 +9,12 @@ from components.base import step_component
 
 @step_component()
 def join(key: str, parts: Input[List[Dataset]], joined: Output[Dataset]):  # noqa: UP006
-    """Joins the parts of waveforms or of features.
+    """Joins the parts of waveforms or features.
 
     Args:
-        key: What the parts were made of; it is there for Kubeflow's cache alone.
-        parts: Folders of all parts.
-        joined: One folder with the arrays of all.
+        key: A hash of everything that the parts depend on; only Kubeflow's cache uses it.
+        parts: The folders of all parts.
+        joined: One folder with all arrays.
     """
     from speech_emotion.steps.component import user_errors
     from speech_emotion.store.parts import join as join_parts

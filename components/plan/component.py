@@ -1,4 +1,4 @@
-"""Component plan: what each step of a run is handed."""
+"""Component plan: the params and inputs of each step of a run."""
 
 from typing import NamedTuple
 
@@ -28,19 +28,19 @@ def plan(
     systems=list,
     parts=list,
 ):
-    """Checks the params as a whole and cuts them into what each step declares; is never taken from a cache.
+    """Checks the params as a whole and splits them into the sections that each step declares; is never cached.
 
     Args:
         params: All of params.yaml as JSON.
         data_hash: Hash of the corpus's files.
-        corpus: Corpus to work on, in place of that of params; empty leaves it.
-        systems: Systems to train and rank, in place of candidates; none leaves them.
-        overrides: KEY=VALUE each, for example ["train.patience=5"].
-        shards: Into how many parts the utterances are cut for preprocess, augment and features.
-        accelerators: How many GPUs each pod that trains a network asks for; those of other systems ask for none.
+        corpus: Corpus to work on; empty for that of params.
+        systems: Systems to train and rank; an empty list for the candidates of params.
+        overrides: Changes of params as KEY=VALUE, for example ["train.patience=5"].
+        shards: Number of parts of the utterances for preprocess, augment and features.
+        accelerators: Number of GPUs of each pod that trains a network; pods of other systems get none.
 
     Returns:
-        Params of each step that has one instance, keys for the joins, and for the loops a record a system and a part.
+        Params of each step that runs once, keys for the joins, and for the loops one record for each system and part.
     """
     from collections import namedtuple
 

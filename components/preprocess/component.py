@@ -1,4 +1,4 @@
-"""Component preprocess: waveforms as the systems want them."""
+"""Component preprocess: waveforms as the systems need them."""
 
 from kfp.dsl import Dataset, Input, Output
 
@@ -14,15 +14,15 @@ def preprocess(
     part: int = 1,
     parts: int = 1,
 ):
-    """Utterances as waveforms, once for each recipe that a system of the run needs.
+    """Makes the waveforms of utterances, once for each preprocessing recipe of the run's systems.
 
     Args:
         params: The sections of params that the step declares, as JSON.
-        data: The corpus as it lies in data/.
+        data: The corpus as in data/.
         utterances: The table of utterances.
         waveforms: Waveforms of this part of the utterances.
-        part: Which part, from 1.
-        parts: Of how many.
+        part: Number of the part, from 1.
+        parts: Number of parts.
     """
     from speech_emotion.steps.component import run_component
 

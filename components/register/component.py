@@ -14,15 +14,15 @@ def register(
     registered: Output[Artifact],
     decision: Output[Markdown],
 ):
-    """Makes the exported system champion or challenger, once; is never taken from a cache.
+    """Registers the exported system once, as champion or challenger; is never cached.
 
     Args:
         params: The sections of params that the step declares, as JSON.
-        tracked: Which runs the store holds.
+        tracked: The list of runs in the store.
         trained: The trainings of all systems.
         exported: The bundle for the device.
-        registered: The version, its alias and why.
-        decision: The same to read; its metadata name version and alias.
+        registered: The version, its alias and the reason.
+        decision: The same as text; its metadata contain version and alias.
     """
     from speech_emotion.steps.component import run_component
 

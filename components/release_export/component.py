@@ -14,14 +14,14 @@ def release_export(
     metrics: Output[Metrics],
     card: Output[Markdown],
 ):
-    """Takes the champion out of the registry; refuses files that are faulty or others than the gate saw.
+    """Fetches the champion from the registry; refuses files that are faulty or differ from those that the gate saw.
 
     Args:
         params: The sections track and registry of params as JSON.
-        champion: VERSION:DIGEST, as the gate gives it.
-        bundle: What the step export wrote for the device.
-        device: The archive that a device runs, registered beside the champion.
-        metrics: Size of both forms, and how often they agree on noise.
+        champion: VERSION:DIGEST, the output of the gate.
+        bundle: The output of the step export for the device.
+        device: The archive that a device runs; it is registered too.
+        metrics: Sizes of both forms, and how often they agree on noise.
         card: The model card.
     """
     from speech_emotion.steps.releasing import export

@@ -1,4 +1,4 @@
-"""Component search_plan: what each step of a search is handed."""
+"""Component search_plan: the params and inputs of each step of a search."""
 
 from typing import NamedTuple
 
@@ -18,22 +18,22 @@ def search_plan(
     workers: int,
     accelerators: int,
 ) -> NamedTuple("SearchPlan", ingest=str, waveforms=str, features=str, systems=list, parts=list, workers=list):
-    """Checks the params as a whole and cuts them into what each step declares; is never taken from a cache.
+    """Checks the params as a whole and splits them into the sections that each step declares; is never cached.
 
     Args:
         params: All of params.yaml as JSON.
         data_hash: Hash of the corpus's files.
-        corpus: Corpus to work on, in place of that of params; empty leaves it.
-        systems: Systems to search for, in place of candidates; none leaves them.
-        overrides: KEY=VALUE each, for example ["tune.seed=5"].
-        shards: Into how many parts the utterances are cut for preprocess, augment and features.
+        corpus: Corpus to work on; empty for that of params.
+        systems: Systems to search for; an empty list for the candidates of params.
+        overrides: Changes of params as KEY=VALUE, for example ["tune.seed=5"].
+        shards: Number of parts of the utterances for preprocess, augment and features.
         storage: The database of the studies, postgresql://host/name without a password.
-        trials: How many trials each study settles; there is one study a system and fold.
-        workers: How many workers each system has at once.
-        accelerators: How many GPUs each pod that trains a network asks for; those of other systems ask for none.
+        trials: Number of trials of each study; there is one study for each system and fold.
+        workers: Number of parallel workers for each system.
+        accelerators: Number of GPUs of each pod that trains a network; pods of other systems get none.
 
     Returns:
-        Params of ingest, keys for the joins, and for the loops a record a system and a part, and a number a worker.
+        Params of ingest, keys for the joins, and for the loops one record for each system and part, and worker numbers.
     """
     from collections import namedtuple
 

@@ -7,14 +7,14 @@ from components.base import step_component
 
 @step_component()
 def search_worker(params: str, system: str, worker: int, utterances: Input[Dataset], features: Input[Dataset]):
-    """Tries hyper-parameters until every trial of the system's studies is settled, by this worker or by others.
+    """Tries hyper-parameters until all trials of the system's studies are finished, by this worker or by others.
 
-    It may be killed at any time: another worker tries its trial again.
+    It may be killed at any time: another worker then repeats its trial.
 
     Args:
         params: The sections of params that the step tune declares, as JSON.
-        system: Which system.
-        worker: Its number; nothing depends on it.
+        system: Name of the system.
+        worker: Number of the worker; no result depends on it.
         utterances: The table of utterances.
         features: Feature arrays of all utterances.
     """

@@ -1,4 +1,4 @@
-"""Component select: the best system, and the best that can go to the device."""
+"""Component select: the best system, and the best deployable one."""
 
 from kfp.dsl import Artifact, Dataset, Input, Markdown, Model, Output
 
@@ -15,7 +15,7 @@ def select(
     selected: Output[Model],
     choice: Output[Markdown],
 ):
-    """Ranks the systems, and fits the best deployable one again on every speaker.
+    """Ranks the systems, and refits the best deployable one on all speakers.
 
     Args:
         params: The sections of params that the step declares, as JSON.
@@ -24,7 +24,7 @@ def select(
         trained: The trainings of all systems.
         evaluation: Metrics of all systems.
         selected: The ranking, and the refitted system.
-        choice: The ranking, which can go to the device, and what is shipped.
+        choice: The ranking, the deployable systems, and the one that is shipped.
     """
     from speech_emotion.steps.component import run_component
 

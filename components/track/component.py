@@ -1,4 +1,4 @@
-"""Component track: every run, curve, figure and model into MLflow."""
+"""Component track: writes all runs, curves, figures and models to MLflow."""
 
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
@@ -16,7 +16,7 @@ def track(
     exported: Input[Model],
     tracked: Output[Artifact],
 ):
-    """Mirrors all results into MLflow, none twice; is never taken from a cache, since what it makes lies in the store.
+    """Mirrors all results in MLflow, none twice; is never cached, since it writes to the store.
 
     Args:
         params: The sections of params that the step declares, as JSON.
@@ -26,7 +26,7 @@ def track(
         evaluation: Metrics, comparison, figures and the report.
         selected: The ranking, and the refitted system.
         exported: The bundle for the device.
-        tracked: Which runs the store holds now.
+        tracked: The list of runs in the store.
     """
     from speech_emotion.steps.component import run_component
 

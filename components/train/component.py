@@ -15,16 +15,16 @@ def train(
     trained: Output[Model],
     metrics: Output[Metrics],
 ):
-    """Trains one system under the protocol; trainings that finished before are found again.
+    """Trains one system under the protocol; finished trainings are reused.
 
     Args:
         params: The sections of params that the step declares, as JSON.
-        system: Which system.
+        system: Name of the system.
         utterances: The table of utterances.
         features: Feature arrays of all utterances.
         best: Hyper-parameters that the search found for each fold.
-        trained: Predictions of speakers never heard, learning curves, and the folds' models.
-        metrics: Mean UA of the folds and seeds, their number, and the size of the system.
+        trained: Predictions for held-out speakers, learning curves, and the folds' models.
+        metrics: Mean UA over folds and seeds, their number, and the size of the system.
     """
     from speech_emotion.steps.component import run_component
 

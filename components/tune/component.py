@@ -1,4 +1,4 @@
-"""Component tune: hyper-parameters of one system, searched for where params say so."""
+"""Component tune: searches for the hyper-parameters of one system if params turn the search on."""
 
 from kfp.dsl import HTML, Artifact, Dataset, Input, Output
 
@@ -14,14 +14,14 @@ def tune(
     best: Output[Artifact],
     report: Output[HTML],
 ):
-    """Searches hyper-parameters on inner speakers, for each outer fold; hands on nothing where the search is off.
+    """Searches for hyper-parameters on inner speakers, for each outer fold; the output is empty if the search is off.
 
     Args:
         params: The sections of params that the step declares, as JSON.
-        system: Which system.
+        system: Name of the system.
         utterances: The table of utterances.
         features: Feature arrays of all utterances.
-        best: What was found for each fold, and the trials.
+        best: The hyper-parameters found for each fold, and the trials.
         report: The course of the search and the importance of each hyper-parameter.
     """
     from speech_emotion.steps.component import run_component

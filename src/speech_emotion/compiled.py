@@ -9,18 +9,19 @@ from types import ModuleType
 
 from filelock import FileLock
 
-BEFORE = ("numba", "scipy.signal")  # what librosa imports that takes long: needs no lock
-# librosa's modules whose functions numba compiles while they are imported (`guvectorize`)
+BEFORE = ("numba", "scipy.signal")  # slow imports of librosa that need no lock
+# librosa's modules with functions that numba compiles during import (`guvectorize`)
 COMPILED_AT_IMPORT = ("librosa.util.utils", "librosa.core.audio", "librosa.core.pitch")
 
 
 @functools.cache
 def librosa() -> ModuleType:
-    """The package librosa, all that it compiles for its import compiled.
+    """The package librosa, with the functions compiled that are compiled during its import.
 
-    Numba keeps what it compiles beside librosa, for all processes, and two files of one function fit each other alone.
-    Two processes that import librosa before there are such files, as the workers of a fresh environment do, would mix
-    theirs, and every later process would end with a segmentation fault. Hence a lock, of each user of the machine.
+    Numba stores compiled functions beside librosa, for all processes, in two files each that must match. If two
+    processes import librosa while these files do not exist yet, as the workers of a new environment do, they may mix
+    their files, and every later process ends with a segmentation fault. A lock for each user of the machine prevents
+    this.
     """
     for module in BEFORE:
         importlib.import_module(module)
@@ -31,5 +32,5 @@ def librosa() -> ModuleType:
 
 
 def import_lock() -> Path:
-    """The file whose holder alone imports librosa."""
+    """The lock file of the process that imports librosa."""
     return Path(tempfile.gettempdir()) / f"speech-emotion-librosa-{os.getuid()}.lock"

@@ -1,4 +1,4 @@
-"""The same work over many items on a few processes, results in the items' order."""
+"""Applies a function to many items in a few processes; results come in the items' order."""
 
 import itertools
 import os
@@ -20,14 +20,14 @@ from speech_emotion.recorder import Recorder
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-QUEUED = 2  # items a worker that are under way; loky's queue holds as many
-AHEAD = 8  # items a worker that are under way, or done and not yet taken: memory stays flat if the taker is slow
-IDLE_SECONDS = 300  # processes that wait for the next call so long end
-# A process keeps the memory that an array leaves for the next one: else the system takes away that of each batch and
-# hands it out again, page by page (glibc, mallopt(3); other C libraries pass over these)
+QUEUED = 2  # items in progress per worker, as many as loky's queue takes
+AHEAD = 8  # items per worker that are in progress, or done and not yet taken: limits memory if the consumer is slow
+IDLE_SECONDS = 300  # after which waiting processes end
+# A process keeps freed memory for the next array: otherwise the system reclaims the memory of each batch and returns it
+# page by page (glibc, mallopt(3); other C libraries ignore these variables)
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
-# loky ends a process that grew by 300 MB between two items, and starts another; nothing is lost, nobody need know
+# loky replaces a process that grew by 300 MB between two items; nothing is lost, so its warning is hidden
 warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
 
 
@@ -36,8 +36,8 @@ def _single_threaded(function: Callable[[Item], Result], folder: str, caller: in
 
     if os.getpid() != caller:
         end_with(caller)
-    os.chdir(folder)  # a worker that served an earlier call may stand elsewhere, and paths may be relative
-    torch.set_num_threads(1)  # one thread a process: sums do not depend on the number of cores
+    os.chdir(folder)  # paths may be relative, and an earlier call may have had another working folder
+    torch.set_num_threads(1)  # one thread per process: sums do not depend on the number of cores
     with threadpoolctl.threadpool_limits(1):
         return function(item)
 
@@ -50,14 +50,19 @@ def ordered_map(
     title: str,
     total: int | None = None,
 ) -> Iterator[Result]:
-    """Yields function(item) for each item, in order, computed by `workers` processes of one thread each.
+    """Yields function(item) for each item, in order, computed by `workers` processes with one thread each.
 
-    Items are drawn as they are needed, so that a long iterable is never held whole. `function` and the items must be
-    picklable (module-level functions, functools.partial). An exception in a worker ends the others and is raised here.
-    The processes end with this one, even where it is killed.
+    Items are taken from the iterable as they are needed, so it is never held in memory as a whole. `function` and the
+    items must be picklable (module-level functions, functools.partial). An exception in a worker ends the others and is
+    raised here. The processes end with this one, even if it is killed.
 
     Args:
-        total: how many items there are, for the progress shown, where `items` cannot tell.
+        function: of one item.
+        items: any iterable.
+        workers: number of processes; 1 computes in this process.
+        recorder: shows the progress.
+        title: of the progress.
+        total: number of items, for the progress, if `items` has no length.
 
     Raises:
         UserError: a worker was killed.
@@ -72,7 +77,7 @@ def ordered_map(
 def _by_processes(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
     executor = get_reusable_executor(workers, timeout=IDLE_SECONDS, env=KEEP_MEMORY)
     items = iter(items)
-    waiting: deque[Future] = deque()  # in the items' order; the first may be the last to be done
+    waiting: deque[Future] = deque()  # in the items' order; the first may finish last
     running: set[Future] = set()
     try:
         while True:
@@ -89,10 +94,10 @@ def _by_processes(work: Callable[[Item], Result], items: Iterable[Item], workers
                 running = wait(running, return_when=FIRST_COMPLETED).not_done
     except BrokenProcessPool:
         raise UserError(
-            f"workers = {workers}: one of these processes was killed, most likely for want of memory: "
-            "lower workers in params.yaml, or give the machine more"
+            f"workers = {workers}: one of these processes was killed, most likely for lack of memory: "
+            "lower workers in params.yaml, or use a machine with more memory"
         ) from None
     except BaseException:
-        wait([future for future in running if future.cancel()])  # loky's thread trips over items that it has not seen
+        wait([future for future in running if future.cancel()])  # loky's thread fails on items that it has not seen
         executor.shutdown(kill_workers=True)
         raise

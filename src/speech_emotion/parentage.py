@@ -1,22 +1,22 @@
-"""Worker processes end when the process that started them is gone, however it went."""
+"""Ends worker processes when the process that started them has ended, even if it was killed."""
 
 import functools
 import os
 import threading
 
 SECONDS_BETWEEN_LOOKS = 1.0
-ORPHANED = 75  # how such a worker ends: nobody is left to read it
+ORPHANED = 75  # exit status of such a worker
 
 
 @functools.cache
 def end_with(parent: int) -> None:
-    """Ends this process at once when its parent is another than `parent`; asked for twice, watches once.
+    """Ends this process immediately when its parent is no longer `parent`; a second call has no effect.
 
-    A look at the parent's number works on every POSIX system, whichever thread started this process. Nothing is tidied
-    up: what a step writes appears whole or not at all.
+    Comparing the parent's id works on every POSIX system, whichever thread started this process. Nothing is cleaned up:
+    outputs of a step appear completely or not at all.
 
     Args:
-        parent: number of the process that started this one.
+        parent: id of the process that started this one.
     """
     threading.Thread(target=_watch, args=(parent,), daemon=True, name="parentage").start()
 

@@ -1,4 +1,4 @@
-"""What a step tells while it works. Steps and training know this face only, no MLflow."""
+"""The interface through which steps and training report progress. They know only this class, not MLflow."""
 
 import contextlib
 import sys
@@ -15,13 +15,14 @@ OnEpoch = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Training:
-    """A unit that is about to be trained, as those who watch are told.
+    """A unit that is about to be trained, as recorders see it.
 
     Attributes:
-        key: of the unit, as training.units makes it.
-        together: keys of all units that make up one result, this one among them.
+        key: of the unit, from training.units.
+        together: keys of all units of the same result, including this one.
+        corpus, protocol, system, fold, seed: what is trained.
         hyperparameters: name -> value.
-        max_epochs: the most epochs that it may take; 0 for a system without epochs.
+        max_epochs: upper limit; 0 for a system without epochs.
     """
 
     key: str
@@ -36,9 +37,9 @@ class Training:
 
 
 class _Lines:
-    """Standard error, to which progress comes a line a time.
+    """Standard error with each state of the progress on a line of its own.
 
-    One line that is written over again and again is nothing to a log: those of containers keep it back until it ends.
+    Logs cannot show a line that is overwritten: those of containers hold it back until it ends.
     """
 
     def write(self, text: str) -> None:
@@ -50,38 +51,45 @@ class _Lines:
 
 
 class Recorder:
-    """Shows progress on standard error. Runners that want more (a live view, say) pass a subclass.
+    """Shows progress on standard error. Runners that need more, such as a live view, pass a subclass.
 
-    A recorder goes along to the processes that train: it must be picklable.
+    A recorder is sent to the processes that train, so it must be picklable.
 
     Args:
-        quiet: say nothing at all (tests).
+        quiet: show nothing (tests).
     """
 
     def __init__(self, quiet: bool = False):
         self.quiet = quiet
 
     def note(self, text: str) -> None:
-        """One line for the person who watches."""
+        """Shows one line of text."""
         if not self.quiet:
             tqdm.write(text, file=sys.stderr)
 
     def progress(self, items: Iterable[Item], title: str, total: int | None = None) -> Iterator[Item]:
-        """Passes the items through and shows how far they are."""
-        seen = sys.stderr.isatty()
+        """Yields the items and shows the progress.
+
+        Args:
+            items: any iterable.
+            title: of the progress.
+            total: number of items, if known.
+        """
+        terminal = sys.stderr.isatty()
         yield from tqdm(
             items,
             desc=title,
             total=total,
             disable=self.quiet,
-            mininterval=0.5 if seen else 15.0,  # a log wants few lines
-            file=sys.stderr if seen else _Lines(),
+            mininterval=0.5 if terminal else 15.0,  # few lines in a log
+            file=sys.stderr if terminal else _Lines(),
             dynamic_ncols=True,
         )
 
     def training(self, unit: Training) -> AbstractContextManager[OnEpoch]:
-        """Surrounds the training of one unit, in the process that trains it.
+        """A context manager around the training of one unit, in the process that trains it.
 
-        Yields what is called after each epoch with its number, from 1, and its values (loss, valid_loss, valid_ua).
+        It yields a function to call after each epoch with its number, from 1, and its values (loss, valid_loss,
+        valid_ua).
         """
         return contextlib.nullcontext(lambda epoch, values: None)

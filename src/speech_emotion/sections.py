@@ -1,4 +1,4 @@
-"""Plain values, as YAML or JSON gives them, into typed sections; each fault is a line that names key and cure."""
+"""Checks plain values from YAML or JSON and turns them into typed sections; each fault is a line with key and cure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,13 +9,23 @@ from speech_emotion.errors import UserError
 
 
 class Section(BaseModel):
-    """A part of such a file: unknown keys are refused, values do not change."""
+    """A section of a file: unknown keys are refused, and values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def check(model: type[Section], raw: dict[str, Any], file: str, prefix: str = "") -> Any:
-    """Builds `model` from plain values; faults become one UserError with a line each, `file: key = value: cure`."""
+    """Builds a section from plain values.
+
+    Args:
+        model: class of the section.
+        raw: its values.
+        file: name of the file, for messages.
+        prefix: key of the section within the file, for messages.
+
+    Raises:
+        UserError: one line for each fault, `file: key = value: cure`.
+    """
     try:
         return model.model_validate(raw)
     except ValidationError as error:
@@ -33,7 +43,7 @@ def _fault(fault: dict[str, Any], file: str, prefix: str) -> str:
     if kind == "missing":
         return f"{file}: {key}: is missing: add it"
     if kind == "extra_forbidden":
-        return f"{file}: {key} = {fault['input']!r}: is no known key: remove it or mend its spelling"
+        return f"{file}: {key} = {fault['input']!r}: is not a known key: remove it or check the spelling"
     wording = {
         "greater_than_equal": "must be at least {ge}",
         "greater_than": "must be above {gt}",
@@ -42,8 +52,8 @@ def _fault(fault: dict[str, Any], file: str, prefix: str) -> str:
         "literal_error": "must be one of {expected}",
         "string_pattern_mismatch": "must match {pattern}",
         "finite_number": "must be a finite number",
-        "too_short": "must hold at least {min_length} values",
-        "too_long": "must hold at most {max_length} values",
+        "too_short": "must have at least {min_length} values",
+        "too_long": "must have at most {max_length} values",
     }
     if kind in wording:
         cure = wording[kind].format(**limits)
@@ -60,7 +70,7 @@ def _fault(fault: dict[str, Any], file: str, prefix: str) -> str:
 
 
 def part_of(raw: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
-    """The values of some keys, e.g. "train" and "systems.k2", nested as in params.yaml."""
+    """The values of the given keys, e.g. "train" and "systems.k2", nested as in params.yaml."""
     part: dict[str, Any] = {}
     for key in keys:
         *above, last = key.split(".")
@@ -72,7 +82,7 @@ def part_of(raw: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
 
 
 def narrowed(model: type[Section], raw: dict[str, Any]) -> type[Section]:
-    """`model` with the given keys alone; a section that lacks nothing keeps its own class, with all its checks."""
+    """`model` reduced to the keys of `raw`; a complete nested section keeps its own class, with all its checks."""
     fields = {}
     for name in raw.keys() & model.model_fields.keys():
         field = model.model_fields[name]

@@ -1,4 +1,4 @@
-"""YAML as people and DVC write it: one reader for params, protocols and claims."""
+"""Reads YAML as people and DVC write it: params, protocols and claims."""
 
 import re
 from collections.abc import Hashable
@@ -13,9 +13,9 @@ EXPONENT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+")
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values alone; a key that stands twice is refused, and 1e-05 is a number.
+    """Reads only plain values, refuses duplicate keys, and takes 1e-05 as a number.
 
-    The library reads YAML 1.1, to which 1e-05 is text; DVC writes 1.2 (`dvc exp run -S systems.t1.learning_rate=1e-5`).
+    The library reads YAML 1.1, where 1e-05 is text; DVC writes 1.2 (`dvc exp run -S systems.t1.learning_rate=1e-5`).
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -24,7 +24,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key_node, yaml.ScalarNode) and key_node.value != "<<":
                 if key_node.value in keys:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"key {key_node.value} stands twice: keep one", key_node.start_mark
+                        None, None, f"key {key_node.value} occurs twice: keep one", key_node.start_mark
                     )
                 keys.add(key_node.value)
         return super().construct_mapping(node, deep)
@@ -34,10 +34,10 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"^(?:{EXPON
 
 
 def parse_yaml(text: str) -> Any:
-    """The value of a text.
+    """The value of a YAML text.
 
     Raises:
-        ValueError: it is not YAML, or a key stands twice; in one line.
+        ValueError: it is not YAML, or a key occurs twice; the message is one line.
     """
     loader = _Loader(text)
     try:
@@ -49,15 +49,15 @@ def parse_yaml(text: str) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """The value of a file.
+    """The value of a YAML file.
 
     Raises:
-        FileNotFoundError: it is not there.
-        UserError: it is not YAML or no UTF-8, or a key stands twice.
+        FileNotFoundError: it does not exist.
+        UserError: it is not YAML or not UTF-8, or a key occurs twice.
     """
     try:
         return parse_yaml(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no UTF-8 (byte {error.start}): save it as UTF-8") from None
+        raise UserError(f"{path}: is not UTF-8 (byte {error.start}): save it as UTF-8") from None
     except ValueError as error:
         raise UserError(f"{path}: not YAML: {error}") from None

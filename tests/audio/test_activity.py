@@ -23,7 +23,7 @@ def test_without_hangover_the_loud_parts_remain(pauses):
     np.testing.assert_array_equal(mask, expected)
 
 
-def test_hangover_keeps_so_much_on_both_sides(pauses):
+def test_hangover_is_kept_on_both_sides(pauses):
     mask = speech_mask(pauses, RATE, 35.0, 100.0)
     expected = np.zeros(len(pauses), dtype=bool)
     expected[4800 - 1600 : 12800 + 1600] = expected[19200 - 1600 : 22400 + 1600] = True

@@ -1,4 +1,4 @@
-"""Augmented copies: what they change, and what their draws depend on."""
+"""Augmented copies: their changes, and the keys of their random draws."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def test_shift_changes_pitch_and_keeps_length(semitones):
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 15.0, 30.0])
-def test_noise_has_the_given_ratio(snr_db):
+def test_noise_has_the_given_snr(snr_db):
     samples = sine(seconds=4.0)
     noise = add_noise(samples, snr_db, np.random.default_rng(0)) - samples
     measured = 10 * np.log10(np.mean(samples**2.0) / np.mean(noise**2.0))
@@ -62,7 +62,7 @@ def test_copy_is_the_same_each_time_and_differs_by_number_id_and_seed():
         assert len(other) != len(first) or not np.allclose(other, first)
 
 
-def test_global_random_state_has_no_part():
+def test_the_global_random_state_is_not_used():
     np.random.seed(1)
     first = augment(sine(), RATE, "a", 1, PARAMS)
     np.random.seed(2)

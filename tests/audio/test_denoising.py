@@ -1,4 +1,4 @@
-"""Noise reduction: less noise, the same speech, nothing that is not finite."""
+"""Noise reduction: less noise, the same speech, only finite values."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def error_db(found, wanted):
 
 
 @pytest.mark.parametrize("reduce", [subtract, shrink])
-def test_noisy_speech_comes_nearer_to_the_clean(reduce, clean, noise):
+def test_noisy_speech_gets_closer_to_the_clean_speech(reduce, clean, noise):
     assert error_db(reduce(clean + noise), clean) < error_db(clean + noise, clean) - 2
 
 
@@ -62,11 +62,11 @@ def test_any_length_is_kept(reduce, length):
 
 
 @pytest.mark.parametrize("reduce", [subtract, shrink])
-def test_digital_silence_stays(reduce):
+def test_digital_silence_is_unchanged(reduce):
     assert not reduce(np.zeros(4000)).any()
 
 
-def test_larger_oversubtraction_takes_more(clean, noise):
+def test_larger_oversubtraction_removes_more(clean, noise):
     little = spectral_subtraction(clean + noise, RATE, 1.0, 0.001)
     much = spectral_subtraction(clean + noise, RATE, 4.0, 0.001)
     pause = slice(5000, 7000)
@@ -80,7 +80,7 @@ def test_larger_floor_leaves_more_noise(clean, noise):
     assert np.mean(high**2) > 2 * np.mean(low**2)
 
 
-def test_wavelet_threshold_is_the_universal_one():
+def test_the_wavelet_threshold_is_the_universal_threshold():
     samples = np.random.default_rng(1).normal(0, 1.0, 4096)
     pure_noise = wavelet_shrinkage(samples, "db8", 3)
-    assert np.mean(pure_noise**2) < 0.2  # what is left of white noise lies in the eighth below 1 kHz
+    assert np.mean(pure_noise**2) < 0.2  # the remaining white noise is in the eighth of the spectrum below 1 kHz

@@ -1,4 +1,4 @@
-"""From the samples of a file to a waveform, by recipe."""
+"""Preprocessing: from the samples of a file to a waveform, by recipe."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def sine(rate, seconds=1.0, hertz=440.0):
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000, 96000])
-def test_any_rate_becomes_that_of_params_with_the_same_tone(rate):
+def test_any_rate_is_resampled_to_that_of_params_with_the_same_tone(rate):
     found = prepare(sine(rate), rate, PLAIN, PARAMS)
     assert found.dtype == np.float32
     assert abs(len(found) - PARAMS.sample_rate) <= 1
@@ -44,7 +44,7 @@ def test_plain_recipe_at_the_same_rate_changes_nothing():
 
 
 @pytest.mark.parametrize("recipe", PARAMS.recipes)
-def test_recipe_reaches_its_level_after_all_else(recipe):
+def test_a_recipe_sets_the_level_last(recipe):
     samples = np.concatenate([np.zeros(8000), sine(16000), np.zeros(8000)])
     samples += 1e-3 * np.random.default_rng(0).standard_normal(len(samples))
     definition = PARAMS.recipes[recipe]
@@ -74,7 +74,7 @@ def test_noise_reduction_reduces_noise(denoise):
         (np.zeros((0, 2)), "samples = none"),
     ],
 )
-def test_useless_samples_are_refused(samples, message):
+def test_unusable_samples_are_refused(samples, message):
     with pytest.raises(UserError, match=message):
         prepare(samples, 16000, PLAIN, PARAMS)
 
@@ -87,7 +87,7 @@ def test_degenerate_waveforms_give_finite_samples(recipe, samples):
     assert np.isfinite(found).all()
 
 
-def test_real_file_of_another_rate_and_channels_is_read_rightly(corpora):
+def test_a_real_file_with_another_rate_and_two_channels_is_read_correctly(corpora):
     from speech_emotion.audio.reading import read_audio
 
     audio = read_audio(corpora / "ravdess" / "Actor_01" / "03-01-02-01-01-02-01.wav")  # 48 kHz, stereo

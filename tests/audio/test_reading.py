@@ -1,4 +1,4 @@
-"""Audio files of all kinds, sound and broken."""
+"""Reading audio files of all kinds, valid and broken ones."""
 
 import copy
 import struct
@@ -34,7 +34,7 @@ def reason(path, *interval, **options):
     ("subtype", "step"),
     [("PCM_U8", 2**-7), ("PCM_16", 2**-15), ("PCM_24", 2**-23), ("PCM_32", 2**-24), ("FLOAT", 1e-9)],
 )
-def test_wav_of_each_depth_is_read_to_within_its_step(tmp_path, tone, subtype, step):
+def test_wav_of_each_depth_is_read_to_its_precision(tmp_path, tone, subtype, step):
     audio = read_audio(write(tmp_path / "a.wav", tone, subtype=subtype))
     assert audio.samples.dtype == np.float32
     assert audio.samples.shape == tone.shape
@@ -61,7 +61,7 @@ def test_other_sample_rates_are_refused(tmp_path, tone, rate):
         ("a.mp3", "MPEG_LAYER_III", 0.03),
     ],
 )
-def test_other_formats_are_read_at_their_place_in_time(tmp_path, tone, name, subtype, tolerance):
+def test_other_formats_are_read_without_a_shift_in_time(tmp_path, tone, name, subtype, tolerance):
     kind = {"format": "OGG"} if name.endswith("opus") else {}
     audio = read_audio(write(tmp_path / name, tone, subtype=subtype, **kind))
     assert len(audio.samples) == len(tone)
@@ -89,7 +89,7 @@ def test_a_part_outside_the_file_is_refused(tmp_path, tone, interval):
     assert reason(write(tmp_path / "a.wav", tone), *interval) == "interval"
 
 
-def test_a_rounded_end_one_sample_late_is_taken_as_the_end(tmp_path, tone):
+def test_a_rounded_end_one_sample_too_late_is_the_end(tmp_path, tone):
     assert read_audio(write(tmp_path / "a.wav", tone), 0.0, 1.0 + 1 / RATE).end == 1.0
 
 
@@ -106,13 +106,13 @@ def test_empty_file(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"this is no sound", b"\xff\xfeT\x00e\x00x\x00t\x00 \x00", bytes(4000), b"R", "Grüße".encode()]
 )
-def test_text_and_noise_named_wav_are_no_audio(tmp_path, content):
+def test_text_and_noise_named_wav_are_not_audio(tmp_path, content):
     path = tmp_path / "a.wav"
     path.write_bytes(content)
     assert reason(path) == "not-audio"
 
 
-def test_audio_of_unknown_ending_is_no_audio(tmp_path, tone):
+def test_audio_with_an_unknown_ending_is_not_audio(tmp_path, tone):
     path = write(tmp_path / "a.wav", tone)
     assert reason(path.rename(tmp_path / "a.txt")) == "not-audio"
 
@@ -153,7 +153,7 @@ def test_wav_cut_within_its_header_is_truncated(tmp_path, tone):
     assert reason(path) == "truncated"
 
 
-def test_wav_that_lacks_one_byte_is_truncated(tmp_path, tone):
+def test_wav_with_one_byte_missing_is_truncated(tmp_path, tone):
     path = write(tmp_path / "a.wav", tone)
     path.write_bytes(path.read_bytes()[:-1])
     assert reason(path) == "truncated"
@@ -185,7 +185,7 @@ def test_sample_that_is_not_finite(tmp_path, tone, bad):
     assert reason(write(tmp_path / "a.wav", tone, subtype="FLOAT")) == "not-finite"
 
 
-def test_longer_than_allowed_is_refused_and_a_short_part_of_it_is_not(tmp_path, tone):
+def test_a_file_that_is_too_long_is_refused_but_not_a_short_part_of_it(tmp_path, tone):
     path = write(tmp_path / "a.wav", tone)
     assert reason(path, max_seconds=0.9) == "too-long"
     assert read_audio(path, 0.0, 0.5, max_seconds=0.9).seconds == 0.5
@@ -211,14 +211,14 @@ def test_silence_is_refused_also_on_an_offset(tmp_path, samples):
     assert fault.value.reason == "silent"
 
 
-def test_a_peak_above_the_threshold_is_no_silence(tmp_path):
+def test_a_peak_above_the_threshold_is_not_silence(tmp_path):
     path = write(tmp_path / "a.wav", 2e-3 * np.sin(np.arange(RATE)), subtype="FLOAT")
     checked(path)
     with pytest.raises(AudioFault, match="silent"):
         checked(path, silence_dbfs=-50.0)
 
 
-def test_fault_survives_the_way_between_processes():
+def test_a_fault_can_be_sent_between_processes():
     fault = copy.copy(AudioFault("a.wav", "silent", "nothing"))  # as pickling does
     assert (str(fault), fault.reason) == ("a.wav: silent: nothing", "silent")
 
@@ -232,7 +232,7 @@ def test_resampling_keeps_pitch_level_and_length():
     np.testing.assert_allclose(low[500:-500], expected[500:-500], atol=1e-3)
 
 
-def test_resampling_removes_what_the_target_cannot_hold():
+def test_resampling_removes_frequencies_above_the_target_rate():
     time = np.arange(48000) / 48000
     low = resample(np.sin(2 * np.pi * 10000 * time).astype(np.float32), 48000, 16000)
     assert np.abs(low[500:-500]).max() < 1e-3
@@ -250,7 +250,7 @@ def test_real_stereo_recordings_of_ravdess_are_read(corpora):
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
 @pytest.mark.parametrize("seconds", [0.037, 1.0, 9.0])
-def test_blocks_together_are_the_whole_file(tmp_path, tone, name, seconds):
+def test_the_blocks_make_up_the_whole_file(tmp_path, tone, name, seconds):
     path = write(tmp_path / name, np.stack([tone, -tone / 2], axis=1))
     whole, blocks = read_audio(path), list(stream_audio(path, seconds))
     np.testing.assert_array_equal(np.concatenate([block.samples for block in blocks]), whole.samples)
@@ -259,7 +259,7 @@ def test_blocks_together_are_the_whole_file(tmp_path, tone, name, seconds):
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
-def test_blocks_of_a_file_that_was_cut_off_end_with_the_reason(tmp_path, tone, name):
+def test_the_blocks_of_a_truncated_file_end_with_the_reason(tmp_path, tone, name):
     path = write(tmp_path / name, tone)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     with pytest.raises(AudioFault) as fault:
@@ -267,13 +267,13 @@ def test_blocks_of_a_file_that_was_cut_off_end_with_the_reason(tmp_path, tone, n
     assert fault.value.reason == "truncated"
 
 
-def test_blocks_of_no_file_are_refused(tmp_path):
+def test_blocks_of_a_missing_file_are_refused(tmp_path):
     with pytest.raises(AudioFault, match="missing"):
         next(stream_audio(tmp_path / "a.wav", 1.0))
 
 
 @pytest.mark.parametrize("ending", [".wav", ".flac", ".mp3"])
-def test_a_name_that_is_no_utf_8_is_read(tmp_path, tone, ending):
+def test_a_file_whose_name_is_not_utf_8_is_read(tmp_path, tone, ending):
     plain, odd = tmp_path / f"a{ending}", tmp_path / f"caf\udce9{ending}"
     write(plain, tone).rename(odd)
     assert len(read_audio(odd).samples) == RATE

@@ -1,4 +1,4 @@
-"""The table of what a sentence costs, made of a small model and two sentences."""
+"""The table of times per sentence, with a small model and two sentences."""
 
 import json
 
@@ -37,7 +37,7 @@ def speech(tmp_path):
 
 @pytest.fixture
 def model(tmp_path):
-    """A small LSTM, as the select and export steps leave it."""
+    """The outputs of the steps select and export for a small LSTM."""
     params, draws = load_params(), np.random.default_rng(1)
     features = {"mspec-40": params.features["mspec-40"]}
     torch.manual_seed(0)
@@ -52,8 +52,8 @@ def model(tmp_path):
     graphs = exported_models(system, 13, windows)
     for name, graph in graphs.items():
         (exported / name).write_bytes(serialise(graph.model))
-    heard = {str(n): stretches(draws.standard_normal(3 * RATE).astype(np.float32) / 10, RATE) for n in range(4)}
-    likeness = fit_likeness(heard, dict.fromkeys(heard, "s"), 0.05, 1.0)
+    training = {str(n): stretches(draws.standard_normal(3 * RATE).astype(np.float32) / 10, RATE) for n in range(4)}
+    likeness = fit_likeness(training, dict.fromkeys(training, "s"), 0.05, 1.0)
     (exported / LIKENESS).write_text(json.dumps(likeness.to_json()))
     (exported / CALIBRATION).write_text(calibration_cache(graphs[FP32], windows))
     (exported / CARD).write_text("# K2\n")
@@ -69,7 +69,7 @@ def run(monkeypatch, *arguments):
 
 
 @pytest.mark.slow
-def test_every_way_answers_and_the_table_compares_them(model, speech, tmp_path, monkeypatch, capsys):
+def test_every_way_gives_labels_and_the_table_compares_them(model, speech, tmp_path, monkeypatch, capsys):
     places = ("--exported", model / "export", "--model", model / "model", "--speech", speech)
     sizes = ("--sentences", 2, "--cores", 1, "--rounds", 1, "--output", tmp_path / "edge.json")
     assert run(monkeypatch, *places, *sizes) == 0
@@ -89,7 +89,7 @@ def test_every_way_answers_and_the_table_compares_them(model, speech, tmp_path, 
     assert "48 ms on a Jetson Xavier NX" in report
 
 
-def test_too_few_sentences_are_told_with_the_cure(model, speech, monkeypatch, capsys):
+def test_too_few_sentences_are_reported_with_the_cure(model, speech, monkeypatch, capsys):
     places = ("--exported", model / "export", "--model", model / "model", "--speech", speech)
     assert run(monkeypatch, *places, "--sentences", 3) == 1
-    assert "holds fewer than 3 WAV files: name another folder" in capsys.readouterr().err
+    assert "has fewer than 3 WAV files: give another folder" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The tables of how fast features are, made of one utterance; no time is asserted."""
+"""The tables of the features' speed, for one utterance; no time is asserted."""
 
 import re
 
@@ -47,10 +47,10 @@ def test_waveforms_are_picked_evenly_from_a_folder(tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
-    [(["--limit", "0"], "--limit = 0: must be at least 1"), (["{empty}"], "holds no WAV files")],
-    ids=["no waveforms asked for", "empty folder"],
+    [(["--limit", "0"], "--limit = 0: must be at least 1"), (["{empty}"], "has no WAV files")],
+    ids=["no waveforms requested", "empty folder"],
 )
-def test_what_cannot_be_measured_is_refused(arguments, expected, tmp_path, monkeypatch, capsys):
+def test_without_waveforms_an_error_is_reported(arguments, expected, tmp_path, monkeypatch, capsys):
     code, _, err = run(monkeypatch, capsys, *(one.format(empty=tmp_path) for one in arguments))
     assert code == 1
     assert expected in err

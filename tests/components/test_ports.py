@@ -1,4 +1,4 @@
-"""One step, several runners: components, steps and dvc.yaml agree on ports (tests/test_ports.py holds the last two)."""
+"""Components and steps have the same ports (tests/test_ports.py compares steps and dvc.yaml)."""
 
 import importlib
 from pathlib import Path
@@ -12,7 +12,7 @@ from speech_emotion.steps.reports import WRITERS
 
 TOP = Path(__file__).parents[2]
 REPORTS = {dsl.Metrics, dsl.ClassificationMetrics, dsl.HTML, dsl.Markdown}
-# What Kubeflow needs beside the steps
+# Components that Kubeflow needs besides the steps
 OTHERS = {"plan", "fetch", "join", "gather", "search_plan", "search_worker"}
 OTHERS |= {"release_gate", "release_export", "release_record"}
 FOLDERS = sorted(path.parent.name for path in (TOP / "components").glob("*/component.py"))
@@ -33,7 +33,7 @@ def reports_of(name: str) -> set[str]:
     return {port for port, kind in artifacts(component_of(name).component_spec.outputs).items() if kind in titles}
 
 
-def test_every_step_has_a_component_and_no_other_is_there():
+def test_every_step_has_a_component_and_there_are_no_others():
     assert set(FOLDERS) == {*NAMES, *OTHERS}
 
 
@@ -49,12 +49,12 @@ def test_a_component_has_the_output_ports_of_its_step_and_reports(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_component_has_reports_where_there_is_who_writes_them(name):
+def test_a_component_has_reports_if_a_writer_exists(name):
     assert bool(reports_of(name)) == (name in WRITERS)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_component_takes_params_and_what_its_step_has_instances_of(name):
+def test_a_component_takes_params_and_the_system_or_part_of_its_step(name):
     step = load_step(name)
     wanted = {"params"} | ({"system"} if step.per_system else set()) | ({"part", "parts"} if step.sharded else set())
     spec = component_of(name).component_spec
@@ -66,7 +66,7 @@ def test_every_port_and_parameter_is_described(name):
     spec = component_of(name).component_spec
     described = (component_of(name).python_func.__doc__ or "").partition("Args:")[2]
     assert spec.description
-    for port in {**(spec.inputs or {}), **artifacts(spec.outputs)}:  # parameters that come out stand under Returns
+    for port in {**(spec.inputs or {}), **artifacts(spec.outputs)}:  # output parameters are described under Returns
         assert f" {port}: " in described, f"{name}: {port} is not described"
 
 

@@ -1,4 +1,4 @@
-"""A small project with real speech, servers as a team has them, and runs of the pipeline `train` against these."""
+"""A small project with real speech, servers like a team's, and runs of the pipeline `train` against them."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ USER, PASSWORD, BUCKET = "nightly", "long-enough-to-be-taken", "corpora"
 
 @pytest.fixture(scope="session", autouse=True)
 def image(request: pytest.FixtureRequest) -> str:
-    """The image of this very checkout, of the variant that a test names, else cpu; skips where there is none."""
+    """The image of this checkout, in the variant that a test names or else cpu; skips the test if there is none."""
     variant = getattr(request, "param", "cpu")
     name = local_image(variant)
     try:
@@ -37,19 +37,19 @@ def image(request: pytest.FixtureRequest) -> str:
     if labels is None:
         pytest.skip(f"needs the image {name}: make images VARIANTS={variant}")
     if labels.get(CONTENT_LABEL) != sources.content():
-        pytest.skip(f"the image {name} holds other code than this checkout: make images VARIANTS={variant}")
+        pytest.skip(f"the image {name} contains other code than this checkout: make images VARIANTS={variant}")
     return name
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project of its own: the checkout's files with small params, committed, and data as DVC records them."""
+    """A separate project: the checkout's files with small params, committed, and data recorded by DVC."""
 
     folder: Path
     corpus: str
 
     def command(self, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command in the project, one thread, nothing of the caller's settings."""
+        """Runs a command in the project, with one thread and without the caller's settings."""
         kept = {name: os.environ[name] for name in ("HOME", "DOCKER_HOST", "DOCKER_CONFIG") if name in os.environ}
         environment = {
             **kept,
@@ -114,7 +114,7 @@ def _make_small(file: Path, corpus: str) -> None:
     params["budgets"][corpus] |= {"seeds": [0], "more_seeds": {}, "max_epochs": 1, "folds": FOLDS[corpus]}
     params["train"] |= {"published_units": False}
     params["features"]["statistics"]["of"] = ["mspec-40", "mfcc-20", "energy"]
-    params["needs"]["k2"]["features"] = ["mspec-40"]  # without derivatives the system has a form for the device
+    params["needs"]["k2"]["features"] = ["mspec-40"]  # without derivatives the system is deployable
     params["systems"]["k2"] |= {"hop_frames": 12}
     params["evaluate"] |= {"bootstrap_draws": 200, "permutation_draws": 200}
     file.write_text(yaml.safe_dump(params, sort_keys=False))
@@ -131,7 +131,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[T
 
 @pytest.fixture(scope="session")
 def secrets(project: Project, tracking: Tracking, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """What a cluster's secrets hold: the project's repository by git, its data in a bucket, MLflow with a password."""
+    """A cluster's secrets: the project's repository over git, its data in a bucket, MLflow with a password."""
     bucket = tracking.bucket().meta.client
     bucket.create_bucket(Bucket=BUCKET)
     store = {
@@ -160,13 +160,13 @@ def secrets(project: Project, tracking: Tracking, tmp_path_factory: pytest.TempP
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the pipeline: its folder, and what it said."""
+    """A run of the pipeline: its folder, and its output."""
 
     root: Path
     done: subprocess.CompletedProcess[str]
 
     def folder(self, step: str, output: str) -> Path:
-        """Where the step's output of the last run lies."""
+        """The folder of the step's output in the last run."""
         found = sorted(self.root.glob(f"train-*/{step}/{output}"), key=lambda path: path.stat().st_mtime)
         assert found, f"no {step}/{output} below {self.root}:\n{self.done.stdout}\n{self.done.stderr}"
         return found[-1]
@@ -174,7 +174,7 @@ class Run:
 
 @pytest.fixture(scope="session")
 def run_pipeline(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
-    """Runs the pipeline `train` as a person does, and gives what came of it."""
+    """Runs the pipeline `train` as a user does, and returns the run."""
 
     def run(name: str, runner: str, secrets: Mapping[str, str] | None = None, **arguments: str) -> Run:
         place = tmp_path_factory.getbasetemp() / f"run-{name}"

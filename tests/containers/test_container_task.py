@@ -17,7 +17,7 @@ def client():
 
 
 @pytest.mark.parametrize("status", [0, 3])
-def test_one_that_ends_at_once_tells_its_status_and_what_it_said_and_is_gone(client, image, capsys, status):
+def test_a_container_that_ends_immediately_gives_status_and_output_and_is_removed(client, image, capsys, status):
     for attempt in range(5):
         command = ["sh", "-c", f"echo attempt {attempt}; exit {status}"]
         assert run_container(client, image, command, {}, labels={LABEL: "yes"}) == status

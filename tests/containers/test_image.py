@@ -1,4 +1,4 @@
-"""What the image holds and what it does not."""
+"""The contents of the image."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ PINS = {"cpu": ["constraints.txt"], "cuda": ["constraints.txt", "components/imag
 
 
 def inside(image: str, *words: str, user: str = "") -> subprocess.CompletedProcess[str]:
-    """What a command says in a container of the image."""
+    """Runs a command in a container of the image."""
     as_user = ["--user", user] if user else []
     command = ["docker", "run", "--rm", "--network=none", *as_user, image, *words]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -23,14 +23,14 @@ def variant_of(image: str) -> str:
     return next(variant for variant in NAMES if local_image(variant) == image)
 
 
-def test_labels_say_what_it_was_built_from(image):
+def test_labels_name_revision_licence_and_version(image):
     labels = engine.labels(image)
     assert labels["org.opencontainers.image.revision"] == sources.revision()
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert labels["org.opencontainers.image.version"]
 
 
-def test_steps_run_as_a_user_that_kubernetes_takes_for_no_root(image):
+def test_the_user_is_a_number_which_kubernetes_accepts_as_not_root(image):
     done = subprocess.run(
         ["docker", "image", "inspect", "--format", "{{json .Config.User}}", image],
         capture_output=True,
@@ -41,7 +41,7 @@ def test_steps_run_as_a_user_that_kubernetes_takes_for_no_root(image):
     assert inside(image, "id", "--user").stdout.strip() == "10001"
 
 
-def test_no_compiler_no_installer_and_no_caches_are_left(image):
+def test_no_compilers_installers_or_caches_are_left(image):
     script = """
 import shutil
 import subprocess
@@ -68,12 +68,12 @@ def test_every_package_inside_has_the_version_of_the_constraints(image):
     assert variant_of(image) == "cpu" or {_plain(line) for line in files[1].splitlines() if "==" in line} <= found
 
 
-def test_torch_is_built_for_what_the_image_is_called(image):
+def test_torch_is_built_for_the_images_variant(image):
     said = inside(image, "python", "-c", "import torch; print(torch.version.cuda is not None)")
     assert said.stdout.strip() == str(variant_of(image) == "cuda"), said.stderr
 
 
-def test_where_there_is_no_gpu_auto_is_the_cpu_and_cuda_is_refused(image):
+def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused(image):
     script = (
         "from speech_emotion.errors import UserError; from speech_emotion.learning.devices import device_kind\n"
         "print(device_kind('auto'))\n"
@@ -85,11 +85,11 @@ def test_where_there_is_no_gpu_auto_is_the_cpu_and_cuda_is_refused(image):
 
 
 def _plain(line: str) -> str:
-    """A pin in one spelling, without torch's mark of the CPU build."""
+    """A pin in a uniform spelling, without the suffix of torch's CPU build."""
     return line.strip().lower().replace("_", "-").removesuffix("+cpu")
 
 
-def test_the_package_is_installed_and_finds_what_lies_beside_it(image):
+def test_the_package_is_installed_and_finds_its_data_files(image):
     script = (
         "import speech_emotion; from speech_emotion.corpora.protocols import load_protocol;"
         "from speech_emotion.params import load_params; load_params();"
@@ -100,13 +100,13 @@ def test_the_package_is_installed_and_finds_what_lies_beside_it(image):
     assert "EMO-DB, leave one speaker out" in said.stdout
 
 
-def test_any_user_finds_a_home_and_folders_for_caches(image):
+def test_any_user_has_a_home_and_cache_folders(image):
     script = "import librosa, matplotlib.pyplot, getpass, pathlib; print(getpass.getuser(), pathlib.Path.home())"
     said = inside(image, "python", "-c", script, user="54321:0")
     assert said.stdout.split() == ["speech", "/tmp"], said.stderr
     assert "not a writable" not in said.stderr
 
 
-def test_git_and_the_s3_part_of_dvc_are_there_for_the_step_fetch(image):
+def test_the_step_fetch_has_git_and_dvc_with_s3(image):
     assert inside(image, "git", "--version").stdout.startswith("git version")
     assert inside(image, "python", "-c", "import dvc_s3, boto3, psycopg; print('there')").stdout.strip() == "there"

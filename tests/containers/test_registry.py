@@ -1,4 +1,4 @@
-"""Publishing to a real registry, and pulling by the digest that was recorded; with an image of one file."""
+"""Publishing an image of one file to a real registry, and pulling it by the recorded digest."""
 
 import subprocess
 import uuid
@@ -28,7 +28,7 @@ def identity(image: str) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def image() -> None:
-    """In place of the image of the steps, which is not needed here."""
+    """Replaces the fixture of the steps' image, which is not needed here."""
     try:
         engine.check()
     except UserError as error:
@@ -37,7 +37,7 @@ def image() -> None:
 
 @pytest.fixture
 def small_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Name of an image of one file, which counts as that of the steps."""
+    """Name of an image of one file, in place of the steps' image."""
     name = f"speech-emotion-test-{uuid.uuid4().hex}"
     (tmp_path / "file").write_text(name)
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
@@ -67,7 +67,7 @@ http: {{addr: "127.0.0.1:{port}"}}
         pytest.skip("needs a registry: apt-get install docker-registry")
 
 
-def test_a_published_image_is_pulled_by_the_digest_that_was_recorded(small_image, registry, tmp_path):
+def test_a_published_image_is_pulled_by_its_recorded_digest(small_image, registry, tmp_path):
     file = tmp_path / "digests.yaml"
     (address,) = making.publish(["cpu"], f"{registry}/team", file)
     assert read_digests(file).cpu.image == address
@@ -82,8 +82,8 @@ def test_publishing_again_gives_the_same_digest(small_image, registry, tmp_path)
     assert making.publish(["cpu"], registry, file) == making.publish(["cpu"], registry, file)
 
 
-def test_a_registry_that_is_not_there_is_named_and_nothing_recorded(small_image, tmp_path):
-    nobody = f"127.0.0.1:{free_port()}"
-    with pytest.raises(UserError, match=f"REGISTRY = {nobody}: does not answer"):
-        making.publish(["cpu"], nobody, tmp_path / "digests.yaml")
+def test_an_absent_registry_is_reported_and_nothing_recorded(small_image, tmp_path):
+    absent = f"127.0.0.1:{free_port()}"
+    with pytest.raises(UserError, match=f"REGISTRY = {absent}: does not answer"):
+        making.publish(["cpu"], absent, tmp_path / "digests.yaml")
     assert not (tmp_path / "digests.yaml").exists()

@@ -1,4 +1,4 @@
-"""MLflow's server in the image of mlflow/Dockerfile, run as compose.yaml says; PostgreSQL and the store are outside."""
+"""MLflow's server in the image of mlflow/Dockerfile, run as in compose.yaml; PostgreSQL and the store run outside."""
 
 import contextlib
 import subprocess
@@ -22,7 +22,7 @@ NAME = "speech-emotion-tracking"
 
 @pytest.fixture(scope="session", autouse=True)
 def image() -> str:
-    """In place of the image of the steps, which is not needed here."""
+    """Replaces the fixture of the steps' image, which is not needed here."""
     try:
         labels = engine.labels(NAME)
     except UserError as error:
@@ -62,12 +62,12 @@ def _container(tracking: Tracking, folder: Path) -> Iterator[None]:
         yield
 
 
-def test_a_normal_user_of_the_image_serves(image):
+def test_the_server_runs_as_a_normal_user(image):
     done = subprocess.run(["docker", "run", "--rm", image, "id", "--user"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "10001"
 
 
-def test_it_asks_for_a_password(tracking):
+def test_a_password_is_required(tracking):
     answer = requests.post(f"{tracking.uri}/api/2.0/mlflow/experiments/search", json={"max_results": 1}, timeout=60)
     assert answer.status_code == requests.codes.unauthorized
 

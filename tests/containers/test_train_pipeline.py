@@ -1,4 +1,4 @@
-"""The pipeline `train` in containers, beside the same in subprocesses and `dvc repro`."""
+"""The pipeline `train` in containers, compared with subprocesses and `dvc repro`."""
 
 import re
 
@@ -13,7 +13,7 @@ SYSTEMS = ("t2", "k2")
 
 
 def predictions(folder) -> dict[str, pd.DataFrame]:
-    """System -> its predictions, below a folder that has one folder a system."""
+    """System -> its predictions, from a folder with one subfolder for each system."""
     return {path.parent.name: pd.read_parquet(path) for path in sorted(folder.glob("*/predictions.parquet"))}
 
 
@@ -23,7 +23,7 @@ def ask(tracking, address: str, **question) -> dict:
     return answer.json()
 
 
-def test_data_came_from_the_bucket_of_dvc(docker_run, project):
+def test_data_comes_from_dvcs_bucket(docker_run, project):
     fetched = docker_run.folder("fetch", "data")
     own = project.folder / "data" / project.corpus
     names = {path.relative_to(own) for path in own.rglob("*") if path.is_file()}
@@ -32,7 +32,7 @@ def test_data_came_from_the_bucket_of_dvc(docker_run, project):
         assert path.stat().st_ino != (own / path.relative_to(fetched)).stat().st_ino
 
 
-def test_containers_wrote_as_a_normal_user(docker_run):
+def test_containers_write_as_a_normal_user(docker_run):
     owners = {path.stat().st_uid for path in docker_run.folder("gather", "trained").rglob("*")}
     assert owners and 0 not in owners
 
@@ -46,7 +46,7 @@ def test_every_system_and_the_comparison_are_runs_in_mlflow(docker_run, tracking
     assert {run["info"]["status"] for run in runs} == {"FINISHED"}
 
 
-def test_the_exported_model_is_registered_and_its_files_lie_in_the_bucket_of_mlflow(docker_run, tracking):
+def test_the_exported_model_is_registered_and_its_files_are_in_mlflows_bucket(docker_run, tracking):
     answer = requests.get(
         f"{tracking.uri}/api/2.0/mlflow/registered-models/alias",
         params={"name": "speech-emotion", "alias": "champion"},
@@ -58,7 +58,7 @@ def test_the_exported_model_is_registered_and_its_files_lie_in_the_bucket_of_mlf
     assert any(key.endswith("int8.onnx") for key in tracking.contents())
 
 
-def test_a_run_of_the_unchanged_pipeline_finds_every_cached_step(docker_run, secrets, project, run_pipeline):
+def test_a_run_of_the_unchanged_pipeline_skips_every_cached_step(docker_run, secrets, project, run_pipeline):
     again = run_pipeline("docker", "docker", secrets, revision=project.revision, data_hash=hash_of(project))
     assert again.done.returncode == 0, f"{again.done.stdout}\n{again.done.stderr}"
     started = set(re.findall(r"^(\S+): started", again.done.stdout, re.MULTILINE))
@@ -69,7 +69,7 @@ def hash_of(project) -> str:
     return project.succeed("python", "-m", "pipelines", "data-hash").strip()
 
 
-def test_a_step_that_fails_is_tried_again_and_then_fails_the_run_with_its_own_message(secrets, project, run_pipeline):
+def test_a_failing_step_is_retried_and_then_fails_the_run_with_its_own_message(secrets, project, run_pipeline):
     failed = run_pipeline("failing", "docker", secrets, revision="no-such-revision", data_hash=hash_of(project))
     assert failed.done.returncode == 1
     said = failed.done.stdout + failed.done.stderr
@@ -79,7 +79,7 @@ def test_a_step_that_fails_is_tried_again_and_then_fails_the_run_with_its_own_me
     assert "Traceback" not in failed.done.stderr
 
 
-def test_predictions_are_those_of_subprocesses_and_of_dvc(docker_run, subprocess_run, graph_run):
+def test_predictions_equal_those_of_subprocesses_and_dvc(docker_run, subprocess_run, graph_run):
     of_docker = predictions(docker_run.folder("gather", "trained"))
     of_subprocess = predictions(subprocess_run.folder("gather", "trained"))
     of_graph = predictions(graph_run / "train")

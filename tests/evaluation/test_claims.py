@@ -46,7 +46,7 @@ def test_a_paper_without_claims_claims_nothing(papers):
     ("before", "after", "match"),
     [
         ("wa: 85.72", "wa: 850", r"claims\.0\.wa = 850: must be at most 100"),
-        ("wa: 85.72", "accuracy: 85", r"claims\.0\.accuracy = 85: is no known key"),
+        ("wa: 85.72", "accuracy: 85", r"claims\.0\.accuracy = 85: is not a known key"),
         ("protocol: emodb-random, ", "", r"claims\.0\.protocol: is missing"),
         ("title: A paper", "title: [", "not YAML"),
     ],

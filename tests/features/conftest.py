@@ -19,7 +19,7 @@ def params() -> Params:
 
 
 def _voice(f0: np.ndarray, formants: tuple[float, ...] = (), level: float = 0.1) -> np.ndarray:
-    """A pulse train of pitch f0 (n,) Hz, through two-pole resonators 80 Hz wide where formants are given."""
+    """A pulse train of pitch f0 (n,) Hz, filtered by two-pole resonators of 80 Hz bandwidth if formants are given."""
     phase = np.cumsum(f0) / RATE
     pulses = np.diff(np.floor(phase), prepend=0.0)
     for formant in formants:

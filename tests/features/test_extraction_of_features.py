@@ -1,4 +1,4 @@
-"""Any feature by name: shapes, short waveforms, sharing."""
+"""Features by name: shapes, short waveforms, shared computations."""
 
 import numpy as np
 import pytest
@@ -11,13 +11,13 @@ from speech_emotion.params import Feature
 RATE = 16000
 DIMS = {
     "mel-128": 128, "spectrogram-128": 128, "mfcc-13-w1": 13, "mspec-40": 40, "mspec-40-d": 80, "mspec-40-dd": 120,
-    "mfcc-13": 13, "mfcc-13-d": 26, "mfcc-13-dd": 39, "mel-120": 120, "mel-128-4k": 128, "mfcc-20-64ms": 20,
+    "mfcc-13": 13, "mfcc-13-d": 26, "mfcc-13-dd": 39, "mel-64": 64, "mel-120": 120, "mel-128-4k": 128, "mfcc-20-64ms": 20,
     "energy-64ms": 1, "mfcc-20": 20, "energy": 1, "f0": 1, "voicing": 1, "zcr": 1, "chroma": 12, "formants": 3,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DIMS)
-def test_contours_have_one_row_a_whole_frame(name, params, synthetic):
+def test_contours_have_one_row_per_whole_frame(name, params, synthetic):
     feature = params.features[name]
     found = compute(name, synthetic, params.features, RATE)
     assert found.shape == (frame_count(len(synthetic), feature.frame, feature.hop), DIMS[name])
@@ -68,7 +68,7 @@ def test_pitch_is_computed_once_for_f0_voicing_and_statistics(params, synthetic,
     assert len(calls) == 1
 
 
-def test_lengths_do_not_mix_in_what_is_known(params):
+def test_shared_results_are_kept_apart_by_length(params):
     known = {}
     samples = np.random.default_rng(0).normal(0, 0.1, 3000).astype(np.float32)
     short = compute("f0", samples, params.features, RATE, 0, known)

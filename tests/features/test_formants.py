@@ -1,4 +1,4 @@
-"""Formants of vowels whose resonances are known."""
+"""Formants of vowels with known resonances."""
 
 import numpy as np
 import pytest
@@ -13,10 +13,10 @@ RATE = 16000
 def test_resonances_of_a_synthetic_vowel_are_found(known, voice):
     vowel = voice(np.full(16000, 100.0), known)
     found = np.median(formants(vowel, RATE, 400, 160, 3), axis=0)
-    np.testing.assert_allclose(found, known, rtol=0, atol=50)  # half the distance of harmonics, to which LPC is drawn
+    np.testing.assert_allclose(found, known, rtol=0, atol=50)  # half the distance of the harmonics, which attract LPC
 
 
-def test_frequencies_ascend_and_absent_ones_are_zero_at_the_end(synthetic):
+def test_frequencies_ascend_and_missing_ones_are_zero_at_the_end(synthetic):
     found = formants(synthetic.astype(np.float64), RATE, 400, 160, 5)
     assert found.shape == (1 + (len(synthetic) - 400) // 160, 5)
     assert np.isfinite(found).all()

@@ -1,4 +1,4 @@
-"""The front-end against librosa and against the formulas written out."""
+"""The front-end compared with librosa and with explicit formulas."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ ABSOLUTE = 1e-3
 
 
 def librosa_power(samples: np.ndarray) -> np.ndarray:
-    """(bins, frames) of the same frames: librosa sets a window shorter than n_fft in its middle."""
+    """(bins, frames) of the same frames: librosa centres a window that is shorter than n_fft."""
     side = (512 - 400) // 2
     window = scipy.signal.get_window("hann", 400, fftbins=False)
     padded = np.pad(samples.astype(np.float64), side)
@@ -110,14 +110,14 @@ def test_frames_of_a_window_are_a_slice_of_the_utterance(synthetic):
     np.testing.assert_allclose(compute("mfcc", window, DEFINITIONS, RATE), whole[20:45], rtol=0, atol=1e-5)
 
 
-def test_sample_count_is_the_least_that_holds_so_many_frames():
+def test_sample_count_is_the_smallest_for_a_number_of_frames():
     for frames in (1, 2, 25, 128):
         samples = sample_count(frames, 400, 160)
         assert frame_count(samples, 400, 160) == frames
         assert frame_count(samples - 1, 400, 160) == frames - 1
 
 
-def test_kind_without_a_form_in_the_graph_is_refused():
+def test_a_kind_that_the_front_end_does_not_have_is_refused():
     with pytest.raises(UserError, match="feature kind = zcr"):
         FrontEnd(Feature(kind="zcr", frame=400, hop=160), RATE)
 
@@ -138,7 +138,7 @@ def test_deltas_equal_the_formula_in_a_loop(reach, frames):
     np.testing.assert_allclose(deltas(torch.from_numpy(values), reach), naive_deltas(values, reach), atol=1e-12)
 
 
-def test_second_derivative_is_taken_of_the_first_with_reach_two():
+def test_second_derivative_is_computed_from_the_first_with_reach_two():
     values = np.random.default_rng(4).standard_normal((30, 3))
     both = append_deltas(torch.from_numpy(values), 2).numpy()
     first = naive_deltas(values, 1)

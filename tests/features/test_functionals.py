@@ -1,4 +1,4 @@
-"""Functionals against values known from the contour."""
+"""Functionals of contours for which the values are known."""
 
 import numpy as np
 import pytest

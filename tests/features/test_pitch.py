@@ -1,4 +1,4 @@
-"""Pitch against librosa's and against pitches known by synthesis."""
+"""Pitch compared with librosa's and with synthetic voices of known pitch."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def assert_agrees(samples: np.ndarray, rate: int = RATE, **settings: float) -> N
     )
     assert f0.shape == voicing.shape == theirs.shape
     assert voiced.sum() > 20
-    # rounding may decide between two paths, or two troughs, that are equally good
+    # rounding may decide between two equally good paths or troughs
     assert ((f0 > 0) == voiced).mean() >= 0.995
     assert np.isclose(f0[voiced], theirs[voiced], rtol=1e-6).mean() >= 0.995
     assert np.isclose(voicing, probability, rtol=0, atol=1e-6).mean() >= 0.995
@@ -35,7 +35,7 @@ def test_agrees_with_librosa_on_a_synthetic_signal(synthetic):
     assert_agrees(synthetic)
 
 
-def test_agrees_with_librosa_where_samples_are_exactly_zero(synthetic):
+def test_agrees_with_librosa_on_samples_that_are_exactly_zero(synthetic):
     assert_agrees(np.concatenate([np.zeros(3000), synthetic, np.zeros(3000)]))
 
 
@@ -67,7 +67,7 @@ def test_steady_voice_has_its_known_pitch(hertz, voice):
     f0, _ = pitch(voice(np.full(12000, hertz), (700, 1200)), RATE, **SETTINGS)
     inner = f0[2:-2]
     assert (inner > 0).all()
-    half_bin = 2 ** (0.5 / 120) - 1  # pitches lie 10 cents apart
+    half_bin = 2 ** (0.5 / 120) - 1  # the grid has 10 cents
     assert np.median(np.abs(inner / hertz - 1)) <= half_bin + 1e-3
 
 
@@ -79,7 +79,7 @@ def test_glide_is_followed(voice):
     assert right[2:-2].mean() >= 0.97
 
 
-def test_voicing_tells_a_voice_from_noise(voice):
+def test_voicing_distinguishes_a_voice_from_noise(voice):
     _, of_voice = pitch(voice(np.full(12000, 123.4), (700, 1200)), RATE, **SETTINGS)
     _, of_noise = pitch(np.random.default_rng(1).standard_normal(12000), RATE, **SETTINGS)
     assert np.percentile(of_voice, 5) > 3 * np.percentile(of_noise, 95)

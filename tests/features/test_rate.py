@@ -1,4 +1,4 @@
-"""Speech rate on syllables that can be counted."""
+"""Speech rate on synthetic syllables of known number."""
 
 import numpy as np
 import pytest
@@ -15,11 +15,11 @@ def syllables(voice, count: int, seconds: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("count", [3, 5, 8])
-def test_syllables_a_second_are_counted(count, voice):
+def test_syllables_per_second_are_counted(count, voice):
     assert speech_rate(syllables(voice, count, 2.0), RATE, 400, 160) == pytest.approx(count / 2.0)
 
 
-def test_unvoiced_bursts_are_no_nuclei(voice):
+def test_unvoiced_bursts_are_not_nuclei(voice):
     hiss = np.random.default_rng(0).standard_normal(2 * RATE)
     envelope = np.sin(np.pi * 4 * np.arange(2 * RATE) / (2 * RATE)) ** 2
     assert speech_rate(0.1 * hiss * envelope, RATE, 400, 160) == 0
@@ -31,7 +31,7 @@ def test_rate_does_not_depend_on_the_level(voice):
 
 
 @pytest.mark.parametrize("samples", [np.zeros(8000), np.full(400, 0.1)], ids=["silence", "one constant frame"])
-def test_nothing_said_is_zero(samples):
+def test_without_speech_the_rate_is_zero(samples):
     assert speech_rate(samples, RATE, 400, 160) == 0
 
 

@@ -1,4 +1,4 @@
-"""Spectral features against the front-end, which defines them, and chroma against librosa and known notes."""
+"""Spectral features compared with the front-end, which defines them; chroma with librosa and known notes."""
 
 import numpy as np
 import pytest
@@ -127,7 +127,7 @@ def test_chroma_agrees_with_librosa_on_real_speech(utterances):
 
 
 @pytest.mark.parametrize("note", NOTES)
-def test_note_is_the_largest_class(note):
+def test_a_note_has_the_largest_class(note):
     place, hertz = NOTES[note]
     sine = np.sin(2 * np.pi * hertz * np.arange(RATE) / RATE)
     assert (chroma(sine, 2048, 512, 4096, "hann").argmax(axis=1) == place).all()

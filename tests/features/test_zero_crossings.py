@@ -1,4 +1,4 @@
-"""Zero-crossing rate against librosa and against a count."""
+"""Zero-crossing rate compared with librosa and with a count."""
 
 import numpy as np
 import pytest
@@ -33,10 +33,10 @@ def test_agrees_with_librosa_on_real_speech(utterances):
         assert_agrees(samples)
 
 
-def test_sine_crosses_zero_twice_a_period():
+def test_a_sine_crosses_zero_twice_per_period():
     sine = np.sin(2 * np.pi * 1000 * np.arange(8000) / 16000 + 0.1)
     np.testing.assert_allclose(zero_crossing_rate(sine, 400, 160), 2 * 1000 / 16000, atol=1 / 400)
 
 
-def test_silence_crosses_nothing():
+def test_silence_has_no_crossings():
     assert not zero_crossing_rate(np.zeros(1000), 400, 160).any()

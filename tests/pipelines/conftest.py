@@ -18,7 +18,7 @@ IMAGE = f"registry.example.com/speech-emotion/cpu@{DIGEST}"
 
 @pytest.fixture(autouse=True)
 def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No cluster of the person who runs the tests is asked."""
+    """Keeps the tests away from clusters of the person who runs them."""
     for name in ("KUBEFLOW_TOKEN", "KUBEFLOW_COOKIE", "KF_PIPELINES_SA_TOKEN_PATH", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "no-kubeconfig"))
@@ -33,7 +33,7 @@ def stub() -> Iterator[KubeflowStub]:
 
 @pytest.fixture
 def settings() -> Callable[..., Settings]:
-    """Settings of the repository with some sections replaced."""
+    """The repository's settings with some sections replaced."""
 
     def made(**sections: Any) -> Settings:
         return Settings.model_validate({**yaml.safe_load(SETTINGS_FILE.read_text()), **sections})
@@ -56,7 +56,7 @@ def compiled(tmp_path: Path, settings: Callable[..., Settings]) -> Callable[...,
             shards: int = 2,
             share: float = 0.5,
             fresh: bool = False,
-            systems: list = ["t2"],  # noqa: B006 (the form that kfp wants)
+            systems: list = ["t2"],  # noqa: B006 (kfp requires this form)
             more: dict = {},  # noqa: B006
         ):
             apply(fetch(text=revision), step, settings(**sections))

@@ -1,4 +1,4 @@
-"""`python -m pipelines submit | schedule`: from the words of a user to what a cluster is sent."""
+"""`python -m pipelines submit | schedule`: from the user's arguments to the requests to a cluster."""
 
 import subprocess
 from pathlib import Path
@@ -18,7 +18,7 @@ IMAGE = "registry.example.com/speech-emotion-cpu@sha256:" + "a" * 64
 
 @pytest.fixture
 def pushed(tmp_path, monkeypatch):
-    """Images that were pushed, of this commit; a clone whose commit is on a remote, and which records the demo."""
+    """Pushed images of this commit, and a clone whose commit is on a remote and records the demo corpus."""
     monkeypatch.chdir(TOP)
     monkeypatch.setattr(following, "SECONDS_BETWEEN_LOOKS", 0)
     monkeypatch.setattr(cluster_commands, "BUILD", tmp_path / "build")
@@ -35,7 +35,7 @@ def _push(folder: Path, monkeypatch, revision: str) -> Path:
     return file
 
 
-def test_train_is_sent_with_the_commit_and_the_data_that_it_records(stub, pushed, capsys):
+def test_train_is_submitted_with_the_commit_and_its_recorded_data(stub, pushed, capsys):
     assert main(["submit", "--host", stub.url, "train", "--param", "shards=4"]) == 0
     assert stub.runs[0]["runtime_config"]["parameters"] == {
         "revision": REVISION,
@@ -50,7 +50,7 @@ def test_train_is_sent_with_the_commit_and_the_data_that_it_records(stub, pushed
     assert f"run: succeeded: {stub.url}/#/runs/details/run-1" in out.out and out.err == ""
 
 
-def test_another_corpus_and_revision_are_the_users(stub, pushed):
+def test_the_user_may_give_corpus_and_revision(stub, pushed):
     words = ["--param", "corpus=emodb", "--param", "revision=v2"]
     assert main(["submit", "--host", stub.url, "train", *words, "--no-follow"]) == 0
     sent = stub.runs[0]["runtime_config"]["parameters"]
@@ -76,12 +76,12 @@ def test_the_host_may_come_from_kfps_own_variable(stub, pushed, monkeypatch):
     assert len(stub.runs) == 1
 
 
-def test_images_of_another_commit_and_a_commit_that_is_not_pushed_are_told(stub, pushed, tmp_path, monkeypatch, capsys):
+def test_images_of_another_commit_and_an_unpushed_commit_are_reported(stub, pushed, tmp_path, monkeypatch, capsys):
     _push(tmp_path, monkeypatch, "f" * 40)
     monkeypatch.setattr(cluster_commands, "_git", lambda *arguments: "")
     assert main(["submit", "--host", stub.url, "train", "--no-follow"]) == 0
     out = capsys.readouterr()
-    assert "speech-emotion-cpu holds the code of ffffffffffff, the pipeline is of 0123456789ab" in out.err
+    assert "speech-emotion-cpu was built from ffffffffffff, the pipeline from 0123456789ab" in out.err
     assert "warning: commit 0123456789ab is on no remote branch" in out.out
 
 
@@ -89,13 +89,13 @@ def test_images_of_another_commit_and_a_commit_that_is_not_pushed_are_told(stub,
     ("words", "message"),
     [
         (["submit", "nonsense"], "pipeline nonsense: must be one of train, search, release"),
-        (["submit", "train", "--param", "shard=4"], "parameter shard: pipeline train has none of that name"),
+        (["submit", "train", "--param", "shard=4"], "parameter shard: pipeline train has no such parameter"),
         (["submit", "train", "--param", "shards=four"], "parameter shards = 'four': must be a whole number"),
-        (["submit", "search"], "parameter storage: pipeline search needs it"),
-        (["schedule", "release"], "CRON, EVERY: give one of the two"),
+        (["submit", "search"], "parameter storage: is required by pipeline search"),
+        (["schedule", "release"], "CRON, EVERY: give exactly one of them"),
     ],
 )
-def test_a_mistake_is_told_and_nothing_sent(stub, pushed, capsys, words, message):
+def test_a_mistake_is_reported_and_nothing_sent(stub, pushed, capsys, words, message):
     assert main([*words, "--host", stub.url]) == 1
     out = capsys.readouterr()
     assert out.err.startswith(f"error: {message}") and stub.requests == []
@@ -124,15 +124,15 @@ def test_images_that_were_never_pushed(stub, pushed, capsys):
     assert "has no digest in components/images/digests.yaml" in capsys.readouterr().err
 
 
-def test_outside_git_the_revision_is_asked_for(stub, pushed, monkeypatch, capsys):
+def test_outside_git_the_revision_is_required(stub, pushed, monkeypatch, capsys):
     monkeypatch.setattr(cluster_commands, "revision", lambda: None)
     assert main(["submit", "train", "--host", stub.url]) == 1
-    assert "parameter revision: is not known outside a git clone: add revision=COMMIT" in capsys.readouterr().err
+    assert "parameter revision: has no default outside a git clone: add revision=COMMIT" in capsys.readouterr().err
     assert main(["submit", "release", "--host", stub.url, "--no-follow"]) == 0
     assert stub.versions[0]["display_name"] == "unversioned"
 
 
-def test_make_hands_on_host_pipeline_and_arguments(stub):
+def test_make_passes_on_host_pipeline_and_arguments(stub):
     variables = [f"HOST={stub.url}", "PIPELINE=train", "ARGS=--param shards=4"]
     dry = subprocess.run(
         ["make", "--dry-run", "pipeline-submit", *variables], cwd=TOP, capture_output=True, text=True, check=True
@@ -148,7 +148,7 @@ def test_make_hands_on_host_pipeline_and_arguments(stub):
     assert "--cron '0 3 * * *' --every ''" in dry
 
 
-def test_what_is_compiled_for_a_submission_is_what_make_pipelines_writes(pushed, tmp_path, stub):
+def test_a_submission_compiles_the_same_as_make_pipelines(pushed, tmp_path, stub):
     main(["submit", "release", "--host", stub.url, "--no-follow"])
     path = compile_pipeline("release", tmp_path / "again")
     assert stub.versions[0]["documents"] == list(yaml.safe_load_all(path.read_text()))

@@ -1,4 +1,4 @@
-"""What is checked in a compiled pipeline before anything is sent."""
+"""The checks of a compiled pipeline before anything is sent."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from speech_emotion.errors import UserError
 DIGEST = "sha256:" + "a" * 64
 
 
-def test_arguments_become_values_of_the_parameters_types(compiled):
+def test_arguments_are_converted_to_the_parameters_types(compiled):
     words = ["revision=a=b", "shards=4", "share=1", "fresh=true", 'systems=["k2"]', 'more={"a": 1}']
     assert compiled().arguments(words) == {
         "revision": "a=b",
@@ -24,7 +24,7 @@ def test_arguments_become_values_of_the_parameters_types(compiled):
     ("words", "message"),
     [
         (["revision"], "parameter revision: must be NAME=VALUE"),
-        (["shard=2"], "parameter shard: pipeline one-step has none of that name: must be one of fresh, more, revision"),
+        (["shard=2"], "parameter shard: pipeline one-step has no such parameter: must be one of fresh, more, revision"),
         (["shards=two"], "parameter shards = 'two': must be a whole number: shards=4"),
         (["shards=2.5"], "must be a whole number"),
         (["shards=true"], "must be a whole number"),
@@ -33,7 +33,7 @@ def test_arguments_become_values_of_the_parameters_types(compiled):
         (["systems=k2"], "parameter systems = 'k2': must be a list as JSON"),
         (["more=[1]"], "parameter more = '[1]': must be an object as JSON"),
         (["shards=2", "shards=3"], "parameter shards: is given twice"),
-        ([], "parameter revision: pipeline one-step needs it: add revision=text"),
+        ([], "parameter revision: is required by pipeline one-step: add revision=text"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_its_cure(compiled, words, message):
@@ -60,7 +60,7 @@ def test_an_argument_with_a_password_is_refused_and_not_repeated(compiled, word,
     assert "whispered" not in str(caught.value)
 
 
-def test_a_list_may_lack_the_quotes_that_a_shell_takes_away(compiled):
+def test_a_list_may_lack_the_quotes_that_a_shell_removes(compiled):
     given = compiled().arguments(["revision=a", "systems=[k2, t2]"])
     assert given["systems"] == ["k2", "t2"]
 
@@ -72,7 +72,7 @@ def test_an_image_without_digest_was_never_pushed(compiled):
     assert str(caught.value).endswith("make images, then make images-push REGISTRY=...")
 
 
-def test_the_cuda_image_is_asked_for_by_its_variant(compiled):
+def test_the_cuda_image_is_built_with_its_variant(compiled):
     with pytest.raises(UserError, match=r"make images VARIANTS=cuda, then make images-push VARIANTS=cuda REG"):
         compiled(image="speech-emotion-cuda:latest").check_images("r.io")
 
@@ -81,11 +81,11 @@ def test_an_image_of_another_registry_is_refused(compiled):
     pipeline = compiled(image=f"other.example.com/speech-emotion@{DIGEST}")
     pipeline.check_images("")
     pipeline.check_images("other.example.com/")
-    with pytest.raises(UserError, match=r"lies outside images\.registry = registry\.example\.com"):
+    with pytest.raises(UserError, match=r"is not in images\.registry = registry\.example\.com"):
         pipeline.check_images("registry.example.com")
 
 
-def test_secrets_and_claims_are_those_that_a_pod_cannot_start_without(compiled):
+def test_secrets_and_claims_are_the_ones_that_pods_need_to_start(compiled):
     pipeline = compiled(
         secrets=[
             {"name": "git", "steps": ["fetch"], "keys": {"token": "GIT_TOKEN", "user": "GIT_USERNAME"}},

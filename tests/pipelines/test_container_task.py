@@ -1,4 +1,4 @@
-"""A task's container without Docker: what kfp learns of its end, and what is shown of its talk."""
+"""A task's container, tested without Docker: the exit status that kfp gets, and the output that is shown."""
 
 from unittest import mock
 
@@ -12,7 +12,7 @@ from pipelines.container_task import UNKNOWN, asked_before_removed, run_containe
 
 
 def engine(status: int = 0, said: tuple[bytes, ...] = ()) -> mock.MagicMock:
-    """Docker's library with one container that ends with the status after it said that."""
+    """A stand-in for Docker's library with one container, which prints the pieces and ends with the status."""
     client = mock.MagicMock()
     container = client.containers.run.return_value
     container.logs.return_value = iter(said)
@@ -20,29 +20,29 @@ def engine(status: int = 0, said: tuple[bytes, ...] = ()) -> mock.MagicMock:
     return client
 
 
-@pytest.mark.parametrize(("status", "told"), [(0, Status.SUCCESS), (3, Status.FAILURE)])
-def test_kfp_learns_how_a_container_ended_that_was_not_removed_before(monkeypatch, status, told):
+@pytest.mark.parametrize(("status", "expected"), [(0, Status.SUCCESS), (3, Status.FAILURE)])
+def test_kfp_gets_the_exit_status_before_the_container_is_removed(monkeypatch, status, expected):
     client = engine(status)
     monkeypatch.setattr(docker, "from_env", lambda: client)
     container = client.containers.run.return_value
     container.wait.side_effect = lambda: {"StatusCode": status} if not container.remove.called else None
     with asked_before_removed():
         handler = DockerTaskHandler("image", ["true"], "/runs", local.DockerRunner(user="1:1"), {"NAME": "value"})
-        assert handler.run() is told
+        assert handler.run() is expected
     given = client.containers.run.call_args.kwargs
     assert "auto_remove" not in given
     assert (given["user"], given["environment"], given["detach"]) == ("1:1", {"NAME": "value"}, True)
     container.remove.assert_called_once_with(force=True)
 
 
-def test_lines_and_letters_that_docker_cuts_are_whole_again(capsys):
+def test_lines_and_characters_that_docker_splits_are_joined(capsys):
     said = "eins\nz", "wei ä".encode()[:-1], "ä".encode()[1:] + b"\r 40 %\r 90 %\r\nend"
     client = engine(said=tuple(piece if isinstance(piece, bytes) else piece.encode() for piece in said))
     assert run_container(client, "image", ["true"], {}) == 0
     assert capsys.readouterr().out.splitlines() == ["eins", "zwei ä", " 40 %", " 90 %", "end"]
 
 
-def test_a_container_that_somebody_else_removed_did_not_succeed():
+def test_a_container_that_was_removed_from_outside_did_not_succeed():
     client = engine()
     container = client.containers.run.return_value
     container.wait.side_effect = docker.errors.NotFound("no such container")

@@ -7,7 +7,7 @@ from pipelines.display import Display
 
 @pytest.fixture
 def said():
-    """Writes to a display; gives what is shown, the whole log, and the errors remembered."""
+    """Writes to a display; returns what is shown, the full log, and the remembered errors."""
 
     def write(*texts: str) -> tuple[list[str], str, list[str]]:
         shown, log = io.StringIO(), io.StringIO()
@@ -20,7 +20,7 @@ def said():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("14:32:16.871 - INFO - Executing task \x1b[96m'train'\x1b[0m\n", ["train: started"]),
         ("14:32:16.871 - INFO - Task 'train' finished with status \x1b[92mSUCCESS\x1b[0m\n", ["train: done"]),
@@ -39,15 +39,15 @@ def said():
         ("    ", []),
     ],
 )
-def test_what_matters_is_shown_in_short(said, text, told):
-    assert said(text)[0] == told
+def test_kfps_output_is_shortened(said, text, expected):
+    assert said(text)[0] == expected
 
 
-def test_everything_goes_into_the_log_without_colours(said):
+def test_the_log_holds_everything_without_colours(said):
     assert said("\x1b[96m'train'\x1b[0m\n", '    "inputs": {\n')[1] == "'train'\n    \"inputs\": {\n"
 
 
-def test_what_failed_steps_say_is_remembered_once(said):
+def test_an_error_of_a_failed_step_is_remembered_once(said):
     line = "    error: data/mine: no file can be used\n"
     shown, _, errors = said(line, line)
     assert errors == ["data/mine: no file can be used"]

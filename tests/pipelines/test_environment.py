@@ -12,7 +12,7 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
-def test_values_are_taken_as_they_stand(tmp_path):
+def test_values_are_not_expanded(tmp_path):
     file = written(tmp_path, "# keys\nAWS_SECRET_ACCESS_KEY=a$b{c}=d\n\nGIT_TOKEN='two words'\n")
     assert read_environment(file) == {"AWS_SECRET_ACCESS_KEY": "a$b{c}=d", "GIT_TOKEN": "two words"}
 
@@ -31,20 +31,20 @@ def test_a_name_without_a_value_is_refused(tmp_path):
         ("A='1\n2'\n=whispered\n", 3),
     ],
 )
-def test_a_line_that_is_no_name_and_value_is_told_by_its_number_and_not_repeated(tmp_path, text, line):
-    with pytest.raises(UserError, match=rf"secrets\.env: line {line}: is no NAME=VALUE: mend it") as caught:
+def test_a_malformed_line_is_reported_by_number_and_not_repeated(tmp_path, text, line):
+    with pytest.raises(UserError, match=rf"secrets\.env: line {line}: is not NAME=VALUE: correct it") as caught:
         read_environment(written(tmp_path, text))
     assert "whis" not in str(caught.value)
 
 
-def test_a_comment_begins_after_a_blank_unless_the_value_is_quoted(tmp_path):
+def test_a_comment_starts_after_a_space_unless_the_value_is_quoted(tmp_path):
     file = written(tmp_path, "A=a #b\nB='a #b'\nC=a#b # c\n")
     assert read_environment(file) == {"A": "a", "B": "a #b", "C": "a#b"}
 
 
 def test_a_file_in_another_encoding_is_refused_with_the_cure(tmp_path):
     (tmp_path / "secrets.env").write_bytes("GIT_TOKEN=schlüssel\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"secrets\.env: is no UTF-8 text: save it as UTF-8"):
+    with pytest.raises(UserError, match=r"secrets\.env: is not UTF-8: save it as UTF-8"):
         read_environment(tmp_path / "secrets.env")
 
 

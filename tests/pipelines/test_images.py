@@ -15,12 +15,12 @@ def digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_a_cluster_gets_the_digest_and_this_machine_the_image_built_here(digests):
+def test_a_cluster_gets_the_digest_and_this_machine_its_own_build(digests):
     names.write_digest("cpu", ADDRESS, "1" * 40, digests)
     assert images.image() == ADDRESS
     assert images.image(local=True) == "speech-emotion-cpu:latest"
 
 
-def test_what_was_not_published_keeps_its_local_name(digests):
+def test_an_unpublished_image_keeps_its_local_name(digests):
     names.write_digest("cpu", ADDRESS, "1" * 40, digests)
     assert images.image(cuda=True) == "speech-emotion-cuda:latest"

@@ -1,4 +1,4 @@
-"""What the commands of `python -m pipelines` refuse before anything is computed."""
+"""Errors that `python -m pipelines` reports before anything is computed."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def asking_for_a_gpu(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_gpu_that_no_step_would_have_is_refused(asking_for_a_gpu, capsys):
+def test_a_missing_gpu_is_reported(asking_for_a_gpu, capsys):
     assert main(["run", "train"]) == 1
     assert capsys.readouterr().err.startswith("error: train.device = cuda: torch ")
     assert not (asking_for_a_gpu / "artifacts").exists()

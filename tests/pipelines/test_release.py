@@ -1,4 +1,4 @@
-"""Pipeline release, run in subprocesses on a registry in a database file."""
+"""Pipeline release, run in subprocesses, with a registry in a database file."""
 
 import json
 from pathlib import Path
@@ -27,16 +27,16 @@ def uri(tmp_path) -> str:
 
 @pytest.fixture
 def release(tmp_path, uri, monkeypatch):
-    """Runs the pipeline once; gives the artifacts of that run's export, or None where it did not come to it."""
+    """Runs the pipeline once; returns the artifacts of its export, or None if it exported nothing."""
     for name in ("DATA_FOLDER", "SPEECH_EMOTION_CACHE", "SPEECH_EMOTION_TRACK", "LOKY_MAX_CPU_COUNT"):
-        monkeypatch.setenv(name, "")  # put back afterwards
+        monkeypatch.setenv(name, "")  # restored afterwards
     raw = yaml.safe_load((TOP / "params.yaml").read_text())
     raw["track"]["uri"] = uri
     pipeline = build(load_settings(), json.dumps(raw), local=True)
     place = Place(tmp_path / "runs", tmp_path, tmp_path / "kept", "", 1)
 
     def released() -> Path | None:
-        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it where a store was opened
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it when a store is opened
         before = set(place.root.glob("release-*"))
         run(pipeline, {}, place, "subprocess")
         (this,) = set(place.root.glob("release-*")) - before
@@ -46,7 +46,7 @@ def release(tmp_path, uri, monkeypatch):
 
 
 def _crown(store: Store, folder: Path) -> None:
-    """The next version, and champion."""
+    """Registers the next version and makes it champion."""
     write_whole_export(folder, system="k2")
     bundle = json.loads((folder / "bundle.json").read_text())
     bundle["sha256"]["int8.onnx"] = sha256_file(folder / "int8.onnx")

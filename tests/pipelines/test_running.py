@@ -1,4 +1,4 @@
-"""A whole run of pipeline train in subprocesses, as a user starts it, on a small corpus."""
+"""A whole run of pipeline train in subprocesses, started as a user would, on a small corpus."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def _corpus(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """A folder as a checkout has it: params, protocols and data/; two systems, features that are quick."""
+    """A folder like a checkout: params, protocols and data/; with two systems and features that are quick."""
     place = tmp_path_factory.mktemp("place")
     _corpus(place / "data" / "mine")
     raw = yaml.safe_load((TOP / "params.yaml").read_text())
@@ -66,7 +66,7 @@ def pipelines(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(TOP), str(TOP / "src")])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pipelines", "run", "train", "--param", "shards=2"]
-    command += ["--cache", "finished", *words]  # not that of the driver's own run
+    command += ["--cache", "finished", *words]  # not the cache of the driver's own run
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -85,12 +85,12 @@ def folders(place: Path, task: str) -> list[Path]:
     return sorted(path for path in (place / "artifacts/pipelines").rglob(task) if path.is_dir())
 
 
-def test_every_task_of_the_graph_is_run(first):
+def test_every_task_of_the_graph_runs(first):
     assert tasks(first, "done") == {*NAMES, "plan", "fetch", "join", "join-2", "gather"}
-    assert "\nthe whole log: " in first  # what kfp's threads print is indented
+    assert "\nfull log: " in first  # at the start of a line: kfp's threads indent what they print
 
 
-def test_predictions_are_those_of_the_driver_bit_for_bit(place, first, monkeypatch):
+def test_predictions_equal_the_drivers_to_the_bit(place, first, monkeypatch):
     monkeypatch.chdir(place)
     params = load_params()
     for name in NAMES[: NAMES.index("evaluate")]:
@@ -122,7 +122,7 @@ def test_an_unchanged_pipeline_skips_every_cached_step(place, first):
     assert tasks(again.stdout, "started") == ALWAYS
 
 
-def test_a_failing_step_is_tried_again_and_then_fails_the_run_with_its_own_message(place, first):
+def test_a_failing_step_is_retried_and_then_fails_the_run_with_its_own_message(place, first):
     done = pipelines(place, "--param", 'overrides=["ingest.min_seconds=5"]')
     assert done.returncode == 1
     assert "ingest: failed, attempt 1 of 2; tried again" in done.stdout

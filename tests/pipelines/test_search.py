@@ -1,4 +1,4 @@
-"""Pipeline search: four workers on a real PostgreSQL, one of which is really killed."""
+"""Pipeline search: four workers on a real PostgreSQL; one of them is really killed."""
 
 import contextlib
 import json
@@ -13,16 +13,15 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from kfp import compiler, dsl, local
+from kfp import dsl, local
 from kfp.dsl import Dataset, Output
 from kfp.local.orchestrator.enhanced_dag_orchestrator import ParallelExecutor
 from optuna.trial import TrialState
 
-from made_up_workplace import SPEAKERS, TOP, make_workplace
+from made_up_workplace import SPEAKERS, make_workplace
 from orphans import survivors
-from pipelines.compiled import Compiled
-from pipelines.dressing import dressed
-from pipelines.search import build, searching
+from pipelines.configuring import configured
+from pipelines.search import searching
 from pipelines.settings import load_settings
 from servers import SECONDS_TO_START, create_database
 from speech_emotion.errors import UserError
@@ -54,13 +53,15 @@ def workplace(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_exactly_so_many_trials_settle_though_one_of_four_workers_is_killed(workplace, tmp_path, postgres, monkeypatch):
+def test_the_number_of_trials_is_exact_even_if_one_of_four_workers_is_killed(
+    workplace, tmp_path, postgres, monkeypatch
+):
     database = create_database(postgres, "killed_worker")
     storage = database.replace(f":{urlsplit(database).password}@", "@")
     monkeypatch.setenv("PGPASSWORD", urlsplit(database).password)
     made, workers = make_search_plan(_params_text(), "0", storage, TRIALS, WORKERS, systems=["t2"])
-    dress = partial(dressed, settings=load_settings(), local=True)
-    search = searching(dress)
+    configure = partial(configured, settings=load_settings(), local=True)
+    search = searching(configure)
 
     @dsl.pipeline(name="of-the-test")
     def pipeline():
@@ -74,11 +75,11 @@ def test_exactly_so_many_trials_settle_though_one_of_four_workers_is_killed(work
         )
 
     _all_at_once(monkeypatch)
-    monkeypatch.setattr("builtins.print", print)  # kfp replaces it, and its threads may leave another's behind
+    monkeypatch.setattr("builtins.print", print)  # kfp replaces it, and its threads may restore the wrong one
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "root"))
     hunter = _Hunter(database)
     hunter.start()
-    pipeline()  # raises where a task fails for good: the killed one was started again
+    pipeline()  # raises if a task fails for good: the killed one was restarted
     hunter.join()
     assert hunter.failure is None and hunter.killed is not None
 
@@ -100,7 +101,7 @@ def test_exactly_so_many_trials_settle_though_one_of_four_workers_is_killed(work
 
 
 def _all_at_once(monkeypatch):
-    """kfp runs two at a time on one machine, a cluster all."""
+    """Makes kfp run all workers in parallel, as a cluster does; on one machine it runs two at a time."""
     before = ParallelExecutor.__init__
 
     def wider(self, max_workers=None):
@@ -111,9 +112,9 @@ def _all_at_once(monkeypatch):
 
 
 class _Hunter(threading.Thread):
-    """Kills the process of one of four workers that are all in the middle of a trial.
+    """Kills one of four workers while all of them are in the middle of a trial.
 
-    So that they are, it keeps them from writing a trial's first step until one of them is dead.
+    To keep them there, it blocks the table of trials' steps until one of them is dead.
     """
 
     def __init__(self, database: str):
@@ -141,13 +142,13 @@ class _Hunter(threading.Thread):
     def _await(self, condition):
         end = time.monotonic() + SECONDS_TO_START
         while not (found := condition()):
-            assert time.monotonic() < end, "never came about"
+            assert time.monotonic() < end, "did not happen in time"
             time.sleep(0.05)
         return found
 
 
 def _with_a_trial(connection) -> list[int]:
-    """The workers that are in the middle of a trial, once these are all four."""
+    """The workers that are in the middle of a trial; none until all four are."""
     rows = connection.execute(
         "SELECT a.value_json FROM trial_user_attributes a JOIN trials t USING (trial_id) "
         "WHERE a.key = %s AND t.state = 'RUNNING'",
@@ -173,7 +174,7 @@ def _process_of(port: int) -> psutil.Process:
         with contextlib.suppress(psutil.NoSuchProcess):  # others come and go
             if any(one.laddr and one.laddr.port == port for one in process.net_connections("tcp")):
                 return process
-    raise AssertionError(f"no process of this run talks from port {port}")
+    raise AssertionError(f"no process of this run uses port {port}")
 
 
 @pytest.mark.parametrize(
@@ -185,29 +186,16 @@ def _process_of(port: int) -> psutil.Process:
         ({"storage": "postgresql://me:pass-word@host/name"}, "storage holds a password, which would be published"),
     ],
 )
-def test_a_search_that_cannot_be_is_refused_before_anything_runs(workplace, changes, message):
+def test_an_impossible_search_is_refused_before_anything_runs(workplace, changes, message):
     values = {"storage": STORAGE, "trials": 3, "workers": 2, **changes}
     with pytest.raises(UserError) as caught:
         make_search_plan(_params_text(), "0", **values)
     assert message in str(caught.value) and "pass-word" not in str(caught.value)
 
 
-def test_the_search_is_on_for_every_step_that_asks(workplace):
+def test_the_plan_turns_the_search_on_for_every_system(workplace):
     made, numbers = make_search_plan(_params_text(), "0", STORAGE, 7, 3)
     assert numbers == [1, 2, 3]
     for system in made.systems:
         tune = json.loads(system["tune"])["tune"]
         assert (tune["enabled"], tune["trials"], tune["storage"]) == (True, 7, STORAGE)
-
-
-def test_a_dead_worker_does_not_keep_the_results_from_being_collected(tmp_path, monkeypatch):
-    monkeypatch.chdir(TOP)
-    compiler.Compiler().compile(build(load_settings(), _params_text()), str(tmp_path / "search.yaml"))
-    compiled = Compiled.read(tmp_path / "search.yaml")
-    tasks = compiled.spec["components"]["comp-search-system"]["dag"]["tasks"]
-    assert tasks["tune"]["dependentTasks"] == ["workers"]
-    assert tasks["tune"]["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
-    for executor in ("exec-search-worker", "exec-tune"):
-        secrets = {secret["secretName"] for secret in compiled.platform[executor]["secretAsEnv"]}
-        assert secrets == {"speech-emotion-postgresql"}
-    assert "exec-plan" not in compiled.platform and "speech-emotion-mlflow" not in compiled.secrets

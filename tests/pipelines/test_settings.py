@@ -1,4 +1,4 @@
-"""cluster.yaml: what is refused, and what a compiled task holds of it."""
+"""cluster.yaml: which values are refused, and how they are applied to a compiled task."""
 
 import copy
 from pathlib import Path
@@ -55,7 +55,7 @@ def _compiled(tmp_path: Path, step: str, settings: Settings, local: bool = False
     return container, task, platforms[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-nothing"]
 
 
-def test_the_file_of_the_repository_is_sound():
+def test_the_repositorys_own_file_is_valid():
     assert load_settings().resources("train").retries == 2
 
 
@@ -68,13 +68,13 @@ def test_the_file_of_the_repository_is_sound():
         ({"steps": {**_raw()["steps"], "train": {"memory": "lots"}}}, "steps.train.memory = 'lots': must match"),
         ({"steps": {"train": {"cpu": "1"}}}, "steps.default: lacks default"),
         ({"steps": {"default": {"cpu": "1", "memory": "1Gi"}}}, "steps.default: lacks timeout_minutes, retries"),
-        ({"namespce": ""}, "namespce = '': is no known key: remove it or mend its spelling"),
+        ({"namespce": ""}, "namespce = '': is not a known key: remove it or check the spelling"),
         ({"namespace": "Mine"}, "namespace = 'Mine': must match"),
         (
             {"tolerations": [{"key": "a", "operator": "Equal", "effect": "NoSchedule"}]},
-            "tolerations.0: an operator Equal needs key and value",
+            "tolerations.0: the operator Equal needs key and value: add them",
         ),
-        ({"variables": {"S3_TOKEN": "abc"}}, "S3_TOKEN looks like a secret, which would lie in git"),
+        ({"variables": {"S3_TOKEN": "abc"}}, "S3_TOKEN looks like a secret, which does not belong in git"),
         ({"variables": {"HTTPS_PROXY": "http://me:pass@proxy"}}, "HTTPS_PROXY looks like a secret"),
         ({"gpu": {**_raw()["gpu"], "steps": ["trian"]}}, "gpu.steps.0 = 'trian': must be one of 'search-collect'"),
         ({"steps": {**_raw()["steps"], "trian": {}}}, "steps = trian: must be one of"),
@@ -89,15 +89,15 @@ def test_a_mistake_names_file_key_value_and_cure(tmp_path, sections, message):
     assert str(caught.value).startswith(f"{path}: ") and message in str(caught.value)
 
 
-def test_a_missing_file_and_broken_yaml_are_told(tmp_path):
-    with pytest.raises(UserError, match="no such file"):
+def test_a_missing_file_and_broken_yaml_are_reported(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
         load_settings(tmp_path / "absent.yaml")
     (tmp_path / "broken.yaml").write_text("a: [")
     with pytest.raises(UserError, match="not YAML"):
         load_settings(tmp_path / "broken.yaml")
 
 
-def test_a_step_has_its_own_resources_before_those_of_default(tmp_path):
+def test_a_steps_own_resources_override_those_of_default(tmp_path):
     settings = _settings(
         steps={
             "default": {"cpu": "2", "memory": "4Gi", "timeout_minutes": 10, "retries": 1, "retry_seconds": 5},
@@ -127,7 +127,7 @@ def test_only_steps_that_train_get_the_gpu_and_its_nodes(tmp_path):
 
 
 @pytest.mark.parametrize(("count", "train", "tune"), [(0, "cpu", "cpu"), (1, "cuda", "cpu")])
-def test_steps_that_train_are_told_whether_they_have_a_gpu(tmp_path, count, train, tune):
+def test_steps_that_train_get_their_device(tmp_path, count, train, tune):
     settings = _settings(gpu={**_raw()["gpu"], "count": count})
     for step, device in (("train", train), ("tune", tune), ("export", tune), ("search-collect", tune)):
         container, _, _ = _compiled(tmp_path, step, settings)
@@ -135,12 +135,12 @@ def test_steps_that_train_are_told_whether_they_have_a_gpu(tmp_path, count, trai
     assert "env" not in _compiled(tmp_path, "features", settings)[0]
 
 
-def test_no_gpu_is_asked_for_where_the_count_is_zero(tmp_path):
+def test_with_a_count_of_zero_no_gpu_is_requested(tmp_path):
     container, _, platform = _compiled(tmp_path, "train", _settings())
     assert "accelerator" not in container["resources"] and "tolerations" not in platform
 
 
-def test_a_secret_reaches_only_the_steps_that_it_is_for(tmp_path):
+def test_a_secret_reaches_only_its_own_steps(tmp_path):
     secrets = [
         {"name": "git", "steps": ["fetch"], "keys": {"token": "GIT_TOKEN"}},
         {"name": "s3", "steps": ["all"], "keys": {"key": "AWS_ACCESS_KEY_ID"}, "optional": True},
@@ -174,13 +174,13 @@ def test_a_pod_has_shared_memory_a_cache_pull_secrets_and_no_root(tmp_path):
     }
 
 
-def test_a_local_run_takes_the_retries_and_no_part_of_kubernetes(tmp_path):
+def test_a_local_run_uses_only_the_retries(tmp_path):
     container, task, platform = _compiled(tmp_path, "train", _settings(), local=True)
     assert task["retryPolicy"]["maxRetryCount"] == 2
     assert platform == {} and "resources" not in container and "env" not in container
 
 
-def test_a_run_on_this_machine_takes_the_cuda_image_where_it_has_a_gpu_whatever_the_cluster_has(tmp_path):
+def test_a_local_run_uses_the_cuda_image_if_this_machine_has_a_gpu_whatever_the_cluster_has(tmp_path):
     settings = _settings(gpu={**_raw()["gpu"], "count": 2, "steps": ["select"]})
     for gpu, wanted in ((True, set(TRAINING)), (False, set())):
         here = on_this_machine(settings, gpu)
@@ -189,7 +189,7 @@ def test_a_run_on_this_machine_takes_the_cuda_image_where_it_has_a_gpu_whatever_
     assert "accelerator" not in container.get("resources", {})
 
 
-def test_settings_do_not_change_under_a_compilation(tmp_path):
+def test_compiling_does_not_change_the_settings(tmp_path):
     settings = _settings()
     before = copy.deepcopy(settings.model_dump())
     _compiled(tmp_path, "train", settings)

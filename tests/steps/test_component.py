@@ -120,7 +120,7 @@ def test_a_training_is_recorded_where_the_environment_asks_for_it(step, monkeypa
     [
         ('{"train": {"patience": 0}}', "error: params: train.patience = 0: must be at least 1"),
         ("{", "error: params: not JSON"),
-        ('{"trian": {}}', "error: params: trian = {}: is no known key"),
+        ('{"trian": {}}', "error: params: trian = {}: is not a known key"),
     ],
 )
 def test_a_users_mistake_ends_the_process_with_its_message_alone(step, capsys, params, told):

@@ -18,7 +18,7 @@ def _write(folder, count=5):
     return written
 
 
-def test_arrays_come_back_as_written(tmp_path):
+def test_arrays_are_read_as_written(tmp_path):
     written = _write(tmp_path)
     store = ArrayStore(tmp_path)
     assert len(store) == 10
@@ -30,13 +30,13 @@ def test_arrays_come_back_as_written(tmp_path):
     assert store.copies("u0#1") == []
 
 
-def test_arrays_are_views_that_cannot_be_written(tmp_path):
+def test_arrays_are_read_only_views(tmp_path):
     _write(tmp_path)
     with pytest.raises(ValueError):
         ArrayStore(tmp_path)["u0"][0] = 1
 
 
-def test_shards_close_when_full_and_read_as_one(tmp_path, monkeypatch):
+def test_full_shards_are_closed_and_all_are_read_as_one(tmp_path, monkeypatch):
     monkeypatch.setattr(arrays, "SHARD_BYTES", 64)
     written = _write(tmp_path)
     assert len(list(tmp_path.glob("shard-*.arrow"))) > 2
@@ -44,7 +44,7 @@ def test_shards_close_when_full_and_read_as_one(tmp_path, monkeypatch):
     np.testing.assert_array_equal(store["u4"], written["u4"])
 
 
-def test_bytes_depend_on_the_arrays_alone(tmp_path):
+def test_bytes_depend_only_on_the_arrays(tmp_path):
     _write(tmp_path / "a")
     _write(tmp_path / "b")
     one, other = ((tmp_path / name / "shard-00000.arrow").read_bytes() for name in "ab")
@@ -60,20 +60,20 @@ def test_scalars_and_empty_arrays_keep_their_shape(tmp_path):
     assert store["empty"].shape == (0, 7)
 
 
-def test_empty_folder_is_refused_with_the_cure(tmp_path):
-    with pytest.raises(UserError, match="holds no arrays: run the step"):
+def test_an_empty_folder_is_refused_with_the_cure(tmp_path):
+    with pytest.raises(UserError, match="has no arrays: run the step"):
         ArrayStore(tmp_path)
 
 
-def test_one_id_twice_is_refused(tmp_path):
+def test_a_duplicate_id_is_refused(tmp_path):
     with ArrayWriter(tmp_path) as writer:
         writer.add("a", np.zeros(1))
         writer.add("a", np.ones(1))
-    with pytest.raises(UserError, match="a is there twice"):
+    with pytest.raises(UserError, match="a occurs twice"):
         ArrayStore(tmp_path)
 
 
-def test_no_arrays_are_a_store_without_ids(tmp_path):
+def test_no_arrays_give_an_empty_store(tmp_path):
     with ArrayWriter(tmp_path):
         pass
     assert ArrayStore(tmp_path).ids == []
@@ -89,7 +89,7 @@ def test_utterances_and_copies_never_share_a_shard(tmp_path):
     assert found == [[["a", "b"]], [["a#1", "b#1"]]]
 
 
-def test_a_batch_ends_after_so_many_arrays_or_bytes(tmp_path, monkeypatch):
+def test_a_batch_is_limited_in_arrays_and_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(arrays, "BATCH_ROWS", 3)
     monkeypatch.setattr(arrays, "BATCH_BYTES", 400)
     with ArrayWriter(tmp_path) as writer:
@@ -100,7 +100,7 @@ def test_a_batch_ends_after_so_many_arrays_or_bytes(tmp_path, monkeypatch):
     assert [array[0] for _, array in ArrayStore(tmp_path)] == [0, 1, 2, 3, 4, 5]
 
 
-def test_an_array_is_kept_as_it_was_when_added(tmp_path):
+def test_an_array_may_change_after_it_was_added(tmp_path):
     array = np.zeros(3, np.float32)
     with ArrayWriter(tmp_path) as writer:
         writer.add("a", array)
@@ -111,7 +111,7 @@ def test_an_array_is_kept_as_it_was_when_added(tmp_path):
     assert store["b"].tolist() == [1, 1, 1]
 
 
-def test_a_store_holds_no_file_open(tmp_path):
+def test_a_store_keeps_no_file_open(tmp_path):
     _write(tmp_path)
     before = len(os.listdir("/proc/self/fd"))
     store = ArrayStore(tmp_path)
@@ -119,7 +119,7 @@ def test_a_store_holds_no_file_open(tmp_path):
     assert store["u0"].size
 
 
-def test_a_damaged_shard_is_named(tmp_path):
+def test_a_damaged_shard_is_reported(tmp_path):
     _write(tmp_path)
     shard = shards_of(tmp_path)[0]
     shard.write_bytes(shard.read_bytes()[:-20])
@@ -127,21 +127,21 @@ def test_a_damaged_shard_is_named(tmp_path):
         ArrayStore(tmp_path)
 
 
-def test_an_empty_file_for_a_shard_is_named(tmp_path):
+def test_an_empty_shard_file_is_reported(tmp_path):
     (tmp_path / "shard-00000.arrow").touch()
     with pytest.raises(UserError, match=r"shard-00000\.arrow: is damaged"):
         ArrayStore(tmp_path)
 
 
-def test_a_shard_that_is_gone_is_named(tmp_path, monkeypatch):
+def test_a_missing_shard_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(arrays, "SHARD_BYTES", 64)
     _write(tmp_path)
     (tmp_path / "shard-00001.arrow").unlink()
-    with pytest.raises(UserError, match=r"shard-00001\.arrow: is not there: run the step"):
+    with pytest.raises(UserError, match=r"shard-00001\.arrow: is missing: run the step"):
         ArrayStore(tmp_path)
 
 
-def test_an_array_that_is_not_there_is_named(tmp_path):
+def test_a_missing_array_is_reported(tmp_path):
     _write(tmp_path)
     with pytest.raises(UserError, match="has no array of u9: run the step that makes it again"):
         ArrayStore(tmp_path)["u9"]

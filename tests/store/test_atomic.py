@@ -7,13 +7,13 @@ import pytest
 from speech_emotion.store.atomic import atomic_file, atomic_folders, write_text
 
 
-def test_file_appears_whole(tmp_path):
+def test_a_file_appears_complete(tmp_path):
     write_text(tmp_path / "below" / "a.txt", "äöü\n")
     assert (tmp_path / "below" / "a.txt").read_text(encoding="utf-8") == "äöü\n"
     assert [path.name for path in (tmp_path / "below").iterdir()] == ["a.txt"]
 
 
-def test_failed_file_leaves_the_old_one(tmp_path):
+def test_an_error_keeps_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with pytest.raises(RuntimeError), atomic_file(path) as temporary:
@@ -23,7 +23,7 @@ def test_failed_file_leaves_the_old_one(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_folders_replace_what_was_there(tmp_path):
+def test_folders_replace_the_present_ones(tmp_path):
     old = tmp_path / "out"
     old.mkdir()
     (old / "stale").touch()
@@ -35,7 +35,7 @@ def test_folders_replace_what_was_there(tmp_path):
     assert (tmp_path / "other" / "new").exists()
 
 
-def test_failed_folders_leave_everything_as_it_was(tmp_path):
+def test_an_error_keeps_the_old_folders(tmp_path):
     old = tmp_path / "out"
     old.mkdir()
     (old / "kept").touch()
@@ -46,7 +46,7 @@ def test_failed_folders_leave_everything_as_it_was(tmp_path):
     assert [path.name for path in old.iterdir()] == ["kept"]
 
 
-def test_a_link_in_the_way_is_replaced_and_its_target_kept(tmp_path):
+def test_a_link_is_replaced_and_its_target_kept(tmp_path):
     target = tmp_path / "target"
     target.mkdir()
     (target / "kept").touch()
@@ -57,7 +57,7 @@ def test_a_link_in_the_way_is_replaced_and_its_target_kept(tmp_path):
     assert (target / "kept").exists()
 
 
-def test_a_kill_while_the_old_folder_is_removed_leaves_no_part_of_it_in_its_place(tmp_path, monkeypatch):
+def test_a_kill_while_the_old_folder_is_removed_leaves_the_new_one_complete(tmp_path, monkeypatch):
     old = tmp_path / "out"
     old.mkdir()
     (old / "stale").touch()
@@ -72,7 +72,7 @@ def test_a_kill_while_the_old_folder_is_removed_leaves_no_part_of_it_in_its_plac
     assert [path.name for path in old.iterdir()] == ["new"]
 
 
-def test_where_the_new_folder_cannot_take_its_place_the_old_one_is_back(tmp_path, monkeypatch):
+def test_if_the_new_folder_cannot_be_moved_the_old_one_is_restored(tmp_path, monkeypatch):
     old = tmp_path / "out"
     old.mkdir()
     (old / "kept").touch()

@@ -28,8 +28,8 @@ def _code(tmp_path, text, name="m.py"):
 
 def test_comments_docstrings_and_layout_do_not_change_the_code_hash(tmp_path):
     plain = _code(tmp_path, "def f(x):\n    return x + 1\n")
-    dressed = _code(tmp_path, '"""Doc."""\n\n\ndef f(x):\n    """More."""\n    return (x + 1)  # why\n')
-    assert plain == dressed
+    commented = _code(tmp_path, '"""Doc."""\n\n\ndef f(x):\n    """More."""\n    return (x + 1)  # why\n')
+    assert plain == commented
 
 
 def test_another_expression_changes_the_code_hash(tmp_path):

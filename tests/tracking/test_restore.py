@@ -124,7 +124,7 @@ def test_a_restore_whose_exchange_was_made_is_whole_whatever_the_client_was_told
 def test_a_restore_whose_exchange_was_refused_puts_everything_back(server):
     finished = server.restore("refused")
     assert finished.returncode == 1
-    assert "the databases: could not be exchanged (above): everything is put back as it was" in finished.stderr
+    assert "the databases: could not be exchanged (above): the earlier state is restored" in finished.stderr
     assert server.holds() == OLD
     assert server.databases() == {"mlflow", "mlflow_auth"} and not (server.folder / "before").exists()
 
@@ -136,7 +136,7 @@ def test_while_postgresql_does_not_say_whether_it_exchanged_the_bucket_is_left_a
         psql.write_text(psql.read_text().replace('sys.exit("ERROR', '(state / "silent").touch(); sys.exit("ERROR'))
     finished = server.restore(exchange)
     assert finished.returncode == 1
-    assert "does not say whether they were exchanged (above): the bucket is left alone: repeat" in finished.stderr
+    assert "does not tell whether they were exchanged (above): the bucket is not changed: repeat" in finished.stderr
     assert server.holds() == (OLD[0] if "refused" in exchange else NEW[0], NEW[1])
 
     (server.folder / "state/silent").unlink()
@@ -150,7 +150,7 @@ def test_a_server_that_gives_no_answer_is_not_taken_for_an_empty_one(server):
     psql.write_text(psql.read_text() + 'if "datname = " in question: sys.exit(2)\n')
     finished = server.restore()
     assert finished.returncode == 1
-    assert "PostgreSQL does not say whether it is there (above): repeat this command" in finished.stderr
+    assert "PostgreSQL does not tell whether it exists (above): repeat this command" in finished.stderr
     assert server.holds() == OLD
 
 
@@ -161,7 +161,7 @@ def test_replaced_objects_that_cannot_be_removed_do_not_come_back(server):
     program.chmod(0o755)
     finished = server.restore()
     assert finished.returncode == 0
-    assert "what was replaced could not be removed (above): the next restore removes it" in finished.stderr
+    assert "the replaced objects could not be removed (above): the next restore removes them" in finished.stderr
     assert server.holds() == NEW
     program.unlink()
     assert server.restore("refused").returncode == 1

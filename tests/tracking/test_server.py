@@ -302,7 +302,7 @@ def without_users(backup: Path) -> str:
     """The second database cannot be read, though its checksum is right."""
     (backup / "mlflow_auth.dump").write_bytes(b"PGDMP and nothing else")
     write_sums(backup)
-    return "mlflow_auth: could not be read back (above): nothing was changed"
+    return "mlflow_auth: could not be restored (above): nothing was changed"
 
 
 def with_an_object_where_a_folder_is(backup: Path) -> str:
@@ -311,7 +311,7 @@ def with_an_object_where_a_folder_is(backup: Path) -> str:
     shutil.rmtree(first)
     (backup / "objects" / "newer").write_text("an object by the name of a folder")
     write_sums(backup)
-    return "the bucket: could not be filled (above): it is put back as it was"
+    return "the bucket: could not be filled (above): its earlier state is restored"
 
 
 def write_sums(backup: Path) -> None:

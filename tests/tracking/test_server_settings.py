@@ -131,4 +131,4 @@ def test_backup_and_restore_without_a_folder_are_refused(target):
 def test_restore_of_what_is_no_backup_is_refused(tmp_path):
     finished = run(compose.FOLDER / "restore", "--direct", str(tmp_path))
     assert finished.returncode == 1
-    assert "holds no mlflow.dump: name a dated folder that mlflow/backup made" in finished.stderr
+    assert "has no mlflow.dump: give a dated folder that mlflow/backup made" in finished.stderr

@@ -1,21 +1,21 @@
-"""Where a waveform holds speech, by energy; and the waveform without its silence."""
+"""Energy-based voice activity detection, and the removal of silence."""
 
 import numpy as np
 
-FRAME_SECONDS = 0.01  # frames follow each other without overlap
+FRAME_SECONDS = 0.01  # of frames, which do not overlap
 
 
 def speech_mask(samples: np.ndarray, rate: int, threshold_db: float, hang_ms: float) -> np.ndarray:
-    """Which samples are speech: their frame lies at most `threshold_db` below the loudest, or near one that does.
+    """Marks the samples that are speech: their frame is at most `threshold_db` below the loudest, or close to such one.
 
     Args:
         samples: (n,), n at least 1.
         rate: Hz.
         threshold_db: above 0.
-        hang_ms: kept before and after each stretch of speech, rounded to whole frames.
+        hang_ms: time kept before and after each stretch of speech, rounded to whole frames.
 
     Returns:
-        (n,) bool; some of it true. Digital silence counts as speech throughout.
+        (n,) bool, at least one true. In digital silence all samples count as speech.
     """
     frame = max(1, round(FRAME_SECONDS * rate))
     starts = np.arange(0, len(samples), frame)
@@ -28,5 +28,5 @@ def speech_mask(samples: np.ndarray, rate: int, threshold_db: float, hang_ms: fl
 
 
 def remove_silence(samples: np.ndarray, rate: int, threshold_db: float, hang_ms: float) -> np.ndarray:
-    """The samples (m,), 1 <= m <= n, that `speech_mask` calls speech."""
+    """The samples (m,), 1 <= m <= n, that `speech_mask` marks as speech; arguments as there."""
     return samples[speech_mask(samples, rate, threshold_db, hang_ms)]

@@ -1,26 +1,26 @@
-"""Noise reduction by spectral subtraction and by wavelet shrinkage. Both look at the whole utterance."""
+"""Noise reduction by spectral subtraction and by wavelet shrinkage. Both use the whole utterance."""
 
 import numpy as np
 import pywt
 
 from speech_emotion.compiled import librosa
 
-FRAME_SECONDS = 0.032  # frames of spectral subtraction, a quarter of a frame apart
-QUIET_SHARE = 0.1  # share of an utterance's frames, the quietest, whose mean power is taken for the noise
+FRAME_SECONDS = 0.032  # of the frames of spectral subtraction; the hop is a quarter of it
+QUIET_SHARE = 0.1  # of an utterance's frames: the mean power of the quietest ones is the noise estimate
 
 
 def spectral_subtraction(samples: np.ndarray, rate: int, oversubtraction: float, floor: float) -> np.ndarray:
-    """Subtracts the noise power spectrum, found in the quietest frames, from the power spectrum of each frame.
+    """Subtracts the noise's power spectrum, estimated from the quietest frames, from the power spectrum of each frame.
 
     |S|^2 = max(|X|^2 - a |N|^2, b |N|^2) with the phase of X (Berouti, Schwartz & Makhoul, "Enhancement of speech
-    corrupted by acoustic noise", ICASSP 1979). The factor a of a frame falls from `oversubtraction` at 0 dB frame SNR
-    by a straight line to 1 at 20 dB, and rises by the same line down to -5 dB.
+    corrupted by acoustic noise", ICASSP 1979). The factor a of a frame is linear in its SNR: `oversubtraction` at 0 dB,
+    1 at 20 dB and above, and constant below -5 dB.
 
     Args:
         samples: (n,), full scale 1.
         rate: Hz.
         oversubtraction: a at 0 dB, at least 1.
-        floor: b, 0..1; hides musical noise.
+        floor: b, 0..1; masks musical noise.
 
     Returns:
         (n,) float64.
@@ -46,15 +46,15 @@ def _padded(samples: np.ndarray, length: int) -> np.ndarray:
 
 
 def wavelet_shrinkage(samples: np.ndarray, wavelet: str, levels: int) -> np.ndarray:
-    """Soft-thresholds wavelet details at the universal threshold s sqrt(2 ln n).
+    """Soft-thresholds the wavelet details at the universal threshold s sqrt(2 ln n).
 
-    s is the median magnitude of the finest details / 0.6745 (Donoho & Johnstone, "Ideal spatial adaptation by wavelet
-    shrinkage", Biometrika 81, 1994).
+    s is the median magnitude of the finest details divided by 0.6745 (Donoho & Johnstone, "Ideal spatial adaptation by
+    wavelet shrinkage", Biometrika 81, 1994).
 
     Args:
         samples: (n,).
         wavelet: a discrete wavelet of PyWavelets, such as db8.
-        levels: of decomposition; fewer where the waveform is too short for them.
+        levels: of the decomposition; fewer if the waveform is too short.
 
     Returns:
         (n,) float64.

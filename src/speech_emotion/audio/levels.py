@@ -1,4 +1,4 @@
-"""Level of a waveform: its peak or its root mean square brought to a value in dBFS."""
+"""The level of a waveform in dBFS: its peak or its root mean square."""
 
 import numpy as np
 
@@ -14,15 +14,15 @@ def peak_dbfs(samples: np.ndarray) -> float:
 
 
 def set_level(samples: np.ndarray, level: str, dbfs: float) -> np.ndarray:
-    """Scales a waveform to a level. Nothing is clipped: samples may leave -1..1, which float arithmetic keeps.
+    """Scales a waveform to a level. Nothing is clipped: samples may exceed -1..1.
 
     Args:
         samples: (n,), full scale 1.
-        level: "none" returns the samples as they are; "peak" and "rms" name what is brought to `dbfs`.
-        dbfs: decibels below full scale, negative.
+        level: "peak" or "rms", which is set to `dbfs`; "none" returns the samples unchanged.
+        dbfs: decibels relative to full scale, negative.
 
     Returns:
-        (n,) of the samples' dtype; digital silence stays as it is.
+        (n,) of the samples' dtype; digital silence is returned unchanged.
     """
     if level == "none":
         return samples

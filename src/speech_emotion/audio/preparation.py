@@ -1,4 +1,4 @@
-"""From the samples of a file to the waveform that features are taken of."""
+"""Preprocessing: from the samples of a file to the waveform from which features are computed."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from speech_emotion.audio.reading import resample
 from speech_emotion.errors import UserError
 from speech_emotion.params import Preprocess, Recipe
 
-# Raise it when a waveform changes audibly (by more than 1e-4): keys of finished trainings hold it.
+# Raise it when waveforms change (by more than 1e-4): it is in the keys of finished trainings.
 VERSION = 1
 
 
 def recipe_identity(recipe: Recipe, params: Preprocess) -> dict[str, Any]:
-    """Everything that decides the waveform which a recipe makes of given samples, as JSON values.
+    """All settings that decide the waveform which a recipe makes from given samples, as JSON values.
 
-    Settings of what the recipe does not ask for are left out.
+    Settings of operations that the recipe does not use are left out.
     """
     used: list[str] = ["sample_rate"]
     if recipe.level != "none":
@@ -33,20 +33,23 @@ def recipe_identity(recipe: Recipe, params: Preprocess) -> dict[str, Any]:
 
 
 def prepare(samples: np.ndarray, rate: int, recipe: Recipe, params: Preprocess) -> np.ndarray:
-    """Checks, mixes to mono, resamples, then does what the recipe asks for.
+    """Checks the samples, mixes them to mono, resamples them and applies the recipe.
 
     The order is: check, mono (mean of the channels), `params.sample_rate`, noise reduction, silence removal, level.
-    Noise reduction and silence removal do not depend on the level, so it comes last and counts the speech that is left.
+    Noise reduction and silence removal do not depend on the level, which comes last, so it is that of the remaining
+    speech.
 
     Args:
-        samples: (n,), or (n, channels), full scale 1.
+        samples: (n,) or (n, channels), full scale 1.
         rate: Hz of the samples.
+        recipe: the operations to apply.
+        params: section preprocess: their settings.
 
     Returns:
-        (m,) float32 at `params.sample_rate`, m at least 1; never clipped, so that levels above full scale stay above 1.
+        (m,) float32 at `params.sample_rate`, m at least 1; never clipped, so it may exceed full scale.
 
     Raises:
-        UserError: no samples, or some that are not finite.
+        UserError: there are no samples, or some are not finite.
     """
     samples = np.asarray(samples, dtype=np.float64)
     if samples.ndim == 2:

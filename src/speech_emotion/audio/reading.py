@@ -1,4 +1,4 @@
-"""Audio files read rightly, or refused with the reason.
+"""Reads audio files, or refuses them with the reason.
 
 WAV (8, 16, 24, 32 bit, float), FLAC, Ogg (Vorbis, Opus) and MP3 at 8 to 96 kHz, any number of channels. Which files
 count as audio, and what is checked before they are decoded, is defined by the device's runtime (jetson/).
@@ -28,14 +28,14 @@ _LENGTH_UNKNOWN = 0xFFFFFFFF  # a WAV header's data size when it was written to 
 
 @dataclass(frozen=True)
 class Audio:
-    """What a file holds between two times.
+    """The samples of a file between two times.
 
     Attributes:
         samples: (n,) float32, the mean of the channels; full scale is 1.
         rate: Hz, of the file.
-        channels: how many the file has.
-        start: seconds within the file, on a sample.
-        end: seconds within the file, on a sample; end - start = n / rate.
+        channels: number of channels of the file.
+        start: seconds within the file, at a sample.
+        end: seconds within the file, at a sample; end - start = n / rate.
     """
 
     samples: np.ndarray
@@ -52,19 +52,19 @@ class Audio:
 def read_audio(
     path: Path | str, start: float = 0.0, end: float | None = None, max_seconds: float | None = None
 ) -> Audio:
-    """Reads a file, or the part of it from `start` to `end` seconds.
+    """Reads a file, or its part from `start` to `end` seconds.
 
-    Ingest and preprocess both read through here, so that what was checked is what is used.
+    Ingest and preprocess both use this function, so the samples that are checked are those that are used.
 
     Args:
-        end: None is the end of the file; at most one sample beyond it is allowed, for times that were
-            rounded.
-        max_seconds: a longer part is refused before it is decoded.
+        path: of the file.
+        start: seconds.
+        end: seconds; None for the end of the file. For rounded times it may be up to one sample beyond the end.
+        max_seconds: a longer part is refused before it is decoded; None for no limit.
 
     Raises:
-        AudioFault: missing, empty, not-audio, wrong-format, truncated, no-samples, not-finite, too-long,
-        sample-rate, or
-            interval where [start, end] does not lie within the file.
+        AudioFault: missing, empty, not-audio, wrong-format, truncated, no-samples, not-finite, too-long, sample-rate,
+            or interval if [start, end] is not within the file.
     """
     path = Path(path)
     with _opened(path) as (file, container):
@@ -72,7 +72,7 @@ def read_audio(
         first, last = _bounds(path, rate, frames, start, end)
         if max_seconds is not None and last - first > max_seconds * rate:
             raise AudioFault(path, "too-long", f"{(last - first) / rate:.2f} s exceed {max_seconds:g} s")
-        if container == "MP3":  # seeking in MP3 is not exact to the sample
+        if container == "MP3":  # seeking in MP3 is not sample-exact
             block = file.read(last, dtype="float32", always_2d=True)[first:]
         else:
             file.seek(first)
@@ -84,13 +84,14 @@ def read_audio(
 def stream_audio(path: Path | str, block_seconds: float) -> Iterator[Audio]:
     """Reads a file of any length block by block; memory does not grow with its length.
 
-    The blocks follow each other without gap or overlap, and together are what `read_audio` gives of the whole file.
+    The blocks have no gaps and no overlap; together they are what `read_audio` returns for the whole file.
 
     Args:
+        path: of the file.
         block_seconds: length of a block, above 0; the last one may be shorter.
 
     Raises:
-        AudioFault: as read_audio, while the blocks are drawn: what comes late in a file is found late.
+        AudioFault: as in read_audio, but during the iteration: a fault late in the file is found late.
     """
     path = Path(path)
     with _opened(path) as (file, _):
@@ -112,18 +113,18 @@ def _opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str]]:
     elif container == "Ogg":
         check_ogg_whole(path)
     try:
-        # as bytes: soundfile refuses a name that is no UTF-8
+        # as bytes: soundfile refuses names that are not UTF-8
         with (_Forwards if container == "MP3" else soundfile.SoundFile)(os.fsencode(path)) as file:
             yield file, container
     except soundfile.LibsndfileError as error:
-        # WAV and Ogg are known to be whole here; in FLAC and MP3 nothing but decoding shows what is missing
+        # WAV and Ogg were checked to be complete; in FLAC and MP3 only decoding shows missing data
         reason = "truncated" if container in ("FLAC", "MP3") else "not-audio"
         said = error.error_string.strip().rstrip(".")
         raise AudioFault(path, reason, f"cannot be decoded ({said})") from None
 
 
 class _Forwards(soundfile.SoundFile):
-    """A file that is read on from where it stands: soundfile seeks after each read, which is not exact in MP3."""
+    """A file that is only read forwards: soundfile seeks after each read, which is not exact in MP3."""
 
     def seekable(self) -> bool:
         return False
@@ -135,12 +136,13 @@ def _check_count(path: Path, decoded: int, promised: int) -> None:
 
 
 def check_audio(path: Path | str, audio: Audio, min_seconds: float, silence_dbfs: float) -> None:
-    """Refuses what was read rightly and is still of no use.
+    """Refuses audio that can be read but not used.
 
     Args:
+        path: of the file, for the message.
+        audio: the samples.
         min_seconds: shortest length.
-        silence_dbfs: a peak, taken about the mean of the samples, below this many dB under full scale is
-            silence.
+        silence_dbfs: audio is silent if its peak, relative to the mean of the samples, is below this level in dBFS.
 
     Raises:
         AudioFault: too-short or silent.
@@ -158,9 +160,11 @@ def resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
 
     Args:
         samples: (n,) float32 at `rate` Hz.
+        rate: Hz.
+        target: Hz.
 
     Returns:
-        (m,) float32 at `target` Hz; the samples themselves where the rates are equal.
+        (m,) float32 at `target` Hz; the samples themselves if the rates are equal.
     """
     if rate == target:
         return samples
@@ -168,13 +172,12 @@ def resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
 
 
 def _check_wav_whole(path: Path) -> None:
-    """Compares the size that the data chunk promises with what the file holds; libsndfile takes what there
-    is."""
+    """Compares the size in the header of the data chunk with the file's size; libsndfile does not."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         magic = file.read(12)[:4]
         if magic in (b"RF64", b"BW64"):
-            return  # sizes are 64 bit and stand elsewhere; the count of decoded samples is checked anyway
+            return  # sizes are 64-bit and elsewhere; the number of decoded samples is checked anyway
         layout = ">4sI" if magic == b"RIFX" else "<4sI"
         position = 12
         while position + 8 <= size:
@@ -192,7 +195,7 @@ def _check_wav_whole(path: Path) -> None:
 
 
 def _bounds(path: Path, rate: int, frames: int, start: float, end: float | None) -> tuple[int, int]:
-    """First sample and the one after the last."""
+    """The first sample and the one after the last."""
     if not MIN_RATE <= rate <= MAX_RATE:
         raise AudioFault(path, "sample-rate", f"{rate} Hz: must lie within {MIN_RATE} and {MAX_RATE} Hz")
     if frames > NO_LENGTH:

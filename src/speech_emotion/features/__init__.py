@@ -1,1 +1,1 @@
-"""Features: the front-end that also runs inside the exported graph, prosody, chroma, formants, and their statistics."""
+"""Features: the front-end, which is also in the exported graph, prosody, chroma, formants, and their statistics."""

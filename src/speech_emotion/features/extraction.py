@@ -1,4 +1,4 @@
-"""Any feature by its name in params.yaml, of one waveform."""
+"""Computes any feature of a waveform by the feature's name in params.yaml."""
 
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -24,19 +24,21 @@ def compute(
     min_samples: int = 0,
     known: MutableMapping[Any, Any] | None = None,
 ) -> np.ndarray:
-    """One feature of one waveform, with the derivatives that its definition asks for.
+    """Computes one feature of one waveform, with the derivatives of its definition.
 
-    A waveform shorter than `min_samples`, or than one frame, is repeated until it lasts so long; statistics and speech
-    rate are taken of the waveform as it is. Computed in float64 throughout.
+    A waveform shorter than `min_samples`, or than one frame, is repeated to this length; statistics and speech rate use
+    the waveform as it is. The computation is in float64.
 
     Args:
         name: a key of `features`.
         waveform: (n,), n at least 1, full scale 1, at `sample_rate`.
+        features: the definitions.
         sample_rate: Hz.
-        known: what was computed of this waveform before; a caller that wants several features of it passes one dict.
+        min_samples: least length, in samples.
+        known: results for this waveform that can be shared; pass the same dict for several features of a waveform.
 
     Returns:
-        float32: (frames, dims), frame t of samples [t hop, t hop + frame); statistics (dims,), speech rate (1,).
+        float32: (frames, dims), where frame t is samples [t hop, t hop + frame); statistics (dims,), speech rate (1,).
     """
     known = {} if known is None else known
     feature = features[name]
@@ -53,12 +55,12 @@ def compute(
 
 
 def statistic_names(name: str, features: Mapping[str, Feature], sample_rate: int) -> list[str]:
-    """The names of the dimensions of a statistics feature, in order; they do not depend on the waveform."""
+    """The names of the dimensions of a statistics feature, in order; they are the same for all waveforms."""
     return list(_statistics(name, np.zeros(sample_rate), features, sample_rate, {}))
 
 
 def repeat_to(waveform: np.ndarray, samples: int) -> np.ndarray:
-    """The waveform (n,), repeated from its start until it fills `samples` where it is shorter."""
+    """The waveform (n,); if shorter than `samples`, repeated from its start to this length."""
     return waveform if len(waveform) >= samples else np.resize(waveform, samples)
 
 

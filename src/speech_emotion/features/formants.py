@@ -6,14 +6,14 @@ import torch
 from speech_emotion.features.framing import framed
 
 PREEMPHASIS = 0.97
-LOWEST_HZ = 90.0  # roots below are the spectral tilt, not a formant
-WIDEST_HZ = 600.0  # and so are roots of a larger bandwidth; a lower limit loses F1 and F2 of high and breathy voices
+LOWEST_HZ = 90.0  # roots below it belong to the spectral tilt, not to a formant
+WIDEST_HZ = 600.0  # so do roots of larger bandwidth; a lower limit loses F1 and F2 of high and breathy voices
 BLOCK = 64  # frames that are predicted together, so that they stay in the processor's cache
-SILENT = 1e-10  # mean square of a frame below which nothing is looked for
+SILENT = 1e-10  # mean square of a frame below which it has no formants
 
 
 def formants(samples: np.ndarray, rate: int, frame: int, hop: int, count: int) -> np.ndarray:
-    """The lowest resonances of each frame: angles of the roots of A(z), Burg's method, order 2 + rate / 1000.
+    """The lowest resonances of each frame, from the roots of A(z) (Burg's method, order 2 + rate / 1000).
 
     Markel & Gray, "Linear Prediction of Speech", 1976, chapter 7: frequency = angle rate / 2 pi, bandwidth =
     -ln|root| rate / pi.
@@ -23,21 +23,21 @@ def formants(samples: np.ndarray, rate: int, frame: int, hop: int, count: int) -
         rate: Hz.
         frame: samples.
         hop: samples.
-        count: how many, at least 1.
+        count: number of formants, at least 1.
 
     Returns:
-        (frames, count) Hz, ascending; 0 where a frame has fewer.
+        (frames, count) Hz, ascending; 0 for missing ones.
     """
     frames = framed(samples, frame, hop)
     found = np.zeros((len(frames), count))
-    heard = np.flatnonzero(np.mean(np.square(frames), axis=1) > SILENT)
-    if not len(heard):
+    audible = np.flatnonzero(np.mean(np.square(frames), axis=1) > SILENT)
+    if not len(audible):
         return found
     order, window = 2 + rate // 1000, np.hamming(frame)
-    companions = np.zeros((len(heard), order, order))
+    companions = np.zeros((len(audible), order, order))
     companions[:, np.arange(1, order), np.arange(order - 1)] = 1.0
-    for start in range(0, len(heard), BLOCK):
-        block = frames[heard[start : start + BLOCK]]
+    for start in range(0, len(audible), BLOCK):
+        block = frames[audible[start : start + BLOCK]]
         block[:, 1:] -= PREEMPHASIS * block[:, :-1]
         block *= window
         companions[start : start + BLOCK, 0] = -_burg(block, order)
@@ -47,7 +47,7 @@ def formants(samples: np.ndarray, rate: int, frame: int, hop: int, count: int) -
         bandwidth = -np.log(np.abs(roots)) * rate / np.pi
     formant = (frequency > LOWEST_HZ) & (bandwidth < WIDEST_HZ) & (bandwidth > 0)
     lowest = np.sort(np.where(formant, frequency, np.inf), axis=1)[:, :count]
-    found[heard, : lowest.shape[1]] = np.where(np.isfinite(lowest), lowest, 0.0)
+    found[audible, : lowest.shape[1]] = np.where(np.isfinite(lowest), lowest, 0.0)
     return found
 
 
@@ -55,7 +55,7 @@ def _burg(frames: np.ndarray, order: int) -> np.ndarray:
     """Coefficients 1 .. order of the predictors A(z) of frames (frames, samples): (frames, order).
 
     Burg's method from the frames' autocorrelations: Vos, "A Fast Implementation of Burg's Method", 2013, algorithm 1,
-    with the paper's letters.
+    in the paper's notation.
     """
     size = frames.shape[1]
     c = [np.vecdot(frames[:, lag:], frames[:, : size - lag]) for lag in range(order + 1)]

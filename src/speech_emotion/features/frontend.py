@@ -1,9 +1,9 @@
-"""The front-end: spectrogram, MSPEC, MFCC and energy as one torch module, for the graph.
+"""The front-end: spectrogram, log-mel (MSPEC), MFCC and energy as one torch module, for the graph.
 
-The features step takes the same values from `spectral`, which is faster on a processor.
+The features step computes the same values with `spectral`, which is faster on a CPU.
 
-Everything linear about a frame (pre-emphasis, window, Fourier transform) is one bank of filters, so that the graph
-needs a strided convolution only. Frame t is samples [t * hop, t * hop + frame): never centred, never padded.
+All linear operations on a frame (pre-emphasis, window, Fourier transform) are one bank of filters, so that the graph
+needs only a strided convolution. Frame t is samples [t * hop, t * hop + frame), neither centred nor padded.
 
 Notation for shapes: B batch, N samples, T frames, K = n_fft / 2 + 1 bins, D dimensions.
 """
@@ -18,16 +18,16 @@ from speech_emotion.compiled import librosa
 from speech_emotion.errors import UserError
 from speech_emotion.params import FRONT_END_KINDS, Feature
 
-LOG_FLOOR = 1e-10  # power below it counts as this much; full scale is 1. librosa's power_to_db has the same `amin`
+LOG_FLOOR = 1e-10  # lower power is raised to it; full scale is 1. librosa's power_to_db has the same `amin`
 
 
 def frame_count(samples: int, frame: int, hop: int) -> int:
-    """How many whole frames fit in so many samples."""
+    """The number of whole frames in a number of samples."""
     return 0 if samples < frame else 1 + (samples - frame) // hop
 
 
 def sample_count(frames: int, frame: int, hop: int) -> int:
-    """How many samples so many frames span."""
+    """The number of samples that a number of frames span."""
     return (frames - 1) * hop + frame
 
 
@@ -35,8 +35,8 @@ class FrontEnd(nn.Module):
     """Maps samples (B, N) to features (B, T, D) in `dtype`.
 
     Kinds, with P the power spectrum |FFT(w * preemphasised frame)|^2 of full-scale 1:
-        spectrogram: P in `n_bands` bands of equally many neighbouring bins, each their mean, from DC up to but not
-            with the bin at `fmax` (by default the Nyquist frequency); its natural logarithm if `log`; D = n_bands.
+        spectrogram: the mean of P in each of `n_bands` bands of equally many bins, from DC up to but excluding the bin
+            at `fmax` (by default the Nyquist frequency); its natural logarithm if `log`; D = n_bands.
         mspec: natural logarithm of the energies of `n_mels` triangular filters on P (librosa.filters.mel: Slaney's
             scale and area norm) up to `fmax`; D = n_mels.
         mfcc: the first `n_mfcc` coefficients of the orthonormal DCT-II of MSPEC; D = n_mfcc.
@@ -47,16 +47,16 @@ class FrontEnd(nn.Module):
     Args:
         feature: the definition; its `deltas` are not applied here.
         sample_rate: Hz of the samples.
-        dtype: of the samples, the arithmetic and the result; the filters are computed in float64 in any case.
+        dtype: of the samples, the computation and the result; the filters are always computed in float64.
 
     Raises:
-        UserError: the feature's kind has no form in the graph.
+        UserError: the front-end does not have the feature's kind.
     """
 
     def __init__(self, feature: Feature, sample_rate: int, dtype: torch.dtype = torch.float32):
         super().__init__()
         if feature.kind not in FRONT_END_KINDS:
-            raise UserError(f"feature kind = {feature.kind}: the front-end makes {', '.join(FRONT_END_KINDS)} only")
+            raise UserError(f"feature kind = {feature.kind}: the front-end only has {', '.join(FRONT_END_KINDS)}")
         self.kind = feature.kind
         self.frame = feature.frame
         self.hop = feature.hop
@@ -75,7 +75,7 @@ class FrontEnd(nn.Module):
             cosines = scipy.fft.dct(np.eye(feature.n_mels), type=2, norm="ortho", axis=1)[:, : feature.n_mfcc]
             self.dims = feature.n_mfcc
             self.register_buffer("cosines", torch.from_numpy(cosines), persistent=False)  # (n_mels, n_mfcc)
-        self.to(dtype)  # not by .double() later, which would keep float32's rounding of the filters
+        self.to(dtype)  # a later .double() would keep the rounding of the filters to float32
 
     def forward(self, samples: Tensor) -> Tensor:
         framed = samples[:, None, None, :]  # (B, 1, 1, N)
@@ -105,7 +105,7 @@ def _fourier_bank(window: np.ndarray, preemphasis: float, n_fft: int) -> np.ndar
 
 
 def band_weights(feature: Feature, sample_rate: int) -> np.ndarray:
-    """The matrix (K, D) that gathers bins into bands."""
+    """The matrix (K, D) from bins to bands."""
     bins = feature.n_fft // 2 + 1
     if feature.kind == "spectrogram":
         width = round(feature.top(sample_rate) * feature.n_fft / sample_rate) // feature.n_bands
@@ -121,13 +121,16 @@ def band_weights(feature: Feature, sample_rate: int) -> np.ndarray:
 
 
 def deltas(features: Tensor, reach: int) -> Tensor:
-    """d_t = sum_{n=1..N} n (c_{t+n} - c_{t-n}) / (2 sum_n n^2) over time (..., T, D), edges repeated.
+    """d_t = sum_{n=1..N} n (c_{t+n} - c_{t-n}) / (2 sum_n n^2) over time, edges repeated.
 
     Source: kth-rnn-emodb, eq. 1.
 
-
     Args:
-        reach: N; 1 for the first derivative, 2 for the second, which is taken of the first.
+        features: (..., T, D).
+        reach: N; 1 for the first derivative, 2 for the second, which is computed from the first.
+
+    Returns:
+        (..., T, D).
     """
     frames = features.shape[-2]
     first, last = features[..., :1, :], features[..., -1:, :]

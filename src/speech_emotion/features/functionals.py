@@ -1,4 +1,4 @@
-"""What a contour is like as a whole: functionals, over all the dimensions of a feature at once."""
+"""Functionals: statistics of whole contours, for all dimensions of a feature at once."""
 
 from functools import lru_cache
 
@@ -6,23 +6,23 @@ import numpy as np
 
 PERCENTILES = (1, 20, 50, 80, 99)
 COURSE = 5  # half cosines over the utterance
-LEAST = 1e-9  # standard deviations below count as none: the contour is flat, and has no shape
+LEAST = 1e-9  # a contour with a smaller standard deviation is flat: its skewness and kurtosis are 0
 
 
 def functionals(values: np.ndarray, hop_seconds: float) -> dict[str, np.ndarray]:
-    """Functionals of each column, in the manner of ComParE (Schuller et al., Interspeech 2013).
+    """Functionals of each column, similar to ComParE (Schuller et al., Interspeech 2013).
 
-    mean, std; percentiles p1 .. p99, range p99 - p1; skewness, excess kurtosis; slope of the regression line a second
-    and the deviation from that line; the course over the utterance, whatever its length: amplitudes of the half cosines
-    1 .. COURSE (orthonormal DCT-II over the square root of the frames); and of the differences between neighbours, a
-    second: mean magnitude, std, percentiles, range, skewness, kurtosis.
+    They are: mean, std; percentiles p1 .. p99, range p99 - p1; skewness, excess kurtosis; the slope of the regression
+    line per second and the deviation from that line; the course over the utterance, independent of its length: the
+    amplitudes of the half cosines 1 .. COURSE (orthonormal DCT-II divided by the square root of the number of frames);
+    and for the differences between neighbours, per second: mean magnitude, std, percentiles, range, skewness, kurtosis.
 
     Args:
         values: (frames, dims), frames at least 0.
         hop_seconds: between frames.
 
     Returns:
-        name -> (dims,) float64, always finite; 0 where there are too few frames.
+        name -> (dims,) float64, always finite; 0 if there are too few frames.
     """
     frames, dims = values.shape
     contours = np.array(values.T if frames else np.zeros((dims, 1)), dtype=np.float64, order="C")
@@ -43,7 +43,7 @@ def functionals(values: np.ndarray, hop_seconds: float) -> dict[str, np.ndarray]
 
 
 def _distribution(contours: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Of contours (dims, frames); and the contours less their means."""
+    """The functionals of the distribution of contours (dims, frames), and the contours minus their means."""
     frames = contours.shape[1]
     mean = contours.mean(axis=1)
     offset = contours - mean[:, np.newaxis]
@@ -63,7 +63,7 @@ def _distribution(contours: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarr
 
 
 def _percentiles(contours: np.ndarray) -> np.ndarray:
-    """(levels, dims) as numpy.percentile has them, faster, since all are read from one sorting."""
+    """(levels, dims), as numpy.percentile but faster, since the values are sorted only once."""
     ordered = np.sort(contours, axis=1)
     place = np.array(PERCENTILES) / 100 * (contours.shape[1] - 1)
     below = place.astype(int)
@@ -74,9 +74,9 @@ def _percentiles(contours: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _half_cosines(frames: int) -> np.ndarray:
-    """(frames, COURSE): what gives the coefficients 1 .. COURSE of an orthonormal DCT-II over the root of the frames.
+    """(frames, COURSE): the basis of coefficients 1 .. COURSE of the orthonormal DCT-II, divided by sqrt(frames).
 
-    Contours of few frames count as filled up with zeros.
+    Contours of few frames are padded with zeros.
     """
     size = max(frames, COURSE + 1)
     angles = np.pi / size * np.outer(np.arange(frames) + 0.5, np.arange(1, COURSE + 1))

@@ -9,13 +9,13 @@ import scipy.stats
 from speech_emotion.features.framing import framed
 
 TINY = np.finfo(np.float64).tiny
-BINS_PER_OCTAVE = 120  # pitches lie 10 cents apart
-THRESHOLDS = np.linspace(0.01, 1.0, 100)  # of the difference function, below which a trough is a candidate
+BINS_PER_OCTAVE = 120  # a grid of 10 cents
+THRESHOLDS = np.linspace(0.01, 1.0, 100)  # of the difference function; a trough below one is a candidate
 THRESHOLD_PRIOR = np.diff(scipy.stats.beta.cdf(np.append(0.0, THRESHOLDS), 2, 18))
-TROUGH_DECAY = 2.0  # of the Boltzmann prior, by which shorter periods count more
-NO_TROUGH = 0.01  # share of a threshold's probability for the deepest trough where none lies below the threshold
+TROUGH_DECAY = 2.0  # of the Boltzmann prior, which prefers shorter periods
+NO_TROUGH = 0.01  # share of a threshold's probability that the deepest trough gets if no trough is below the threshold
 OCTAVES_A_SECOND = 35.92  # the fastest change of pitch
-SWITCH = 0.01  # probability of a change between voiced and unvoiced from frame to frame
+SWITCH = 0.01  # probability of a change between voiced and unvoiced between two frames
 BLOCK = 64  # frames whose difference functions are computed together
 
 
@@ -24,8 +24,8 @@ def pitch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """F0 and voicing of each frame by probabilistic YIN (Mauch & Dixon, ICASSP 2014).
 
-    The definitions and constants are those of librosa.pyin, which this follows step by step; it is faster since no step
-    but the search for the best path goes frame by frame, and since a state is reached from its neighbours only.
+    Definitions, constants and steps are those of librosa.pyin. It is faster because only the search for the best path
+    goes frame by frame, and because a state is reached only from its neighbours.
 
     Args:
         samples: (n,), n at least `frame`.
@@ -36,7 +36,7 @@ def pitch(
         fmax: Hz.
 
     Returns:
-        F0 in Hz, 0 where unvoiced, (frames,); probability that the frame is voiced, 0..1, (frames,).
+        F0 in Hz (frames,), 0 where unvoiced; probability that the frame is voiced (frames,), 0..1.
     """
     shortest, longest = int(rate / fmax), min(int(np.ceil(rate / fmin)), frame - 1)
     frames = framed(samples, frame, hop)
@@ -54,8 +54,8 @@ def pitch(
 def _normalised_difference(frames: np.ndarray, shortest: int, longest: int) -> np.ndarray:
     """(frames, longest - shortest + 1): YIN's cumulative mean normalised difference at each lag, eq. 8.
 
-    de Cheveigné & Kawahara, JASA 111, 2002. As in librosa, the energy of the undelayed samples in eq. 7 is the whole
-    frame's, and the delayed ones lose no energy at lag 1.
+    de Cheveigné & Kawahara, JASA 111, 2002. As in librosa, the energy of the undelayed samples in eq. 7 is that of the
+    whole frame, and the delayed samples lose no energy at lag 1.
     """
     size = scipy.fft.next_fast_len(frames.shape[1] + longest, real=True)
     spectrum = scipy.fft.rfft(frames, n=size, axis=1)
@@ -68,15 +68,17 @@ def _normalised_difference(frames: np.ndarray, shortest: int, longest: int) -> n
 
 
 def _observe(difference: np.ndarray, shortest: int, longest_period: float, observed: np.ndarray) -> None:
-    """Puts the probability of each frame's candidates into the bins (frames, bins) of their pitches.
+    """Writes the probabilities of each frame's candidates to the bins of their pitches.
 
     Args:
-        difference: (frames, lags), from the lag `shortest`.
-        longest_period: the period of bin 0, samples.
+        difference: (frames, lags), starting at the lag `shortest`.
+        shortest: lag, in samples.
+        longest_period: the period of bin 0, in samples.
+        observed: (frames, bins), receives the probabilities.
     """
     padded = np.pad(difference, ((0, 0), (1, 1)), constant_values=np.inf)
     trough = (difference < padded[:, :-2]) & (difference <= padded[:, 2:])
-    trough[:, 0] &= difference[:, 0] < difference[:, 1]  # silence, where all is 0, has no trough
+    trough[:, 0] &= difference[:, 0] < difference[:, 1]  # silence, where all values are 0, has no trough
     trough[:, -1] &= difference[:, -1] < difference[:, -2]
     depth = np.where(trough, difference, np.inf)
     deepest = depth.argmin(axis=1)
@@ -90,7 +92,7 @@ def _observe(difference: np.ndarray, shortest: int, longest_period: float, obser
     below = height[:, np.newaxis] < THRESHOLDS  # (candidates, thresholds)
     rank = np.cumsum(below, axis=0)
     starts = np.flatnonzero(np.diff(of, prepend=-1))
-    group = np.cumsum(np.diff(of, prepend=of[0]) > 0)  # which of the frames that have candidates
+    group = np.cumsum(np.diff(of, prepend=of[0]) > 0)  # index among the frames that have candidates
     before = rank[starts] - below[starts]
     count = np.diff(before, axis=0, append=rank[-1:])  # troughs of a frame below each threshold
     decay = np.exp(-TROUGH_DECAY * np.arange(rank.shape[0] + 1))
@@ -109,14 +111,15 @@ def _observe(difference: np.ndarray, shortest: int, longest_period: float, obser
 
 
 def _best_path(voiced: np.ndarray, unvoiced: np.ndarray, reach: int) -> np.ndarray:
-    """Viterbi's path over pitches that move at most `reach` bins a frame, each in a voiced and an unvoiced state.
+    """The Viterbi path over pitches, each voiced or unvoiced, that move by at most `reach` bins per frame.
 
     Args:
         voiced: (frames, bins), probability of each pitch.
         unvoiced: (frames,), probability of each of the unvoiced states.
+        reach: bins.
 
     Returns:
-        (frames,) bins; counted from `bins` on where unvoiced.
+        (frames,) bins; `bins` is added if the frame is unvoiced.
     """
     frames, bins = voiced.shape
     moves, near = _moves(bins, reach)
@@ -124,7 +127,7 @@ def _best_path(voiced: np.ndarray, unvoiced: np.ndarray, reach: int) -> np.ndarr
     likelihood = np.empty((frames, 2, bins))
     likelihood[:, 0] = np.log(voiced + TINY)
     likelihood[:, 1] = np.log(unvoiced + TINY)[:, np.newaxis]
-    value = likelihood  # becomes the best path's logarithm up to each frame, from the second on
+    value = likelihood  # is replaced by the log probability of the best path up to each frame, from the second on
     padded = np.full((2, bins + 2 * reach), -np.inf)
     shifted = np.lib.stride_tricks.sliding_window_view(padded, bins, axis=1).transpose(1, 0, 2)  # (moves, 2, bins)
     sums = np.empty_like(shifted)
@@ -147,10 +150,10 @@ def _best_path(voiced: np.ndarray, unvoiced: np.ndarray, reach: int) -> np.ndarr
 
 @lru_cache(maxsize=8)
 def _moves(bins: int, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithms of a triangle's probabilities of the moves from pitch to pitch.
+    """Log probabilities of the moves from pitch to pitch, which have a triangular distribution.
 
     Returns:
-        (bins to, bins from), -inf beyond the reach; the same by (move, 1, bins to), from the lowest bin on.
+        (bins to, bins from), -inf beyond the reach; the same as (move, 1, bins to), starting with the lowest bin.
     """
     distance = np.abs(np.subtract.outer(np.arange(bins), np.arange(bins)))
     triangle = np.maximum(reach + 1.0 - distance, 0.0)

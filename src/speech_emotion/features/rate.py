@@ -1,4 +1,4 @@
-"""Speech rate: syllable nuclei a second, without a transcript."""
+"""Speech rate: syllable nuclei per second, without a transcript."""
 
 from functools import lru_cache
 
@@ -8,15 +8,15 @@ import scipy.signal
 
 from speech_emotion.features.framing import framed
 
-DIP_DB = 2.0  # a nucleus rises so far above the dips on its sides (de Jong & Wempe 2009)
-BELOW_LOUDEST_DB = 25.0  # and lies at most so far below the loud parts, the 99th percentile
-SMOOTHING_SECONDS = 0.064  # of the intensity contour: 3.2 periods of 50 Hz, as the paper's contour is made
-VOICED = 0.45  # autocorrelation at the best lag from which a frame counts as voiced (Boersma 1993)
+DIP_DB = 2.0  # least height of a nucleus above the dips on both sides (de Jong & Wempe 2009)
+BELOW_LOUDEST_DB = 25.0  # a nucleus is at most this much below the loud parts, the 99th percentile
+SMOOTHING_SECONDS = 0.064  # of the intensity contour: 3.2 periods of 50 Hz, as in the paper
+VOICED = 0.45  # least autocorrelation of a voiced frame, at the best lag (Boersma 1993)
 PITCH_HZ = (60.0, 500.0)
 
 
 def speech_rate(samples: np.ndarray, rate: int, frame: int, hop: int) -> float:
-    """Voiced peaks of the intensity contour a second of the utterance, pauses included.
+    """Voiced peaks of the intensity contour per second of the utterance, including pauses.
 
     de Jong & Wempe, "Praat script to detect syllable nuclei and measure speech rate automatically", Behavior Research
     Methods 41, 2009.
@@ -24,11 +24,11 @@ def speech_rate(samples: np.ndarray, rate: int, frame: int, hop: int) -> float:
     Args:
         samples: (n,), n at least `frame`.
         rate: Hz.
-        frame: samples, over which intensity is taken.
+        frame: samples from which an intensity is computed.
         hop: samples.
 
     Returns:
-        Nuclei a second, 0 or more.
+        Nuclei per second, 0 or more.
     """
     frames = framed(samples, frame, hop)
     power = np.mean(np.square(frames), axis=1)
@@ -45,14 +45,14 @@ def speech_rate(samples: np.ndarray, rate: int, frame: int, hop: int) -> float:
 
 
 def _voiced(samples: np.ndarray, rate: int, centre: int) -> bool:
-    """Whether the samples around `centre` repeat themselves at a lag of speech (Boersma 1993, eq. 9)."""
+    """Whether the samples around `centre` are periodic with a pitch of speech (Boersma 1993, eq. 9)."""
     longest, shortest = int(rate / PITCH_HZ[0]), int(rate / PITCH_HZ[1])
     around = samples[max(0, centre - 2 * longest) : centre + 2 * longest]
     lags = min(longest, len(around) // 2) + 1
     window, of_window = _window(len(around), lags)
     own = _autocorrelation((around - around.mean()) * window, lags)
-    likeness = own[shortest:] / of_window[shortest:] * of_window[0]
-    return own[0] > 0 and bool(np.max(likeness, initial=0.0) > VOICED * own[0])
+    periodicity = own[shortest:] / of_window[shortest:] * of_window[0]
+    return own[0] > 0 and bool(np.max(periodicity, initial=0.0) > VOICED * own[0])
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,7 @@
-"""Spectrogram, MSPEC, MFCC, energy and chroma by fast Fourier transforms, for the features step.
+"""Spectrogram, log-mel (MSPEC), MFCC, energy and chroma by fast Fourier transforms, for the features step.
 
-`FrontEnd` defines the first four and is their form in the graph; here they equal it, faster. Features with the same
-frames share a transform, and MFCC shares its mel bands with MSPEC.
+The first four are defined by `FrontEnd`, which computes them in the graph; here they have the same values, computed
+faster. Features with the same frames share a transform, and MFCC shares its mel bands with MSPEC.
 """
 
 from collections.abc import MutableMapping
@@ -27,17 +27,17 @@ def spectral(
 ) -> np.ndarray:
     """A feature of one of SPECTRAL_KINDS, without derivatives.
 
-    Chroma is the power of the twelve pitch classes from C to B, divided by the largest of its frame, 0 in silent frames
-    (librosa.feature.chroma_stft). Its tuning is A = 440 Hz: nothing is estimated from the utterance.
+    Chroma is the power of the twelve pitch classes from C to B, divided by the largest in the frame; 0 in silent frames
+    (librosa.feature.chroma_stft). The tuning is fixed at A = 440 Hz.
 
     Args:
         feature: the definition.
         samples: (n,) float64, full scale 1, n at least the feature's frame.
         rate: Hz.
-        known: the spectra of these samples that earlier calls found; this call adds its own.
+        known: spectra of these samples from earlier calls; this call adds its own.
 
     Returns:
-        (frames, dims) float64, frame t of samples [t hop, t hop + frame). Not to be written to: other features may
+        (frames, dims) float64, where frame t is samples [t hop, t hop + frame). Do not write to it: other features may
         share it.
     """
     known = {} if known is None else known
@@ -67,14 +67,14 @@ def spectral(
 def power_spectrum(
     samples: np.ndarray, frame: int, hop: int, n_fft: int, window: str, preemphasis: float
 ) -> np.ndarray:
-    """|FFT(w * preemphasised frame)|^2, with the window and the pre-emphasis within the frame that FrontEnd describes.
+    """|FFT(w * preemphasised frame)|^2, with window and pre-emphasis within the frame as in FrontEnd.
 
     Args:
         samples: (n,) float64, n at least `frame`.
-        frame: samples, at most `n_fft`; the transform fills it up with zeros at its end.
+        frame: samples, at most `n_fft`; the transform pads it with zeros at its end.
         hop: samples.
         n_fft: length of the transform.
-        window: a name that scipy.signal.get_window knows.
+        window: a name for scipy.signal.get_window.
         preemphasis: a, 0 for none.
 
     Returns:
@@ -107,7 +107,7 @@ def _window(name: str, frame: int) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _bands(feature: Feature, rate: int) -> scipy.sparse.csc_array:
-    """(bins, bands); a bin lies in two bands at most."""
+    """(bins, bands); a bin is in at most two bands."""
     return scipy.sparse.csc_array(band_weights(feature, rate))
 
 

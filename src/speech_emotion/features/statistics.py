@@ -1,8 +1,8 @@
-"""Statistics of an utterance over frame-wise features: one vector for classifiers without a sense of time.
+"""Statistics of an utterance over frame-wise features: one vector, for classifiers that do not model time.
 
 The set follows ComParE (Schuller et al., Interspeech 2013) and eGeMAPS (Eyben et al., IEEE TAC 2016): functionals of
-every contour, over all frames and over voiced ones; pitch in semitones; lengths of voiced and of loud stretches;
-changes from frame to frame of pitch and intensity; the balance of the spectrum; the rhythm of the energy.
+every contour, over all frames and over the voiced ones; pitch in semitones; lengths of voiced and loud stretches;
+changes of pitch and intensity from frame to frame; the balance of the spectrum; the rhythm of the energy.
 """
 
 import itertools
@@ -14,8 +14,8 @@ from speech_emotion.compiled import librosa
 from speech_emotion.features.functionals import functionals
 from speech_emotion.params import Feature
 
-SEMITONE_ZERO_HZ = 27.5  # F0 is told in semitones above this, as in eGeMAPS
-LOUD_DB = 25.0  # frames at most so far below the 99th percentile of the energy are loud
+SEMITONE_ZERO_HZ = 27.5  # F0 is in semitones above this, as in eGeMAPS
+LOUD_DB = 25.0  # a frame is loud if it is at most this much below the 99th percentile of the energy
 RHYTHM_HZ = (
     0.5,
     1.0,
@@ -24,7 +24,7 @@ RHYTHM_HZ = (
     8.0,
     16.0,
     32.0,
-)  # edges of the bands of the energy's modulation; syllables lie in 2..8
+)  # edges of the bands of the energy's modulation; syllables are in 2..8
 RHYTHM_N_FFT = 1024
 DB_PER_NEPER = 10 / np.log(10)  # front-end energies are natural logarithms of power
 POWER_FLOOR = 1e-10
@@ -39,7 +39,7 @@ def statistics(parts: Mapping[str, np.ndarray], features: Mapping[str, Feature],
         sample_rate: Hz.
 
     Returns:
-        name, such as `mfcc-20[3].p80`, -> value, always finite. Names and their order depend on the definitions alone.
+        name, such as `mfcc-20[3].p80`, -> value, always finite. Names and their order depend only on the definitions.
     """
     pitch = next((name for name in parts if features[name].kind == "f0"), None)
     found: dict[str, float] = {}
@@ -68,7 +68,7 @@ def statistics(parts: Mapping[str, np.ndarray], features: Mapping[str, Feature],
 
 
 def _voiced(feature: Feature, frames: int, pitch: Feature, f0: np.ndarray) -> np.ndarray:
-    """Which of a feature's frames are voiced: those whose centre is nearest to a frame of pitch that is."""
+    """Which frames of a feature are voiced: those whose nearest frame of pitch, by its centre, is voiced."""
     centres = np.arange(frames) * feature.hop + feature.frame / 2
     nearest = np.round((centres - pitch.frame / 2) / pitch.hop).astype(int)
     return f0[np.clip(nearest, 0, len(f0) - 1), 0] > 0
@@ -81,7 +81,7 @@ def _contours(
     hop: float,
     labels: tuple[str, ...] | None = None,
 ) -> dict[str, float]:
-    """Functionals of each dimension over all frames, and over the voiced ones where voicing is known."""
+    """Functionals of each dimension over all frames and, if voicing is known, over the voiced ones."""
     dims = [f"{name}.{label}" for label in labels or ()] or [f"{name}[{n}]" for n in range(values.shape[1])]
     found = _named(dims, functionals(values, hop))
     if voiced is not None:
@@ -90,11 +90,11 @@ def _contours(
 
 
 def _formants(name: str, values: np.ndarray, voiced: np.ndarray | None, hop: float) -> dict[str, float]:
-    """Functionals of each formant over the frames, voiced ones where voicing is known, in which it was found."""
+    """Functionals of each formant over the frames (if voicing is known, the voiced ones) in which it was found."""
     found: dict[str, float] = {}
     for n, contour in enumerate(values.T):
-        there = (contour > 0) if voiced is None else (contour > 0) & voiced
-        found |= _named([f"{name}[{n}]"], functionals(contour[there, np.newaxis], hop))
+        present = (contour > 0) if voiced is None else (contour > 0) & voiced
+        found |= _named([f"{name}[{n}]"], functionals(contour[present, np.newaxis], hop))
     return found
 
 
@@ -141,11 +141,11 @@ def _dynamics(name: str, decibels: np.ndarray, voiced: np.ndarray | None, hop: f
 
 
 def _balance(values: np.ndarray, feature: Feature, sample_rate: int) -> dict[str, np.ndarray]:
-    """Contours (frames,) of the spectrum's shape from band energies (frames, bands), after eGeMAPS.
+    """Contours (frames,) of the spectrum's shape from band energies (frames, bands), following eGeMAPS.
 
     Alpha ratio: 50..1000 Hz over 1..5 kHz, dB. Hammarberg index: peak below 2 kHz over peak in 2..5 kHz, dB. Slopes:
-    dB a kHz. Centroid and spread: kHz. Flux: distance of the bands' logarithms from the frame before. Crest: peak over
-    mean, dB.
+    dB per kHz. Centroid and spread: kHz. Flux: distance of the bands' logarithms from those of the previous frame.
+    Crest: peak over mean, dB.
     """
     centres, widths = _bands(feature, sample_rate)  # kHz
     power = np.maximum(values if feature.log is False else np.exp(values), POWER_FLOOR)
@@ -191,13 +191,13 @@ def _bands(feature: Feature, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stretches(mask: np.ndarray) -> np.ndarray:
-    """Lengths of the runs of true."""
+    """Lengths of the runs of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return edges[1::2] - edges[::2]
 
 
 def _summary(name: str, values: np.ndarray) -> dict[str, float]:
-    """Mean, spread and largest magnitude; 0 where there are no values."""
+    """Mean, standard deviation and the value of largest magnitude; 0 if there are no values."""
     values = values if values.size else np.zeros(1)
     largest = values[np.argmax(np.abs(values))]
     return {f"{name}.mean": float(values.mean()), f"{name}.std": float(values.std()), f"{name}.most": float(largest)}

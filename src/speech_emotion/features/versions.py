@@ -1,11 +1,11 @@
-"""What decides a feature's values: its definition and the version of its kind. Keys of finished trainings hold it."""
+"""The identity of a feature's values: its definition and its kind's version. Keys of finished trainings contain it."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from speech_emotion.params import Feature
 
-# Raise a kind's version when its values change by more than 1e-4: trainings on the old values are then no longer found.
+# Raise a kind's version when its values change by more than 1e-4: trainings on the old values are then not reused.
 VERSIONS = {
     "spectrogram": 1,
     "mspec": 1,
@@ -19,16 +19,16 @@ VERSIONS = {
     "speech-rate": 1,
     "statistics": 1,
 }
-DELTAS_VERSION = 1  # of the derivatives that any kind may have appended
+DELTAS_VERSION = 1  # of the derivatives that can be appended to any kind
 
 
 def feature_identity(name: str, features: Mapping[str, Feature], min_samples: int = 0) -> dict[str, Any]:
-    """Everything that decides the values of one feature of a given waveform, as JSON values; names are left out.
+    """All settings that decide the values of one feature of a given waveform, as JSON values without names.
 
     Args:
         name: a key of `features`.
-        features: all definitions, since statistics are taken of others.
-        min_samples: a shorter waveform is repeated until it lasts so long; statistics and speech rate ignore it.
+        features: all definitions, since statistics are computed from other features.
+        min_samples: a shorter waveform is repeated to this length; statistics and speech rate ignore it.
     """
     feature = features[name]
     identity: dict[str, Any] = {

@@ -1,12 +1,12 @@
-"""How often the sign of the samples changes."""
+"""Zero-crossing rate: how often the sign of the samples changes."""
 
 import numpy as np
 
-SILENT = 1e-10  # samples of at most this magnitude count as 0, which is positive, as in librosa
+SILENT = 1e-10  # samples up to this magnitude count as 0, which counts as positive, as in librosa
 
 
 def zero_crossing_rate(samples: np.ndarray, frame: int, hop: int) -> np.ndarray:
-    """Share of a frame's samples that differ in sign from the one before in the frame.
+    """The share of a frame's samples whose sign differs from that of the previous sample in the frame.
 
     Args:
         samples: (n,), n at least `frame`.

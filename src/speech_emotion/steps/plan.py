@@ -187,7 +187,7 @@ def _override(raw: dict[str, Any], text: str) -> None:
     for name in above:
         section = section.get(name) if isinstance(section, dict) else None
     if not isinstance(section, dict):
-        raise UserError(f"overrides: {key}: is no key of params: mend its spelling")
+        raise UserError(f"overrides: {key}: is not a key of params: check the spelling")
     try:
         section[last] = parse_yaml(value)
     except ValueError as error:

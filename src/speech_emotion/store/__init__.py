@@ -1,1 +1,1 @@
-"""Files on disk: written whole or not at all, hashed, and large arrays read through memory maps."""
+"""Files on disk: written completely or not at all, hashed, and large arrays read through memory maps."""

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from speech_emotion.errors import UserError
 
 SHARD_BYTES = 64 * 2**20  # a shard is closed once it holds this much
-BATCH_BYTES = 4 * 2**20  # arrays are written so much at a time: writing stays flat in memory, opening reads few headers
-BATCH_ROWS = 4096  # or so many
+BATCH_BYTES = 4 * 2**20  # written at a time: limits the memory for writing and the number of headers read on opening
+BATCH_ROWS = 4096  # the most arrays written at a time
 SHARD = re.compile(r"shard-(\d{5,})\.arrow")
 
 SCHEMA = pa.schema(
@@ -27,10 +27,10 @@ SCHEMA = pa.schema(
 
 
 class ArrayWriter:
-    """Writes float32 arrays of any shape into `folder` (made if absent) as shard-00000.arrow and so on.
+    """Writes float32 arrays of any shape into `folder` (created if absent) as shard-00000.arrow and so on.
 
-    The bytes depend on the arrays and their order alone. A shard holds utterances or copies of them, never both;
-    without any array there is one shard that holds none. Use as a context manager.
+    The bytes depend only on the arrays and their order. A shard contains utterances or augmented copies, never both;
+    without any array one empty shard is written. Use it as a context manager.
     """
 
     def __init__(self, folder: Path | str):
@@ -44,7 +44,13 @@ class ArrayWriter:
         self._copies = False
 
     def add(self, id: str, array: np.ndarray, source: str | None = None) -> None:
-        """Appends one array; `source` is the id of the utterance that it was derived from."""
+        """Appends one array.
+
+        Args:
+            id: of the array.
+            array: any shape, converted to float32.
+            source: id of the utterance that it was derived from; None if it is the utterance itself.
+        """
         source = source or id
         if (source != id) != self._copies:
             if self._rows or self._shard is not None:
@@ -59,7 +65,7 @@ class ArrayWriter:
                 self._end_shard()
 
     def close(self) -> None:
-        """Writes what waits and ends the open shard."""
+        """Writes the remaining arrays and closes the open shard."""
         if self._rows or self._shard is not None or not self._count:
             self._end_shard()
 
@@ -99,16 +105,16 @@ class ArrayWriter:
 
 
 class ArrayStore:
-    """Reads what ArrayWriter wrote; arrays are read-only views on the mapped files.
+    """Reads the arrays of an ArrayWriter as read-only views on the mapped files.
 
-    Opening reads ids and sizes alone. An id takes some 200 bytes, whatever its array takes.
+    Opening reads only ids and sizes: about 200 bytes for each id, whatever the size of its array.
 
     Args:
         folder: of the shards.
-        most_copies: only the first so many copies of an utterance are offered; None for all.
+        most_copies: the number of copies of each utterance to use, the first ones; None for all.
 
     Raises:
-        UserError: the folder holds no shard, lacks one or holds an id twice; later, it lacks an array.
+        UserError: the folder has no shards, one is missing, or an id occurs twice; later, an array is missing.
     """
 
     def __init__(self, folder: Path | str, most_copies: int | None = None):
@@ -116,14 +122,14 @@ class ArrayStore:
         self._most_copies = most_copies
         shards = shards_of(self.folder)
         if not shards:
-            raise UserError(f"{self.folder}: holds no arrays: run the step that makes them (dvc repro)")
+            raise UserError(f"{self.folder}: has no arrays: run the step that makes them (dvc repro)")
         for number, shard in enumerate(shards):
             if shard != shard_path(self.folder, number):
                 raise UserError(
-                    f"{shard_path(self.folder, number)}: is not there: run the step that makes it again (dvc repro)"
+                    f"{shard_path(self.folder, number)}: is missing: run the step that makes it again (dvc repro)"
                 )
         self._rows: dict[str, int] = {}
-        self._sources: dict[str, str] = {}  # of copies alone
+        self._sources: dict[str, str] = {}  # only of copies
         self._copies: dict[str, list[str]] = {}
         self._batches: list[_Batch] = []
         self._starts: list[int] = []  # row of each batch's first array
@@ -136,7 +142,7 @@ class ArrayStore:
         self._batches.append(_Batch(batch))
         for id in batch.column(0).to_pylist():
             if id in self._rows:
-                raise UserError(f"{shard}: {id} is there twice: remove {self.folder} and make it again")
+                raise UserError(f"{shard}: {id} occurs twice: remove {self.folder} and make it again (dvc repro)")
             self._rows[id] = len(self._rows)
         copies = batch.select([0, 1]).filter(pc.not_equal(batch.column(0), batch.column(1)))
         for id, source in zip(copies.column(0).to_pylist(), copies.column(1).to_pylist(), strict=True):
@@ -149,11 +155,11 @@ class ArrayStore:
         return list(self._rows)
 
     def source(self, id: str) -> str:
-        """The id of the utterance that an array was derived from: its own, but of a copy."""
+        """The id of the utterance that a copy was derived from; for an utterance its own id."""
         return self._sources.get(id, id)
 
     def copies(self, source: str) -> list[str]:
-        """The ids of the augmented copies of an utterance, in the order written; the utterance is not one."""
+        """The ids of an utterance's augmented copies, in the order written, without the utterance itself."""
         return self._copies.get(source, [])[: self._most_copies]
 
     def __len__(self) -> int:
@@ -189,26 +195,26 @@ class _Batch:
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """Where the shard of that number, from 0, lies."""
+    """The path of a shard; numbers start at 0."""
     return folder / f"shard-{number:05d}.arrow"
 
 
 def shards_of(folder: Path) -> list[Path]:
-    """The shards of a folder in their order."""
+    """The shards of a folder, in order."""
     shards = [path for path in folder.glob("shard-*.arrow") if SHARD.fullmatch(path.name)]
     return sorted(shards, key=lambda path: int(SHARD.fullmatch(path.name)[1]))
 
 
 def read_batches(shard: Path) -> Iterator[pa.RecordBatch]:
-    """The record batches of a shard, views on the mapped file, which stays mapped as long as one of them lives.
+    """The record batches of a shard: views on the mapped file, which stays mapped as long as one of them exists.
 
     Raises:
         UserError: the shard is damaged.
     """
-    with pa.memory_map(str(shard)) as file:  # closed at once: a large corpus has more shards than a process may open
+    with pa.memory_map(str(shard)) as file:  # closed at the end: a large corpus has more shards than a process may open
         try:
             reader = pa.ipc.open_file(file)
             for number in range(reader.num_record_batches):
                 yield reader.get_batch(number)
         except pa.ArrowInvalid as error:
-            raise UserError(f"{shard}: is damaged ({error}): make it again") from None
+            raise UserError(f"{shard}: is damaged ({error}): make it again (dvc repro)") from None

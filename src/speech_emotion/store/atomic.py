@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all."""
+"""Outputs that appear completely or not at all."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; it takes `path`'s place when the block ends without error."""
+    """Yields a temporary path beside `path`, which replaces `path` if the block ends without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
@@ -25,17 +25,17 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Writes `text` as UTF-8, whole or not at all."""
+    """Writes `text` as UTF-8, completely or not at all."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
 def atomic_folders(*folders: Path | str) -> Iterator[list[Path]]:
-    """Yields one empty temporary folder for each of `folders`; they take their places together at the end.
+    """Yields one empty temporary folder for each of `folders`; at the end they replace the folders.
 
-    A failure inside the block leaves what was there before untouched. The moves themselves are renames within one
-    file system; a kill between two of them leaves each folder whole, old or new, or absent, and a hidden one beside it.
+    An error inside the block leaves the present folders unchanged. Replacing is a rename within one file system; a kill
+    between two renames leaves each folder complete, old or new, or absent, with a hidden one beside it.
     """
     finals = [Path(folder) for folder in folders]
     temporaries = []
@@ -54,7 +54,7 @@ def atomic_folders(*folders: Path | str) -> Iterator[list[Path]]:
 
 
 def _replace(temporary: Path, final: Path) -> None:
-    """What stands at `final` goes aside first: a folder removed file by file can be taken for a smaller whole."""
+    """Moves the present folder away first: while it is removed file by file, it must not look like a complete one."""
     if not final.is_dir() or final.is_symlink():
         final.unlink(missing_ok=True)
         os.replace(temporary, final)

@@ -15,7 +15,7 @@ def sha256_file(path: Path | str) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """The one spelling of a JSON value: sorted keys, no spaces. Raises ValueError on NaN and infinities."""
+    """The canonical text of a JSON value: sorted keys, no spaces. Raises ValueError on NaN and infinities."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -25,9 +25,9 @@ def hash_json(value: Any) -> str:
 
 
 def hash_code(paths: Iterable[Path | str]) -> str:
-    """Hex sha256 of what Python files say to the interpreter: comments, docstrings and layout do not count.
+    """Hex sha256 of Python files as the interpreter sees them: without comments, docstrings and layout.
 
-    The order of `paths` does not matter; the file names count, their folders do not.
+    The order of `paths` does not matter. File names count, their folders do not.
     """
     parts = []
     for path in map(Path, paths):

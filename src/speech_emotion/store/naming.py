@@ -1,15 +1,15 @@
-"""Names of files that are made of what users call their speakers."""
+"""File names made from names that users gave, such as those of speakers."""
 
 import hashlib
 import re
 
 PLAIN = re.compile(r"[\w+-][\w+.-]*")
-MOST_BYTES = 120  # a file's name holds 255 at most, and others add to it
-KEPT = 60  # characters of a name that is no file's
+MOST_BYTES = 120  # a file's name may have 255, and callers append to it
+KEPT = 60  # characters of a name that is not a valid file name
 
 
 def file_name(name: str) -> str:
-    """`name` itself where a file can bear it; else what is left of it, and a hash that tells it from others."""
+    """`name` itself if it is a safe file name; else its safe characters with a hash that makes it unique."""
     if PLAIN.fullmatch(name) and len(name.encode()) <= MOST_BYTES:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]

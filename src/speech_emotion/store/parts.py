@@ -1,4 +1,4 @@
-"""Parts of a sharded step's output, joined to what the step writes when it works on all utterances at once."""
+"""Joins the parts of a sharded step's output into the output that the step writes for all utterances at once."""
 
 import filecmp
 import os
@@ -12,21 +12,22 @@ from speech_emotion.store.atomic import atomic_folders
 
 
 def join(parts: Sequence[Path | str], output: Path | str) -> None:
-    """Joins the folders that a step wrote of each part into `output`, which appears whole or not at all.
+    """Joins the folders that a step wrote for its parts into `output`, which appears completely or not at all.
 
-    Folders of arrays, at any depth, hold the shards of all parts, utterances before copies and each in the order of
-    `parts`, so that ids come in the order of the step that works on everything. Shards are linked, or copied where that
-    cannot be; no array is read. Other files (copies.json, names.json) must be the same in all parts.
+    Folders of arrays, at any depth, get the shards of all parts, utterances before copies and both in the order of
+    `parts`, so that ids are in the same order as without parts. Shards are linked, or copied if that is impossible; no
+    array is read. Other files (copies.json, names.json) must be equal in all parts.
 
     Args:
-        parts: their folders, in the order of the parts. A part may hold no arrays; its folders are there all the same.
+        parts: their folders, in the order of the parts. A part without arrays has the same folders.
+        output: the joined folder.
 
     Raises:
-        UserError: no parts, an id in two parts, or a file that one part lacks or that differs between two.
+        UserError: there are no parts, an id is in two parts, or a file is missing in a part or differs between two.
     """
     folders = [Path(part) for part in parts]
     if not folders:
-        raise UserError(f"{output}: parts = none: give one folder a part")
+        raise UserError(f"{output}: parts = none: give one folder for each part")
     contents = [_contents(folder) for folder in folders]
     for folder, found in zip(folders[1:], contents[1:], strict=True):
         if odd := sorted(found ^ contents[0]):
@@ -47,13 +48,13 @@ def join(parts: Sequence[Path | str], output: Path | str) -> None:
 
 
 def _contents(folder: Path) -> set[Path]:
-    """Folders of arrays and other files below a part, relative to it.
+    """The folders of arrays and other files in a part, relative to it.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: the folder does not exist.
     """
     if not folder.is_dir():
-        raise UserError(f"part {folder}: is no folder: run the step on this part first")
+        raise UserError(f"part {folder}: is not a folder: run the step on this part first")
     files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     return {path.parent if SHARD.fullmatch(path.name) else path for path in files}
 
@@ -85,7 +86,7 @@ def _join_arrays(folders: Sequence[Path], target: Path) -> None:
     for number, shard in enumerate([*of_utterances, *of_copies]):
         _link(shard, shard_path(target, number))
     if not owners:
-        ArrayWriter(target).close()  # what a step writes of no utterances
+        ArrayWriter(target).close()  # as a step does without utterances
 
 
 def _link(file: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""A stand-in for the program docker, which says what a test wants, and a small project under git."""
+"""A stand-in for the program docker with answers chosen by the test, and a small project under git."""
 
 import os
 import stat
@@ -19,9 +19,9 @@ esac
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[], list[str]]]:
-    """Puts a program docker on PATH: docker(build="exit 1", ...) gives for each of its commands what the shell runs.
+    """Puts a program docker on PATH: docker(build="exit 1", ...) sets a shell command for each of its subcommands.
 
-    Returns what tells the calls so far.
+    It returns a function that lists the calls so far.
     """
     folder, log = tmp_path / "bin", tmp_path / "calls"
     folder.mkdir()
@@ -39,7 +39,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cal
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A git repository with the parts that go into an image, committed."""
+    """A git repository with the files for an image, committed."""
     top = tmp_path / "checkout"
     for name in ("params.yaml", "src/code.py", "protocols/one.yaml", "docs/text.md"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)

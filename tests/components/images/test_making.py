@@ -24,14 +24,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "digests.yaml"
 
 
-def test_without_docker_every_command_says_how_to_get_it(monkeypatch, tmp_path, file):
+def test_without_docker_every_command_explains_how_to_install_it(monkeypatch, tmp_path, file):
     monkeypatch.setenv("PATH", str(tmp_path))
     for call in (lambda: making.build(["cpu"]), lambda: making.publish(["cpu"], "registry:5000", file), making.ready):
         with pytest.raises(UserError, match="docker: is not installed: install Docker Engine"):
             call()
 
 
-def test_a_daemon_that_is_silent_is_named_with_its_reason(docker):
+def test_a_daemon_that_does_not_answer_is_reported_with_the_reason(docker):
     docker(version="echo 'Cannot connect to the Docker daemon' >&2; exit 1", image="exit 1")
     with pytest.raises(UserError, match=r"Docker: does not answer: start it.*Cannot connect to the Docker daemon"):
         making.build(["cpu"])
@@ -39,7 +39,7 @@ def test_a_daemon_that_is_silent_is_named_with_its_reason(docker):
         making.ready()
 
 
-def test_the_image_is_labelled_and_named_by_its_revision(docker):
+def test_the_image_is_labelled_and_tagged_with_its_revision(docker):
     calls = docker()
     assert making.build(["cpu", "cuda"], ["--pull"]) == [
         f"speech-emotion-cpu:{REVISION}",
@@ -51,23 +51,23 @@ def test_the_image_is_labelled_and_named_by_its_revision(docker):
     assert {"TORCH=cuda", f"speech-emotion-cuda:{REVISION}"} <= set(cuda.split())
 
 
-def test_a_build_that_fails_is_said(docker):
+def test_a_failed_build_is_reported(docker):
     docker(build="exit 3")
     with pytest.raises(UserError, match="could not be built"):
         making.build(["cpu"])
 
 
-def test_images_of_uncommitted_changes_are_built_with_a_note_and_not_published(docker, monkeypatch, capsys, file):
+def test_images_of_uncommitted_changes_are_built_with_a_note_but_not_published(docker, monkeypatch, capsys, file):
     monkeypatch.setattr(sources, "revision", lambda: f"{REVISION}-dirty")
     calls = docker(image=LABELLED)
     making.build(["cpu"])
-    assert "changes that git does not hold" in capsys.readouterr().err
+    assert "built from uncommitted changes" in capsys.readouterr().err
     with pytest.raises(UserError, match=f"revision = {REVISION}-dirty: .*commit them, then make images"):
         making.publish(["cpu"], "registry:5000", file)
     assert not any(call.startswith("push") for call in calls())
 
 
-def test_a_published_image_is_recorded_by_its_digest(docker, file):
+def test_a_published_image_is_recorded_with_its_digest(docker, file):
     calls = docker(image=LABELLED, push=PUSHED)
     assert making.publish(["cpu"], "registry:5000/team/", file) == [f"registry:5000/team/speech-emotion-cpu@{DIGEST}"]
     assert f"push registry:5000/team/speech-emotion-cpu:{REVISION}" in calls()
@@ -76,7 +76,7 @@ def test_a_published_image_is_recorded_by_its_digest(docker, file):
     }
 
 
-def test_nothing_is_pushed_where_one_variant_is_not_built(docker, file):
+def test_nothing_is_pushed_if_one_variant_is_not_built(docker, file):
     calls = docker(image='case "$*" in *cuda*) exit 1 ;; *) echo "{}" ;; esac', push=PUSHED)
     with pytest.raises(UserError, match=f"speech-emotion-cuda:{REVISION}: is not built: run make images VARIANTS=cuda"):
         making.publish(["cpu", "cuda"], "registry:5000", file)
@@ -84,48 +84,48 @@ def test_nothing_is_pushed_where_one_variant_is_not_built(docker, file):
 
 
 @pytest.mark.parametrize("registry", ["https://registry.org", "", "Registry.org/Team", "a b", "host:port"])
-def test_a_registry_that_is_no_address_is_refused(docker, file, registry):
+def test_a_malformed_registry_is_refused(docker, file, registry):
     docker(image=LABELLED, push=PUSHED)
     with pytest.raises(UserError, match=r"REGISTRY = .*: must be host\[:port\]"):
         making.publish(["cpu"], registry, file)
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("said", "explanation"),
     [
         ("denied: requested access to the resource is denied", "refuses the push: docker login registry:5000"),
         ("no basic auth credentials", "refuses the push: docker login registry:5000"),
-        ("dial tcp 127.0.0.1:5000: connect: connection refused", "does not answer: start it, or mend the address"),
-        ("dial tcp: lookup registry: no such host", "does not answer: start it, or mend the address"),
-        ("http: server gave HTTP response to HTTPS client", "speaks no TLS"),
-        ("x509: certificate signed by unknown authority", "shows an unknown certificate"),
+        ("dial tcp 127.0.0.1:5000: connect: connection refused", "does not answer: start it, or correct the address"),
+        ("dial tcp: lookup registry: no such host", "does not answer: start it, or correct the address"),
+        ("http: server gave HTTP response to HTTPS client", "does not use TLS"),
+        ("x509: certificate signed by unknown authority", "has an unknown certificate"),
         ("something else", "docker push failed"),
     ],
 )
-def test_a_push_that_fails_says_why_and_records_nothing(docker, file, said, meant):
+def test_a_failed_push_explains_why_and_records_nothing(docker, file, said, explanation):
     docker(image=LABELLED, push=f'echo "{said}" >&2; exit 1')
-    with pytest.raises(UserError, match=meant) as caught:
+    with pytest.raises(UserError, match=explanation) as caught:
         making.publish(["cpu"], "registry:5000", file)
     assert said in str(caught.value)
     assert not file.exists()
 
 
-def test_a_run_is_refused_where_the_image_is_not_built(docker):
+def test_a_run_is_refused_if_the_image_is_not_built(docker):
     docker(image="exit 1")
     with pytest.raises(UserError, match="image speech-emotion-cpu:latest: is not built: run make images"):
         making.ready()
 
 
-def test_an_image_of_other_code_is_used_with_a_note(docker, capsys):
+def test_an_image_with_other_code_is_used_with_a_note(docker, capsys):
     docker(image="""echo '{"speech-emotion.content": "other-files"}'""")
     assert making.ready() == "speech-emotion-cpu:latest"
-    assert "holds other code than this folder: make images renews it" in capsys.readouterr().err
+    assert "contains other code than this folder: make images updates it" in capsys.readouterr().err
     docker(image="""echo '{"speech-emotion.content": "these-files"}'""")
     making.ready()
     assert capsys.readouterr().err == ""
 
 
-def test_the_build_works_by_buildkit_whatever_the_environment_says(docker, monkeypatch, tmp_path):
+def test_the_build_uses_buildkit_whatever_the_environment_says(docker, monkeypatch, tmp_path):
     monkeypatch.setenv("DOCKER_BUILDKIT", "0")
     docker(build=f'echo "$DOCKER_BUILDKIT" > {tmp_path}/buildkit')
     making.build(["cpu"])

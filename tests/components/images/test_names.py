@@ -28,19 +28,19 @@ def test_publishing_one_variant_leaves_the_other(file):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("- cpu", "must hold the keys cpu and cuda"),
+        ("- cpu", "must have the keys cpu and cuda"),
         ("cpu: {", "not YAML"),
         (f"cpu: {{image: registry/image:latest, revision: '{REVISION}'}}", r"cpu\.image = 'registry/image:latest'"),
         ("gpu: {}", "gpu"),
     ],
 )
-def test_a_damaged_file_is_named(file, text, said):
+def test_a_damaged_file_is_reported(file, text, message):
     file.write_text(text)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_digests(file)
 
 
-def test_local_images_are_told_apart():
+def test_local_images_have_different_names():
     assert local_image("cpu") != local_image("cuda")

@@ -15,17 +15,17 @@ def test_the_revision_is_the_commit(checkout):
 
 
 @pytest.mark.parametrize("name", ["src/code.py", "src/not-yet-added.py", "params.yaml"])
-def test_a_change_of_what_goes_into_the_image_makes_it_dirty(checkout, name):
+def test_a_change_of_the_images_files_makes_the_revision_dirty(checkout, name):
     (checkout / name).write_text("changed")
     assert sources.revision(checkout) == git(checkout, "rev-parse", "HEAD") + "-dirty"
 
 
-def test_a_change_of_the_documents_does_not(checkout):
+def test_a_change_of_the_documentation_does_not(checkout):
     (checkout / "docs" / "text.md").write_text("changed")
     assert not sources.revision(checkout).endswith("-dirty")
 
 
-def test_the_content_is_that_of_the_files_committed_or_not(checkout):
+def test_the_content_hashes_the_files_committed_or_not(checkout):
     before = sources.content(checkout)
     (checkout / "src" / "code.py").write_text("changed")
     changed = sources.content(checkout)
@@ -33,7 +33,7 @@ def test_the_content_is_that_of_the_files_committed_or_not(checkout):
     assert before != changed == sources.content(checkout)
 
 
-def test_the_content_does_not_count_the_params_that_a_run_hands_over(checkout):
+def test_the_content_ignores_params_yaml(checkout):
     before = sources.content(checkout)
     (checkout / "params.yaml").write_text("changed")
     assert sources.content(checkout) == before
@@ -51,12 +51,12 @@ def test_outside_of_git_the_revision_is_unknown(tmp_path):
         ("/srv/git/project.git", ""),
     ],
 )
-def test_the_address_of_the_repository_holds_no_credentials_and_no_folder_of_this_machine(checkout, remote, shown):
+def test_the_address_of_the_repository_has_no_credentials_and_is_no_local_folder(checkout, remote, shown):
     git(checkout, "remote", "add", "origin", remote)
     assert sources.address(checkout) == shown
 
 
-def test_the_build_is_given_what_the_dockerfile_copies_and_nothing_else():
+def test_the_build_context_is_exactly_what_the_dockerfile_copies():
     copied = set()
     for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE.read_text(), re.MULTILINE):
         copied |= set(line.split()[:-1])
