@@ -96,7 +96,8 @@ def _refit(
         epochs; device; hyperparameters; agreeing and folds: how many folds were trained with these, and of how many.
     """
     system_params = params.of_system(record["system"])
-    config = SystemConfig(*(record[name] for name in ("system", "architecture", "title", "paper", "builds_on")))
+    named = (record[name] for name in ("system", "architecture", "title", "paper"))
+    config = SystemConfig(*named, builds_on=tuple(record["builds_on"]))
     experiment, _, _ = experiment_of(system_params, inputs["utterances"], inputs["features"], config)
     units = list(record["units"].values())
     tried = [unit["hyperparameters"] for unit in units]
