@@ -92,7 +92,7 @@ pipelines: $(VENV)/made ## compile all pipelines to build/pipelines/*.yaml, with
 pipeline-run: $(VENV)/made ## run PIPELINE=train on this machine, RUNNER=subprocess|docker (docs/kubeflow.md); ARGS='--param NAME=VALUE ...'
 	@python -m pipelines run $(or $(PIPELINE),train) --runner $(or $(RUNNER),subprocess) $(ARGS)
 
-pipeline-submit: $(VENV)/made ## upload PIPELINE=train to Kubeflow at HOST=https://..., run and follow it (docs/cluster.md); ARGS as above
+pipeline-submit: $(VENV)/made ## upload PIPELINE=train to Kubeflow at HOST=https://... and run it (docs/cluster.md); ARGS as above
 	@python -m pipelines submit $(or $(PIPELINE),train) --host '$(HOST)' $(ARGS)
 
 pipeline-schedule: $(VENV)/made ## run it there regularly: CRON='minute hour day month weekday' or EVERY=6h

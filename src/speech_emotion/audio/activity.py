@@ -6,7 +6,7 @@ FRAME_SECONDS = 0.01  # of frames, which do not overlap
 
 
 def speech_mask(samples: np.ndarray, rate: int, threshold_db: float, hang_ms: float) -> np.ndarray:
-    """Marks the samples that are speech: their frame is at most `threshold_db` below the loudest, or close to such one.
+    """Marks the samples that are speech: their frame is at most `threshold_db` below the loudest, or near such a frame.
 
     Args:
         samples: (n,), n at least 1.
