@@ -12,7 +12,8 @@ RATE = 16000
 DIMS = {
     "mel-128": 128, "spectrogram-128": 128, "mfcc-13-w1": 13, "mspec-40": 40, "mspec-40-d": 80, "mspec-40-dd": 120,
     "mfcc-13": 13, "mfcc-13-d": 26, "mfcc-13-dd": 39, "mel-64": 64, "mel-120": 120, "mel-128-4k": 128,
-    "mfcc-20-64ms": 20, "energy-64ms": 1, "mfcc-20": 20, "energy": 1, "f0": 1, "voicing": 1, "zcr": 1, "chroma": 12, "formants": 3,
+    "mfcc-20-64ms": 20, "energy-64ms": 1, "mfcc-20": 20, "energy": 1, "f0": 1, "voicing": 1, "zcr": 1,
+    "chroma": 12, "formants": 3,
 }  # fmt: skip
 
 
