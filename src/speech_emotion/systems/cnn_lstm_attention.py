@@ -151,4 +151,4 @@ class Recogniser(NetworkSystem):
     def test_params(cls) -> TestParams:
         small = {"epochs": 40, "batch_size": 8, "learning_rate": 3e-3, "dropout": 0.3, "ema_decay": 0.5}
         size = {"channels": 4, "units": 8, "window_frames": 32, "hop_frames": 16}
-        return TestParams({**small, **size}, features=("mspec", "mspec", "mfcc", "energy"), epochs=30)
+        return TestParams({**small, **size}, features=("mspec", "mspec", "mfcc", "energy"), epochs=12)
