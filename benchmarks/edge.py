@@ -199,7 +199,7 @@ def runtime(bundle: Path, way: str, threads: int) -> Callable[[np.ndarray, int],
 
     variant, _, more = way.partition("+")
     with opened(bundle) as made:
-        recogniser = Recogniser.load(made, variant, "cpu", threads, compare=more == "warning")
+        recogniser = Recogniser.load(made, variant, "cpu", threads, detect_ood=more == "warning")
     return lambda samples, rate: recogniser.predict(samples, rate).emotion
 
 

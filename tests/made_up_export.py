@@ -52,7 +52,7 @@ def write_many_windows(path: Path) -> None:
 
 
 def write_export(folder: Path, threshold: float = 1e6, **changed: object) -> Path:
-    """Writes the folder; keywords change values of bundle.json and the likeness threshold."""
+    """Writes the folder; keywords change values of bundle.json and the out-of-distribution threshold."""
     folder.mkdir()
     nodes = [
         helper.make_node("MatMul", ["waveform", "weights"], ["logits"]),
@@ -66,8 +66,8 @@ def write_export(folder: Path, threshold: float = 1e6, **changed: object) -> Pat
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save(model, folder / "fp32.onnx")
     dims = len(measures(np.ones(RATE), RATE))
-    likeness = {"mean": [0.0] * dims, "whiten": np.eye(dims).tolist(), "threshold": threshold}
-    (folder / "likeness.json").write_text(json.dumps(likeness))
+    detector = {"mean": [0.0] * dims, "whiten": np.eye(dims).tolist(), "threshold": threshold}
+    (folder / "out_of_distribution.json").write_text(json.dumps(detector))
     bundle = {
         "labels": LABELS,
         "input": "waveform",
@@ -79,7 +79,7 @@ def write_export(folder: Path, threshold: float = 1e6, **changed: object) -> Pat
         "frame_hop_samples": STEP,
         "least_samples": WINDOW,
         "temperature": 1.0,
-        "sha256": {name: sha256_file(folder / name) for name in ("fp32.onnx", "likeness.json")},
+        "sha256": {name: sha256_file(folder / name) for name in ("fp32.onnx", "out_of_distribution.json")},
     }
     (folder / "bundle.json").write_text(json.dumps(bundle | changed))
     return folder

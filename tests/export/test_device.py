@@ -25,7 +25,9 @@ def files(folder):
 def test_a_bundle_holds_what_a_device_needs_and_its_checksums_are_those_of_sha256sum(export, tmp_path):
     made = make_device_bundle(export, tmp_path / "device", source="models:/speech-emotion/3")
     found = files(made)
-    assert {"bundle.json", "checksums.sha256", "MODEL_CARD.md", "likeness.json", "requirements.txt"} <= set(found)
+    assert {"bundle.json", "checksums.sha256", "MODEL_CARD.md", "out_of_distribution.json", "requirements.txt"} <= set(
+        found
+    )
     assert {"models/fp32.onnx", "models/int8-trt.onnx", "build_engine.sh", "run", "samples/anger.wav"} <= set(found)
     assert "runtime/speech_emotion_jetson/page/index.html" in found
     assert not [name for name in found if "__pycache__" in name]

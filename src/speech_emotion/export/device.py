@@ -21,7 +21,7 @@ from speech_emotion.corpora.synthesis import Line, write_lines
 from speech_emotion.corpora.synthesis_prosody import EMOTIONS
 from speech_emotion.errors import UserError
 from speech_emotion.export.engines import engines, reports, write_reports
-from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, INT8, INT8_CPU, LIKENESS, PRUNED
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, INT8, INT8_CPU, OUT_OF_DISTRIBUTION, PRUNED
 from speech_emotion.store.atomic import atomic_file, atomic_folders
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion_jetson.bundle import FORMAT, KIND
@@ -164,7 +164,7 @@ def _fill(
         text = "".join(f"{flag}\n" for flag in flags)
         (folder / f"models/{name}.flags").write_text(text, encoding="utf-8")
     write_reports(folder, found)
-    for name in (LIKENESS, CARD):
+    for name in (OUT_OF_DISTRIBUTION, CARD):
         shutil.copyfile(exported / name, folder / name)
     bundled = resources.files("speech_emotion.export").joinpath("bundled")
     for part in bundled.iterdir():
@@ -189,7 +189,7 @@ def _fill(
                 for variant in variants
             },
             "default": default,
-            "likeness": LIKENESS,
+            "out_of_distribution": OUT_OF_DISTRIBUTION,
             "samples": [path.relative_to(folder).as_posix() for path in samples],
         },
     )
@@ -220,7 +220,7 @@ def _description(exported: Path) -> dict[str, Any]:
         raise UserError(f"{path}: is damaged ({error}): run the export step again (dvc repro)") from None
     if missing := [name for name in (*COPIED, "sha256") if name not in description]:
         raise UserError(f"{path}: {missing[0]}: is missing: run the export step again (dvc repro)")
-    for name in (FP32, INT8, INT8_CPU, LIKENESS, CALIBRATION, CARD):
+    for name in (FP32, INT8, INT8_CPU, OUT_OF_DISTRIBUTION, CALIBRATION, CARD):
         if not (exported / name).is_file():
             raise UserError(f"{exported / name}: is not there: run the export step again (dvc repro)")
     for name, expected in description["sha256"].items():

@@ -1,10 +1,10 @@
-"""How often speech of unheard speakers, other speech, and sounds that are no speech are called unlike the training.
+"""How often held-out speakers, other corpora and sounds other than speech are classed as out of distribution.
 
-python benchmarks/unlike_training.py emodb=FOLDER [ravdess=FOLDER ...] [--sounds N]
+python benchmarks/out_of_distribution.py emodb=FOLDER [ravdess=FOLDER ...] [--sounds N]
 
-Each corpus in turn is the training speech: each of its speakers is judged by a description fitted on the others (whose
-own cross-fitting sets its threshold); the description of all of them then judges every other corpus and the sounds of
-sounds.py.
+Each corpus in turn is the training speech: each of its speakers is scored by a detector fitted to the other speakers
+(the threshold comes from cross-validation among those); a detector fitted to all of its speakers then scores every
+other corpus and the sounds of sounds.py.
 """
 
 import argparse
@@ -20,17 +20,22 @@ import sounds
 from speech_emotion.audio.reading import read_audio, resample
 from speech_emotion.corpora.table import Utterance
 from speech_emotion.errors import UserError
-from speech_emotion.inference.likeness_fitting import fit_likeness, stretches
+from speech_emotion.inference.out_of_distribution_fitting import fit_detector, segments
 from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Params, load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.ingest import survey
-from speech_emotion_jetson.likeness import Likeness
+from speech_emotion_jetson.out_of_distribution import OodDetector
 
 
 @dataclass(frozen=True)
 class Speech:
-    """A corpus: id -> measures of its stretches, id -> speaker."""
+    """A corpus.
+
+    Attributes:
+        rows: id -> measures (segments, D).
+        speakers: id -> speaker.
+    """
 
     rows: dict[str, np.ndarray]
     speakers: dict[str, str]
@@ -57,22 +62,22 @@ def main() -> int:
     numbered = [(kind, number) for kind in sounds.KINDS for number in range(options.sounds)]
     heard = ordered_map(_sound, numbered, params.workers, Recorder(), "sounds")
     made = dict(zip(numbered, heard, strict=True))
-    fit = partial(fit_likeness, share=params.export.unlike_share, margin=params.export.unlike_margin)
+    fit = partial(fit_detector, share=params.export.ood_share, margin=params.export.ood_margin)
     for name, training in corpora.items():
-        print(f"\njudged by the description of {name:<12}{'files':>6}{'unlike, %':>11}{'nearest':>9}")
-        distances = []
+        print(f"\ndetector fitted to {name:<21}{'files':>6}{'OOD, %':>11}{'lowest':>9}")
+        scores = []
         for speaker in sorted(set(training.speakers.values())):
             others = {id: rows for id, rows in training.rows.items() if training.speakers[id] != speaker}
-            likeness = fit(others, training.speakers)
-            own = [likeness.distance(rows) for id, rows in training.rows.items() if training.speakers[id] == speaker]
+            detector = fit(others, training.speakers)
+            own = [detector.score(rows) for id, rows in training.rows.items() if training.speakers[id] == speaker]
             _print(f"{name}, speaker {speaker}", own)
-            distances += own
-        _print(f"{name}, each speaker by the others", distances)
-        likeness = fit(training.rows, training.speakers)
+            scores += own
+        _print(f"{name}, each speaker held out", scores)
+        detector = fit(training.rows, training.speakers)
         for other, speech in corpora.items():
             if other != name:
-                _print(other, [likeness.distance(rows) for rows in speech.rows.values()])
-        _print_sounds(likeness, made)
+                _print(other, [detector.score(rows) for rows in speech.rows.values()])
+        _print_sounds(detector, made)
     return 0
 
 
@@ -85,35 +90,35 @@ def measured(corpus: str, folder: Path, params: Params) -> Speech:
     found = survey(folder, corpus, params.ingest, params.workers, Recorder())
     utterances = [one for one in found if isinstance(one, Utterance)]
     rows = ordered_map(
-        _stretches, [folder / one.path for one in utterances], params.workers, Recorder(), f"measure {corpus}"
+        _segments, [folder / one.path for one in utterances], params.workers, Recorder(), f"measure {corpus}"
     )
     ids = [one.id for one in utterances]
     speakers = dict(zip(ids, (one.speaker for one in utterances), strict=True))
     return Speech(dict(zip(ids, rows, strict=True)), speakers)
 
 
-def _stretches(path: Path) -> np.ndarray:
+def _segments(path: Path) -> np.ndarray:
     audio = read_audio(path)
-    return stretches(resample(audio.samples, audio.rate, sounds.RATE), sounds.RATE)
+    return segments(resample(audio.samples, audio.rate, sounds.RATE), sounds.RATE)
 
 
 def _sound(one: tuple[str, int]) -> np.ndarray:
-    return stretches(sounds.sound(*one), sounds.RATE)
+    return segments(sounds.sound(*one), sounds.RATE)
 
 
-def _print_sounds(likeness: Likeness, made: dict[tuple[str, int], np.ndarray]) -> None:
+def _print_sounds(detector: OodDetector, made: dict[tuple[str, int], np.ndarray]) -> None:
     for group in sounds.GROUPS:
         of_group: list[float] = []
         for kind in (kind for kind, (its, _) in sounds.KINDS.items() if its == group):
-            distances = [likeness.distance(rows) for (name, _), rows in made.items() if name == kind]
-            of_group += distances
-            _print(f"  {kind}", distances)
+            scores = [detector.score(rows) for (name, _), rows in made.items() if name == kind]
+            of_group += scores
+            _print(f"  {kind}", scores)
         _print(group, of_group)
 
 
-def _print(what: str, distances: Sequence[float]) -> None:
-    share = 100 * float(np.mean(np.array(distances) > 1))
-    print(f"{what:<40}{len(distances):>6}{share:>11.1f}{min(distances):>9.2f}", flush=True)
+def _print(what: str, scores: Sequence[float]) -> None:
+    share = 100 * float(np.mean(np.array(scores) > 1))
+    print(f"{what:<40}{len(scores):>6}{share:>11.1f}{min(scores):>9.2f}", flush=True)
 
 
 if __name__ == "__main__":

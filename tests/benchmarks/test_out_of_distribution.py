@@ -1,10 +1,10 @@
-"""The table of what is called unlike the training, made of two small corpora of coloured noise."""
+"""The table of what is out of distribution, with two small corpora of coloured noise."""
 
 import numpy as np
 import pytest
 import soundfile
 
-import unlike_training
+import out_of_distribution
 
 RATE = 16000
 
@@ -30,19 +30,19 @@ def corpora(tmp_path):
 
 
 def run(monkeypatch, *arguments):
-    monkeypatch.setattr("sys.argv", ["unlike_training.py", *arguments])
-    return unlike_training.main()
+    monkeypatch.setattr("sys.argv", ["out_of_distribution.py", *arguments])
+    return out_of_distribution.main()
 
 
 @pytest.mark.slow
-def test_each_corpus_judges_itself_the_other_and_the_sounds(corpora, monkeypatch, capsys):
+def test_each_corpus_detector_scores_its_own_speech_the_other_corpus_and_the_sounds(corpora, monkeypatch, capsys):
     assert run(monkeypatch, *(f"{name}={folder}" for name, folder in corpora.items()), "--sounds", "1") == 0
-    _, *tables = capsys.readouterr().out.split("judged by the description of ")
+    _, *tables = capsys.readouterr().out.split("detector fitted to ")
     assert len(tables) == 2
     for text, own, other in zip(tables, ("low", "high"), ("high", "low"), strict=True):
         rows = {" ".join(line.split()[:-3]): line.split()[-3:] for line in text.splitlines()[1:] if line.strip()}
         assert [rows[f"{own}, speaker {speaker}"][0] for speaker in "abc"] == ["2", "2", "2"]
-        assert rows[f"{own}, each speaker by the others"][0] == "6"
+        assert rows[f"{own}, each speaker held out"][0] == "6"
         assert rows[other][:2] == ["6", "100.0"] and float(rows[other][2]) > 1
         assert rows["silence"][1] == rows["tones"][1] == "100.0"
 
@@ -51,6 +51,6 @@ def test_each_corpus_judges_itself_the_other_and_the_sounds(corpora, monkeypatch
     ("argument", "told"),
     [("low", "low: is not CORPUS=FOLDER: emodb=~/emodb"), ("emodb=/nowhere", "error: /nowhere: no such folder")],
 )
-def test_a_wrong_argument_is_told_with_the_cure(monkeypatch, capsys, argument, told):
+def test_a_wrong_argument_is_reported_with_the_cure(monkeypatch, capsys, argument, told):
     assert run(monkeypatch, argument) == 1
     assert told in capsys.readouterr().err
