@@ -1,4 +1,4 @@
-"""A made-up export: a folder such as the export step writes, with a graph whose answers can be worked out by hand."""
+"""A made-up export: a folder such as the export step writes, with a graph whose answers can be computed by hand."""
 
 import json
 from pathlib import Path
@@ -17,14 +17,14 @@ WEIGHTS = np.random.default_rng(0).standard_normal((WINDOW, len(LABELS))).astype
 
 
 def answer(window: np.ndarray) -> np.ndarray:
-    """What the graph says of one window, (classes,)."""
+    """The graph's answer for one window, (classes,)."""
     logits = np.asarray(window, np.float64) @ WEIGHTS
     exponentials = np.exp(logits - logits.max())
     return exponentials / exponentials.sum()
 
 
 def write_many_windows(path: Path) -> None:
-    """Writes the graph in its form for many windows of one waveform, with the same answers."""
+    """Writes the form of the graph for many windows of one waveform, which gives the same answers."""
     nodes = [
         helper.make_node("Squeeze", ["waveform", "first"], ["samples"]),
         helper.make_node("Mul", ["starts", "step"], ["places"]),

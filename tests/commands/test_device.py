@@ -31,7 +31,7 @@ def test_check_graph_fails_and_shows_what_tensorrt_refuses(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be read (No such file"), (b"\xff no", "is no ONNX file"), (b"", "holds no graph")],
+    [(None, "cannot be read (No such file"), (b"\xff no", "is not an ONNX file"), (b"", "holds no graph")],
 )
 def test_check_graph_of_a_file_that_is_not_a_graph_is_one_line(tmp_path, capsys, content, message):
     if content is not None:
