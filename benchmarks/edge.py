@@ -5,8 +5,8 @@ python benchmarks/edge.py [--exported artifacts/export] [--model artifacts/selec
 
 Each way runs in a process of its own that may use so many cores and holds no more than it needs. Times are the clock's,
 and of one core the processor's as well, which other processes at work disturb less; ways take turns, round by round.
-The ways: the runtime of jetson/ with each variant of the bundle (and once with the warning that speech is unlike that
-of training); `pytorch`, the trained network with its front-end, all windows of a sentence in one batch; `librosa`, the
+The ways: the runtime of jetson/ with each variant of the bundle (and once with out-of-distribution
+detection); `pytorch`, the trained network with its front-end, all windows of a sentence in one batch; `librosa`, the
 same features as a newcomer would take them with librosa, and the same network.
 """
 
