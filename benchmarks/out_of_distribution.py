@@ -60,8 +60,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     numbered = [(kind, number) for kind in sounds.KINDS for number in range(options.sounds)]
-    heard = ordered_map(_sound, numbered, params.workers, Recorder(), "sounds")
-    made = dict(zip(numbered, heard, strict=True))
+    rows = ordered_map(_sound, numbered, params.workers, Recorder(), "sounds")
+    made = dict(zip(numbered, rows, strict=True))
     fit = partial(fit_detector, share=params.export.ood_share, margin=params.export.ood_margin)
     for name, training in corpora.items():
         print(f"\ndetector fitted to {name:<21}{'files':>6}{'OOD, %':>11}{'lowest':>9}")

@@ -47,13 +47,13 @@ def write_t1(folder: Path, tested: tuple[str, ...] = SPEAKERS) -> None:
     params, draws, rows = load_params(), np.random.default_rng(0), utterances(speakers=SPEAKERS, each=1)
     write_utterances(folder / "ingest" / "utterances.parquet", rows)
     needs, features = params.needs["t1"], {name: params.features[name] for name in params.needs["t1"].features}
-    heard = {row.id: (0.05 * draws.standard_normal(49600)).astype(np.float32) for row in rows}
+    waveforms = {row.id: (0.05 * draws.standard_normal(49600)).astype(np.float32) for row in rows}
     with ArrayWriter(folder / "preprocess" / "plain") as writer:
-        for id, waveform in heard.items():
+        for id, waveform in waveforms.items():
             writer.add(id, waveform)
     for name in needs.features:
         with ArrayWriter(folder / "features" / name / needs.variant(params.features[name], 16000)) as writer:
-            for id, waveform in heard.items():
+            for id, waveform in waveforms.items():
                 writer.add(id, compute(name, waveform, params.features, 16000))
     torch.manual_seed(0)
     recipe = params.preprocess.recipes["plain"]

@@ -191,7 +191,7 @@ def _measure(job: Job) -> Job:
     system, waveforms = load_system(job.model), ArrayStore(job.waveforms)
     calibration = speech_windows(system, waveforms, job.fold.train, job.export.calibration_windows, job.least_samples)
     timed = speech_windows(system, waveforms, job.fold.test, TIMED, job.least_samples)
-    heard = [waveform_windows(system, waveforms[id], job.least_samples) for id in job.fold.test]
+    windows = [waveform_windows(system, waveforms[id], job.least_samples) for id in job.fold.test]
     graphs = _forms(job, system, calibration)
     contents = {name: serialise(graph.model) for name, graph in graphs.items()}
     milliseconds = footprint.window_milliseconds(contents, timed)
@@ -200,7 +200,7 @@ def _measure(job: Job) -> Job:
         found[name] = {
             "bytes": len(content),
             "weights": weight_bytes(graphs[name].model, graphs[name].front_end),
-            "probabilities": dict(zip(job.fold.test, utterance_probabilities(content, heard).tolist(), strict=True)),
+            "probabilities": dict(zip(job.fold.test, utterance_probabilities(content, windows).tolist(), strict=True)),
             "milliseconds": milliseconds[name],
             "memory": footprint.process_memory(content, timed[:WINDOWS_HELD]),
         }

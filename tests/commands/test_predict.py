@@ -125,11 +125,11 @@ def test_predict_takes_a_registered_model_of_the_store(recordings, project, caps
     shutil.move("artifacts/export", "exported")
     with open_store("sqlite:///mlflow.db", "e") as store, mlflow.start_run(experiment_id=store.experiment) as run:
         mlflow.log_artifacts("exported", "model/artifacts")
-    for model, status in ((f"runs:/{run.info.run_id}/model", 0), ("models:/nobody@champion", 1)):
+    for model, status in ((f"runs:/{run.info.run_id}/model", 0), ("models:/absent@champion", 1)):
         assert cli.main(["predict", "recordings/b.wav", "--model", model]) == status
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith("recordings/b.wav")
-    assert "error: model = models:/nobody@champion: " in err
+    assert "error: model = models:/absent@champion: " in err
 
 
 def test_predict_answers_files_of_odd_names_and_refuses_a_wrong_full_scale(recordings, capsys):

@@ -168,7 +168,7 @@ def test_int8_fine_tuning_is_stated_with_its_figures(card, done, said):
     worth = {"fp32": {"ua": 71.2}, **INT8, **({} if done == "not needed" else TUNED)}
     qat = {"done": done, "when_loss": 0.5, "loss": {"inner": 0.8, "test": 1.3}, "epochs": 7, "folds": 10, "test": worth}
     told = section(card(qat=qat)[0], "On the device")
-    assert "INT8 by calibration alone loses 0.8 points of UA" in told
+    assert "INT8 by calibration loses 0.8 points of UA" in told
     assert said in told
     assert ("fine-tuned 71.0 % (int8) and 70.8 % (int8-cpu)." in told) == (done != "not needed")
     assert "fine-tuned" not in card()[0]

@@ -196,5 +196,5 @@ def test_an_incomplete_export_is_refused_and_an_earlier_bundle_is_unchanged(expo
 
 
 def test_a_default_that_is_not_a_variant_is_refused(export, tmp_path):
-    with pytest.raises(UserError, match="default = int4: is not one of the variants"):
+    with pytest.raises(UserError, match="default = int4: is none of the variants"):
         make_device_bundle(export, tmp_path / "device", default="int4")

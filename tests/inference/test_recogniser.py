@@ -67,7 +67,11 @@ def test_a_file_with_nan_late_in_it_is_refused(export, tmp_path, monkeypatch, wa
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("bundle.json", "bundle.json: is not there: run the export"), ("fp32.onnx", "fp32.onnx: is not there: copy")],
+    [
+        ("bundle.json", "bundle.json: is not there: run the export"),
+        ("fp32.onnx", "fp32.onnx: is not there: copy"),
+        ("out_of_distribution.json", r"out_of_distribution.json: is not there: copy .*, or export again \(dvc repro\)"),
+    ],
 )
 def test_a_folder_that_lacks_a_file_is_refused(export, name, message):
     folder = export()

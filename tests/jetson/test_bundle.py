@@ -55,7 +55,7 @@ def test_an_absent_file_is_named(device, name):
 def test_malformed_checksums_are_refused(device, line):
     path = device / "checksums.sha256"
     path.write_text(path.read_text() + line + "\n")
-    assert re.search(r"checksums\.sha256: line \d+: is no checksum of a file of the bundle", refusal(device))
+    assert re.search(r"checksums\.sha256: line \d+: is not the checksum of a file of the bundle", refusal(device))
 
 
 def test_a_link_that_leads_out_of_the_bundle_is_refused(device, tmp_path):

@@ -108,7 +108,7 @@ def test_an_output_that_cannot_be_written_is_one_line_and_leaves_no_file(
         (["mic", "--rate", "-5"], "--rate = -5: must be within 8000 and 96000 Hz"),
         (["file", "a.wav", "--threads", "0"], "--threads = 0"),
         (["file", "a.wav", "--variant", "int4"], "--variant = int4"),
-        (["show", "--trust", "nobody"], "--trust = nobody: is not there"),
+        (["show", "--trust", "absent"], "--trust = absent: is not there"),
         (["serve", "--queue", "-1"], "--queue = -1: must be within 0"),
         (["serve", "--certificate", "a.crt"], "belong together"),
         (["serve", "--host", "no.such.host.invalid"], "--host = no.such.host.invalid"),

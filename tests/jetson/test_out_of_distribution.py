@@ -29,9 +29,9 @@ def test_segments_of_any_length_have_the_same_measures(seconds):
 
 def test_pauses_beside_something_louder_do_not_count():
     noise = np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32) / 10
-    alone = segments(noise, RATE)
+    single = segments(noise, RATE)
     found = segments(np.concatenate([noise, np.zeros(6 * RATE, np.float32) + 1e-3 * np.tile(noise, 3)]), RATE)
-    np.testing.assert_array_equal(found[0], alone[0])
+    np.testing.assert_array_equal(found[0], single[0])
     assert len(found) == 2  # the second reaches half into the pause
 
 

@@ -132,9 +132,9 @@ def test_absent_trusted_keys_are_named(signed, tmp_path):
         pass
 
 
-def test_a_key_that_does_not_sign_leaves_no_bundle(tmp_path):
+def test_a_key_that_cannot_sign_leaves_no_bundle(tmp_path):
     (tmp_path / "key").write_text("no key")
-    with pytest.raises(MakerError, match=r"key = .*does not sign"):
+    with pytest.raises(MakerError, match=r"key = .*cannot sign"):
         make_device_bundle(write_whole_export(tmp_path / "export"), tmp_path / "device", key=tmp_path / "key")
     assert not (tmp_path / "device").exists()
 

@@ -39,7 +39,7 @@ def analyse(
     picture = Picture(recogniser.bundle.sample_rate)
     drawing = 0.0
 
-    def heard(block: np.ndarray) -> None:
+    def draw(block: np.ndarray) -> None:
         nonlocal drawing
         wanted()
         if not brief:
@@ -47,7 +47,7 @@ def analyse(
             picture.push(block)
             drawing += 1000 * (perf_counter() - begun)
 
-    said = recogniser.predict_source(source, heard=heard)
+    said = recogniser.predict_source(source, on_block=draw)
     spent = {"answer": said.milliseconds["total"] - drawing, "model": said.milliseconds["model"]}
     answer = {
         "emotion": said.emotion,

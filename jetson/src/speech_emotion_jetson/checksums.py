@@ -37,7 +37,7 @@ def read_checksums(folder: Path) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         match = _LINE.fullmatch(line)
         if match is None or not is_inside(match["name"]) or match["name"] in found:
-            raise UserError(f"{path}: line {number}: is no checksum of a file of the bundle: {CURE}")
+            raise UserError(f"{path}: line {number}: is not the checksum of a file of the bundle: {CURE}")
         found[match["name"]] = match["sha256"]
     return found
 

@@ -170,14 +170,14 @@ class Recogniser:
         self,
         blocks: Callable[[], Iterable[np.ndarray]],
         rate: int,
-        heard: Callable[[np.ndarray], None] = lambda block: None,
+        on_block: Callable[[np.ndarray], None] = lambda block: None,
     ) -> Prediction:
         """Predicts the emotion of a waveform that is read block by block, so that memory does not grow with its length.
 
         Args:
             blocks: gives the waveform from its start, (n,) float32 each; may be called twice.
             rate: Hz of the blocks.
-            heard: is called with each block at the model's rate and level; it may raise to stop the prediction.
+            on_block: is called with each block at the model's rate and level; it may raise to stop the prediction.
 
         Raises:
             UserError: the waveform has no samples at the model's rate.
@@ -204,7 +204,7 @@ class Recogniser:
             starts.extend(start for start, _ in found)
 
         for block in self.prepared(counted, rate):
-            heard(block)
+            on_block(block)
             if self._detect_ood:
                 measured.push(block)
             waiting.extend(cutter.push(block))

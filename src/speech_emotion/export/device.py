@@ -153,7 +153,7 @@ def _fill(
     description = _description(exported)
     variants = exported_variants(exported) if variants is None else variants
     if default not in {variant.name for variant in variants}:
-        raise UserError(f"default = {default}: is not one of the variants: name one of them")
+        raise UserError(f"default = {default}: is none of the variants: name one of them")
     (folder / "models").mkdir()
     files = _copy_models(folder, variants)
     found = reports({one.name: (one.file, one.precision) for one in variants if one.precision is not None})

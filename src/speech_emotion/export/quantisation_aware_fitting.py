@@ -110,9 +110,10 @@ def qat_fold(job: QatJob) -> tuple[Said, int]:
     graphs = exported_models(system, job.export.opset, calibration)
     said = {}
     for part, ids in zip(PARTS, (model.fold.valid, model.fold.test), strict=True):
-        heard = [waveform_windows(system, waveforms[id], least) for id in ids]
+        windows = [waveform_windows(system, waveforms[id], least) for id in ids]
         said[part] = {
-            prefix + form: utterance_probabilities(serialise(graphs[file].model), heard) for file, form in FORMS.items()
+            prefix + form: utterance_probabilities(serialise(graphs[file].model), windows)
+            for file, form in FORMS.items()
         }
         if not job.tune:
             said[part]["fp32"] = predict(trained, model.experiment, stores, ids)
@@ -143,9 +144,9 @@ def qat_for_shipping(
     facts = {part: _worth(experiment, jobs, found, part) for part in PARTS}
     loss = {part: round(facts[part]["fp32"]["ua"] - _worse(facts[part], ""), 2) for part in PARTS}
     facts |= {"when_loss": qat.when_loss, "loss": loss, "folds": len(jobs), "seed": seed}
-    told = f"export: INT8 by calibration loses {loss['inner']:g} points of UA on the folds' inner speakers"
+    measured = f"export: INT8 by calibration loses {loss['inner']:g} points of UA on the folds' inner speakers"
     if loss["inner"] <= qat.when_loss:
-        recorder.note(f"{told}, {loss['test']:g} on their test speakers: not fine-tuned")
+        recorder.note(f"{measured}, {loss['test']:g} on their test speakers: not fine-tuned")
         return None, {"done": NOT_NEEDED, **facts}
     asked = [replace(job, tune=True) for job in jobs]
     tuned = list(ordered_map(qat_fold, asked, workers, recorder, "fine-tune the folds' models for INT8"))
@@ -154,7 +155,7 @@ def qat_for_shipping(
     facts["epochs"] = epochs_for_shipping([epochs for _, epochs in tuned])
     kept = _worse(facts["inner"], QAT) > _worse(facts["inner"], "")
     recorder.note(
-        f"{told}; fine-tuned for it, UA there {_worse(facts['inner'], '')} -> {_worse(facts['inner'], QAT)}: "
+        f"{measured}; fine-tuned for it, UA there {_worse(facts['inner'], '')} -> {_worse(facts['inner'], QAT)}: "
         f"{'kept' if kept else 'no better, not kept'} (on test speakers {_worse(facts['test'], '')} -> "
         f"{_worse(facts['test'], QAT)})"
     )
