@@ -1,4 +1,4 @@
-"""A device bundle of the made-up export, whose answers can be worked out by hand."""
+"""A device bundle of the made-up export, whose answers can be computed by hand."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from speech_emotion.store.hashing import sha256_file
 
 
 def write_whole_export(folder: Path, **changed: object) -> Path:
-    """The made-up export with everything that a device bundle is made of; keywords as write_export takes them."""
+    """Writes the made-up export with all files that a device bundle needs; keywords are as for write_export."""
     about = {
         "system": "t0",
         "title": "T0 made up",
@@ -34,7 +34,7 @@ def write_device(folder: Path, **changed: object) -> Path:
 
 
 def rewrite(device: Path, **changed: object) -> Path:
-    """Changes values of bundle.json, and its checksum with them."""
+    """Changes values of bundle.json and its checksum."""
     path = device / "bundle.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
     return seal(device)

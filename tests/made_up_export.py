@@ -1,4 +1,4 @@
-"""A made-up export: a folder such as the export step writes, with a graph whose answers can be worked out by hand."""
+"""A made-up export: a folder such as the export step writes, with a graph whose answers can be computed by hand."""
 
 import json
 from pathlib import Path
@@ -17,14 +17,14 @@ WEIGHTS = np.random.default_rng(0).standard_normal((WINDOW, len(LABELS))).astype
 
 
 def answer(window: np.ndarray) -> np.ndarray:
-    """What the graph says of one window, (classes,)."""
+    """The graph's answer for one window, (classes,)."""
     logits = np.asarray(window, np.float64) @ WEIGHTS
     exponentials = np.exp(logits - logits.max())
     return exponentials / exponentials.sum()
 
 
 def write_many_windows(path: Path) -> None:
-    """Writes the graph in its form for many windows of one waveform, with the same answers."""
+    """Writes the form of the graph for many windows of one waveform, which gives the same answers."""
     nodes = [
         helper.make_node("Squeeze", ["waveform", "first"], ["samples"]),
         helper.make_node("Mul", ["starts", "step"], ["places"]),
@@ -52,7 +52,7 @@ def write_many_windows(path: Path) -> None:
 
 
 def write_export(folder: Path, threshold: float = 1e6, **changed: object) -> Path:
-    """Writes the folder; keywords change values of bundle.json and the likeness threshold."""
+    """Writes the folder; keywords change values of bundle.json and the out-of-distribution threshold."""
     folder.mkdir()
     nodes = [
         helper.make_node("MatMul", ["waveform", "weights"], ["logits"]),
@@ -66,8 +66,8 @@ def write_export(folder: Path, threshold: float = 1e6, **changed: object) -> Pat
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save(model, folder / "fp32.onnx")
     dims = len(measures(np.ones(RATE), RATE))
-    likeness = {"mean": [0.0] * dims, "whiten": np.eye(dims).tolist(), "threshold": threshold}
-    (folder / "likeness.json").write_text(json.dumps(likeness))
+    detector = {"mean": [0.0] * dims, "whiten": np.eye(dims).tolist(), "threshold": threshold}
+    (folder / "out_of_distribution.json").write_text(json.dumps(detector))
     bundle = {
         "labels": LABELS,
         "input": "waveform",
@@ -79,7 +79,7 @@ def write_export(folder: Path, threshold: float = 1e6, **changed: object) -> Pat
         "frame_hop_samples": STEP,
         "least_samples": WINDOW,
         "temperature": 1.0,
-        "sha256": {name: sha256_file(folder / name) for name in ("fp32.onnx", "likeness.json")},
+        "sha256": {name: sha256_file(folder / name) for name in ("fp32.onnx", "out_of_distribution.json")},
     }
     (folder / "bundle.json").write_text(json.dumps(bundle | changed))
     return folder

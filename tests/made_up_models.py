@@ -1,4 +1,4 @@
-"""Models without content for the registry, and two processes that register and promote at once."""
+"""Models without content for the registry, and two processes that register and promote at the same time."""
 
 import itertools
 import multiprocessing
@@ -23,7 +23,7 @@ EXPERIMENT = "speech-emotion"
 
 
 def logged(store: Store, folder: Path) -> tuple[str, str]:
-    """A model of a run that holds one file: what the registry asks of it."""
+    """A model of a run that holds one file, as the registry needs it."""
     run = store.client.create_run(store.experiment)
     model = store.client.create_logged_model(store.experiment, "recogniser", run.info.run_id)
     (folder / "MLmodel").write_text("flavors: {}\n")
@@ -33,7 +33,7 @@ def logged(store: Store, folder: Path) -> tuple[str, str]:
 
 
 def newcomer(store: Store, folder: Path, key: str, **standing) -> Newcomer:
-    """A model to be registered; `standing` says what differs from STANDING."""
+    """A model to be registered; `standing` holds the differences from STANDING."""
     model, run = logged(store, folder)
     held = replace(STANDING, **standing)
     tags = {
@@ -52,7 +52,7 @@ def add(store: Store, folder: Path, key: str, test=lambda version: alike(1.0), *
 
 
 def alike(p: float) -> Pair:
-    """What a paired test of two nearly equal models says, the first of which is a little better."""
+    """Result of a paired test of two nearly equal models; the first one is a little better."""
     return Pair("t1", "t1", 0.705, 0.7, 0.005, p, 1, 0, 1.0)
 
 
@@ -106,5 +106,5 @@ def _register(uri: str, folder: Path, barrier, name: str, rounds: int, user: dic
                 add(store, folder, f"{name}-{turn}", ua=60.5 + turn)
                 promote(store, PARAMS, 1 + turn % 2, name, QUIET)
     except BaseException:
-        barrier.abort()  # or the other one waits for ever
+        barrier.abort()  # or the other process waits for ever
         raise

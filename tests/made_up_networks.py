@@ -1,4 +1,4 @@
-"""Systems with weights and running statistics that are no longer those of a fresh network."""
+"""Systems whose weights and running statistics differ from those of a fresh network."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ LABELS = ("anger", "neutral", "sadness")
 
 
 def make_network(id: str, **changed: object) -> NetworkSystem:
-    """A system on the features that params.yaml names for it, without derivatives, which cannot go to the device."""
+    """A system on the features of params.yaml, without derivatives, which are not deployable."""
     features = {name: PARAMS.features[name].model_copy(update={"deltas": 0}) for name in PARAMS.needs[id].features}
     torch.manual_seed(0)
     dims = front_end_dims(features, 16000)
@@ -39,6 +39,6 @@ def feature_batch(system: NetworkSystem) -> dict[str, torch.Tensor]:
 
 
 def noise_windows(system: NetworkSystem, count: int) -> list[np.ndarray]:
-    """Noise in the shape of windows of speech, (window samples,) each."""
+    """Noise in the shape of windows of speech, (window_samples,) each."""
     draws = np.random.default_rng(0)
     return [(0.1 * draws.standard_normal(system.window_samples)).astype(np.float32) for _ in range(count)]

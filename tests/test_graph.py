@@ -134,6 +134,6 @@ def test_a_training_depends_on_versions_of_systems_and_features_and_not_on_their
 
 def test_a_stage_depends_on_the_modules_of_the_devices_runtime_that_it_imports():
     deps = set(graph.stage_deps(load_step("export")))
-    assert {f"{graph.RUNTIME_SOURCE}/{name}.py" for name in ("streaming", "measures", "likeness")} <= deps
+    assert {f"{graph.RUNTIME_SOURCE}/{name}.py" for name in ("streaming", "measures", "out_of_distribution")} <= deps
     assert f"{graph.RUNTIME_SOURCE}/serving.py" not in deps
     assert not [dep for dep in graph.stage_deps(load_step("train")) if dep.startswith(graph.RUNTIME_SOURCE)]

@@ -27,7 +27,7 @@ FORMS = ["trained model (PyTorch)", "fp32", "int8", "int8-cpu"]
 
 @pytest.fixture
 def artifacts(tmp_path):
-    """Three folds' models of a small LSTM, with noise for speech."""
+    """Three folds' models of a small LSTM, with noise as speech."""
     draws = np.random.default_rng(0)
     rows = utterances(speakers=SPEAKERS, each=1)
     write_utterances(tmp_path / "ingest" / "utterances.parquet", rows)
@@ -53,7 +53,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(footprint, "process_memory", lambda model, windows: 50_000_000)
 
 
-def test_each_form_is_asked_about_the_speakers_its_fold_left_out(artifacts):
+def test_each_form_is_tested_on_its_folds_test_speakers(artifacts):
     text = variants("k2", artifacts)
     folder = artifacts / "variants" / "k2"
     rows = {row["variant"]: row for row in json.loads((folder / "variants.json").read_text())}
@@ -61,7 +61,7 @@ def test_each_form_is_asked_about_the_speakers_its_fold_left_out(artifacts):
     result = read_result(artifacts / "train" / "k2", "k2")
     assert rows[FORMS[0]]["ua"] == pytest.approx(100 * scores(result.truth, result.predicted).ua)
     assert (rows["fp32"]["agreement"], rows["fp32"]["largest_difference"], rows["fp32"]["weights"]) == (100, 0, 100)
-    assert rows["int8-cpu"]["weights"] < 35  # of so few units the scales weigh
+    assert rows["int8-cpu"]["weights"] < 35  # with so few units, the scales count
     assert 0 < rows["int8-cpu"]["largest_difference"] < 0.1
     assert 0 < rows["fp32"]["p50"] <= rows["fp32"]["p99"]
     said = [json.loads(path.read_text())["variants"] for path in sorted((folder / "folds").iterdir())]
@@ -75,7 +75,7 @@ def test_each_form_is_asked_about_the_speakers_its_fold_left_out(artifacts):
     assert (folder / "variants.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_finished_folds_are_found_again_and_a_changed_model_is_not(artifacts, monkeypatch):
+def test_finished_folds_are_found_again_but_not_for_a_changed_model(artifacts, monkeypatch):
     variants("k2", artifacts)
     done = []
     measure = command._measure
@@ -84,7 +84,7 @@ def test_finished_folds_are_found_again_and_a_changed_model_is_not(artifacts, mo
     assert done == []
     model = artifacts / "train" / "k2" / "models" / "f2-0" / "model.safetensors"
     model.write_bytes((artifacts / "train" / "k2" / "models" / "m1-0" / "model.safetensors").read_bytes())
-    (artifacts / "variants" / "k2" / "folds" / "m1-0.json").write_text("{")  # half-written by a disk that was full
+    (artifacts / "variants" / "k2" / "folds" / "m1-0.json").write_text("{")  # half-written, as on a full disk
     variants("k2", artifacts)
     assert done == ["f2-0", "m1-0"]
 
@@ -99,7 +99,7 @@ def test_finished_folds_are_found_again_and_a_changed_model_is_not(artifacts, mo
         (lambda folder: (folder / "train/k2/units.json").unlink(), r"units\.json: no such file: run the train step"),
     ],
 )
-def test_what_is_missing_is_told_with_its_cure(artifacts, spoil, message):
+def test_missing_inputs_are_named_with_the_cure(artifacts, spoil, message):
     spoil(artifacts)
     with pytest.raises(UserError, match=message):
         variants("k2", artifacts)
@@ -107,7 +107,7 @@ def test_what_is_missing_is_told_with_its_cure(artifacts, spoil, message):
 
 
 @pytest.mark.slow
-def test_pruned_forms_stand_beside_the_whole_ones_before_and_after_fine_tuning(tmp_path, monkeypatch):
+def test_pruned_forms_are_measured_before_and_after_fine_tuning(tmp_path, monkeypatch):
     write_t1(tmp_path, tested=("m1",))
     monkeypatch.setattr(command, "load_params", pruning_params)
     monkeypatch.setattr(command, "TIMED", 2)
@@ -124,7 +124,7 @@ def test_pruned_forms_stand_beside_the_whole_ones_before_and_after_fine_tuning(t
 
 
 @pytest.mark.slow
-def test_forms_fine_tuned_for_int8_stand_beside_those_calibrated_alone(tmp_path, monkeypatch):
+def test_forms_fine_tuned_for_int8_are_measured_beside_calibrated_ones(tmp_path, monkeypatch):
     write_t1(tmp_path, tested=("m1",))
     monkeypatch.setattr(command, "load_params", lambda: params_of(qat={}))
     monkeypatch.setattr(command, "TIMED", 2)
@@ -154,7 +154,7 @@ def test_system_without_filters_cannot_be_pruned_and_a_share_has_its_range(artif
     assert not (artifacts / "variants").exists()
 
 
-def test_a_system_that_cannot_go_to_the_device_and_one_that_is_none_are_refused(artifacts):
+def test_systems_that_are_not_deployable_or_unknown_are_refused(artifacts):
     rows = utterances(speakers=SPEAKERS, each=1)
     write_system(artifacts / "train" / "t2", predictions(rows, "t2"), not_deployable="statistics")
     with pytest.raises(UserError, match="system = t2: cannot go to the device"):

@@ -280,8 +280,8 @@ class Export(Section):
     opset: Annotated[int, Field(ge=13, le=17)]
     calibration_windows: Positive
     tolerance: Annotated[float, Field(gt=0, le=0.1)]
-    unlike_share: Annotated[float, Field(gt=0, lt=0.5)]
-    unlike_margin: Annotated[float, Field(ge=1, le=10)]
+    ood_share: Annotated[float, Field(gt=0, lt=0.5)]
+    ood_margin: Annotated[float, Field(ge=1, le=10)]
     prune: Prune
     qat: QuantisationAware
 

@@ -1,4 +1,4 @@
-"""`speech-emotion predict`: what a model says of audio files, a row a file or a window."""
+"""`speech-emotion predict`: the emotions of audio files, one row for each file or window."""
 
 import os
 import sys
@@ -26,16 +26,18 @@ def predict(
     windows: bool = False,
     output: Path | None = None,
 ) -> None:
-    """Writes what a model says of audio files, a row a file or a window.
+    """Predicts the emotions of audio files and writes one row for each file or window.
 
     Args:
-        paths: files, and folders of which every audio file counts, subfolders too, in the order of their names.
-        model: folder of the export step, or models:/name@alias; None is artifacts/export, else the champion.
+        paths: files, and folders, whose audio files, also in subfolders, are taken in the order of their names.
+        model: folder of the export step, or models:/name@alias; None is artifacts/export if it exists, else the
+            champion.
         form: table, csv or jsonl.
+        windows: a row for each window rather than for each file.
         output: file, written whole or not at all; None is standard output.
 
     Raises:
-        UserError: no model, no audio file, or files that got no answer: each is a row with its reason.
+        UserError: no model, no audio file, or files that could not be used; each of those has a row with the reason.
     """
     files: list[Path] = []
     for path in paths:
@@ -61,7 +63,7 @@ def predict(
         except OSError as error:
             raise UserError(f"output = {output or 'standard output'}: {error.strerror}: name another file") from None
     if failed:
-        raise UserError(f"{failed} of {len(files)} files: got no answer: their rows say why")
+        raise UserError(f"{failed} of {len(files)} files: could not be used: their rows say why")
 
 
 def _champion() -> str:
@@ -71,7 +73,7 @@ def _champion() -> str:
 
 
 def _answer(files: Sequence[Path], recogniser: Recogniser, form: str, windows: bool, output: Path | None) -> int:
-    """Writes the rows; returns how many files got no answer."""
+    """Writes the rows; returns how many files could not be used."""
     failed = 0
     with ExitStack() as stack:
         stream = sys.stdout

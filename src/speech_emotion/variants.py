@@ -1,7 +1,7 @@
-"""`speech-emotion variants`: what each form of a model is worth and costs, over the models of all folds.
+"""`speech-emotion variants`: accuracy and cost of each form of a model, over the models of all folds.
 
-The shipped model has heard every speaker, so that nobody is left to measure it on. The folds' models are exported
-instead, each calibrated on its own training speakers, and asked about the speakers that it never heard.
+The shipped model was trained on all speakers, so none is left to test it on. Instead, each fold's model is exported,
+calibrated on its own training speakers, and tested on its test speakers.
 """
 
 import csv
@@ -49,17 +49,26 @@ from speech_emotion.training.fitting import Experiment
 
 TRAINED = "trained model (PyTorch)"
 REFERENCE = FP32.removesuffix(".onnx")  # the form that others are compared with
-TIMED = 100  # windows whose time is taken of each fold's model
-WINDOWS_HELD = 10  # of these, asked about in the process whose memory is measured
+TIMED = 100  # windows that are timed for each fold's model
+WINDOWS_HELD = 10  # of these, in the process whose memory is measured
 
 
 @dataclass(frozen=True)
 class Job:
-    """One fold's model: where it lies, what it was trained on, what it is asked.
+    """One fold's model to measure.
 
     Attributes:
-        shares: of filters that are removed, for pruned forms.
-        qat: with forms fine-tuned for INT8; `experiment` is None where nothing is fine-tuned.
+        fold: its speakers.
+        seed: of its training.
+        key: of the finished measurement: hash of model, params and code.
+        model: folder of the saved model.
+        waveforms: folder of the store of prepared waveforms.
+        least_samples: shorter waveforms are repeated to this length.
+        export: params of the export.
+        shares: of filters to remove, one for each pruned form.
+        qat: also measure forms fine-tuned for INT8.
+        experiment: in which it was trained; None if nothing is fine-tuned.
+        record: JSON file of the measurement.
     """
 
     fold: Fold
@@ -86,23 +95,23 @@ def variants(
     shares: Sequence[float] = (),
     qat: bool = False,
 ) -> str:
-    """Exports, quantises and asks each fold's model; writes variants.csv, .json, .md and .png.
+    """Exports, quantises and tests each fold's model; writes variants.csv, .json, .md and .png.
 
-    Every finished fold is kept below `output`/folds, and found again by a hash of model, params and code.
+    Each finished fold is kept in `output`/folds, and found again by a hash of model, params and code.
 
     Args:
         system: a key of params.yaml's systems.
         artifacts: folder of the steps' outputs: ingest, preprocess and train.
         output: folder; None is artifacts/variants/<system>.
-        shares: of filters that pruned forms lack; none is what export.prune.share says.
-        qat: also with forms fine-tuned for INT8; False is what export.qat.enabled says.
+        shares: of filters to remove, one for each pruned form; empty takes export.prune.share.
+        qat: also measure forms fine-tuned for INT8; False takes export.qat.enabled.
 
     Returns:
         The table as Markdown.
 
     Raises:
-        UserError: the system cannot go to the device, or has no results, or its folds' models were not kept, or
-            it cannot be pruned.
+        UserError: the system cannot go to the device, has no results or cannot be pruned, or the folds' models were not
+            kept.
     """
     recorder, params = Recorder(), load_params()
     shares = tuple(check(Prune, {**params.export.prune.model_dump(), "share": one}, "--prune").share for one in shares)
@@ -148,7 +157,7 @@ def variants(
         )
     missing = [job for job in jobs if _found(job) is None]
     recorder.note(f"{system}: {len(jobs)} folds' models, {len(jobs) - len(missing)} finished before")
-    for job in ordered_map(_measure, missing, 1, recorder, f"variants of {system}"):  # one: times are taken
+    for job in ordered_map(_measure, missing, 1, recorder, f"variants of {system}"):  # one process, for timing
         recorder.note(f"fold {job.name}: done")
     records = {job.name: _found(job) for job in jobs}
     figures = _figures(result.predictions, result.labels, records)
@@ -170,7 +179,7 @@ def _found(job: Job) -> dict[str, Any] | None:
 
 
 def _experiment(params: Params, system: str, corpus: str, artifacts: Path) -> Experiment:
-    """What fine-tuning needs to know: that of the folds' training."""
+    """The experiment of the folds' training, for fine-tuning."""
     if corpus != params.corpus:
         raise UserError(f"corpus = {params.corpus}: the folds' models are of {corpus}: speech-emotion use {corpus}")
     of_system = StepParams(params, train.STEP.sections, system)
@@ -178,11 +187,11 @@ def _experiment(params: Params, system: str, corpus: str, artifacts: Path) -> Ex
 
 
 def _measure(job: Job) -> Job:
-    """Exports one model and asks its forms; writes the record."""
+    """Exports and tests the forms of one model; writes the record."""
     system, waveforms = load_system(job.model), ArrayStore(job.waveforms)
     calibration = speech_windows(system, waveforms, job.fold.train, job.export.calibration_windows, job.least_samples)
     timed = speech_windows(system, waveforms, job.fold.test, TIMED, job.least_samples)
-    heard = [waveform_windows(system, waveforms[id], job.least_samples) for id in job.fold.test]
+    windows = [waveform_windows(system, waveforms[id], job.least_samples) for id in job.fold.test]
     graphs = _forms(job, system, calibration)
     contents = {name: serialise(graph.model) for name, graph in graphs.items()}
     milliseconds = footprint.window_milliseconds(contents, timed)
@@ -191,7 +200,7 @@ def _measure(job: Job) -> Job:
         found[name] = {
             "bytes": len(content),
             "weights": weight_bytes(graphs[name].model, graphs[name].front_end),
-            "probabilities": dict(zip(job.fold.test, utterance_probabilities(content, heard).tolist(), strict=True)),
+            "probabilities": dict(zip(job.fold.test, utterance_probabilities(content, windows).tolist(), strict=True)),
             "milliseconds": milliseconds[name],
             "memory": footprint.process_memory(content, timed[:WINDOWS_HELD]),
         }
@@ -200,8 +209,8 @@ def _measure(job: Job) -> Job:
 
 
 def _forms(job: Job, system: NetworkSystem, calibration: Sequence[np.ndarray]) -> dict[str, Graph]:
-    """Name -> graph: the whole network's, then of each share the pruned one's, before and after fine-tuning; each also
-    fine-tuned for INT8, if asked."""
+    """Name -> graph: the whole network, then for each share the pruned one before and after fine-tuning; each also
+    fine-tuned for INT8, if `qat`."""
 
     def named(some: NetworkSystem, prefix: str) -> dict[str, Graph]:
         made = exported_models(some, job.export.opset, calibration)
@@ -226,7 +235,7 @@ def _forms(job: Job, system: NetworkSystem, calibration: Sequence[np.ndarray]) -
 
 
 def _figures(predictions: Any, labels: Sequence[str], records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row a form; the first is the trained model itself. Shares in percent, bytes, milliseconds."""
+    """One row for each form; the first is the trained model. Units: percent, bytes, milliseconds."""
     columns = [f"p_{label}" for label in labels]
     truth = predictions["emotion"].map(list(labels).index).to_numpy()
     trained = predictions[columns].to_numpy()
@@ -265,7 +274,7 @@ def _worth(truth: np.ndarray, probabilities: np.ndarray, seeds: np.ndarray) -> d
     return {name: 100 * float(np.mean([getattr(one, name) for one in found])) for name in ("ua", "wa")}
 
 
-COLUMNS = {  # key of a row -> heading and form
+COLUMNS = {  # key of a row -> heading and format
     "variant": ("form", "{}"),
     "ua": ("UA %", "{:.2f}"),
     "wa": ("WA %", "{:.2f}"),
@@ -277,11 +286,15 @@ COLUMNS = {  # key of a row -> heading and form
     "p50": ("a window, p50, ms of a core", "{:.2f}"),
     "p99": ("p99, ms", "{:.2f}"),
 }
-MEGA = ("bytes", "memory")  # are shown in millions
+MEGA = ("bytes", "memory")  # shown in millions
 
 
 def markdown(figures: Sequence[Mapping[str, Any]]) -> str:
-    """The table for documents."""
+    """The table as Markdown.
+
+    Args:
+        figures: one row for each form, with keys of COLUMNS.
+    """
     rows = []
     for row in figures:
         shown = {key: value / 1e6 if key in MEGA else value for key, value in row.items()}
@@ -301,7 +314,13 @@ PANELS = {"ua": "UA, %", "bytes": "file, MB", "memory": "process, MB", "p50": "a
 
 
 def picture(path: Path, figures: Sequence[Mapping[str, Any]], setting: str) -> None:
-    """Bars of what each form is worth and costs, side by side, as PNG."""
+    """Draws accuracy and cost of each form as bars, as PNG.
+
+    Args:
+        path: of the PNG file.
+        figures: one row for each form, with keys of COLUMNS.
+        setting: system, corpus and protocol, for the title.
+    """
     names = [row["variant"] for row in figures]
     with rc_context(STYLE):
         figure = Figure(figsize=(11, 1.6 + 0.4 * len(names)), layout="constrained")
@@ -314,5 +333,5 @@ def picture(path: Path, figures: Sequence[Mapping[str, Any]], setting: str) -> N
                     axes.text(value, place, f" {value:.1f}", va="center", fontsize=9)
             axes.set_title(title)
             axes.set_xlim(0, 1.25 * np.nanmax(values))
-        axes.invert_yaxis()  # all share it: the first form stands above
+        axes.invert_yaxis()  # the panels share it: the first form is at the top
         figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})

@@ -13,10 +13,10 @@ from made_up_results import LABELS, utterances
 from made_up_systems import make_system
 from speech_emotion.export.bundle import describe
 from speech_emotion.export.calibration import calibration_cache
-from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, LIKENESS
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, OUT_OF_DISTRIBUTION
 from speech_emotion.export.forms import exported_models
 from speech_emotion.export.graph import serialise
-from speech_emotion.inference.likeness_fitting import fit_likeness, stretches
+from speech_emotion.inference.out_of_distribution_fitting import fit_detector, segments
 from speech_emotion.layers.normalisation import Statistics
 from speech_emotion.params import load_params
 from speech_emotion.store.hashing import sha256_file
@@ -52,9 +52,15 @@ def model(tmp_path):
     graphs = exported_models(system, 13, windows)
     for name, graph in graphs.items():
         (exported / name).write_bytes(serialise(graph.model))
+<<<<<<< HEAD
     training = {str(n): stretches(draws.standard_normal(3 * RATE).astype(np.float32) / 10, RATE) for n in range(4)}
     likeness = fit_likeness(training, dict.fromkeys(training, "s"), 0.05, 1.0)
     (exported / LIKENESS).write_text(json.dumps(likeness.to_json()))
+=======
+    heard = {str(n): segments(draws.standard_normal(3 * RATE).astype(np.float32) / 10, RATE) for n in range(4)}
+    detector = fit_detector(heard, dict.fromkeys(heard, "s"), 0.05, 1.0)
+    (exported / OUT_OF_DISTRIBUTION).write_text(json.dumps(detector.to_json()))
+>>>>>>> h-en-d
     (exported / CALIBRATION).write_text(calibration_cache(graphs[FP32], windows))
     (exported / CARD).write_text("# K2\n")
     sums = {path.name: sha256_file(path) for path in exported.iterdir() if path.name != CARD}

@@ -9,7 +9,7 @@ from made_up_device import write_whole_export
 from speech_emotion import cli
 
 
-def test_check_graph_tells_of_every_node(tmp_path, capsys):
+def test_check_graph_lists_every_node(tmp_path, capsys):
     exported = write_whole_export(tmp_path / "export")
     assert cli.main(["check-graph", str(exported / "fp32.onnx")]) == 0
     text = capsys.readouterr().out
@@ -18,7 +18,7 @@ def test_check_graph_tells_of_every_node(tmp_path, capsys):
     assert "| MatMul | 1 | FP16 | FP16 |" in capsys.readouterr().out
 
 
-def test_check_graph_fails_where_tensorrt_refuses_and_shows_what(tmp_path, capsys):
+def test_check_graph_fails_and_shows_what_tensorrt_refuses(tmp_path, capsys):
     exported = write_whole_export(tmp_path / "export")
     model = onnx.load(exported / "fp32.onnx")
     model.graph.node[1].op_type = "Hardmax"
@@ -31,16 +31,16 @@ def test_check_graph_fails_where_tensorrt_refuses_and_shows_what(tmp_path, capsy
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be read (No such file"), (b"\xff no", "is no ONNX file"), (b"", "holds no graph")],
+    [(None, "cannot be read (No such file"), (b"\xff no", "is not an ONNX file"), (b"", "holds no graph")],
 )
-def test_check_graph_of_what_is_no_graph_ends_in_a_line(tmp_path, capsys, content, message):
+def test_check_graph_of_a_file_that_is_not_a_graph_is_one_line(tmp_path, capsys, content, message):
     if content is not None:
         (tmp_path / "file").write_bytes(content)
     assert cli.main(["check-graph", str(tmp_path / "file")]) == 1
     assert capsys.readouterr().err.startswith(f"error: {tmp_path}/file: {message}")
 
 
-def test_device_bundle_is_made_of_an_export_and_says_what_comes_next(tmp_path, capsys):
+def test_device_bundle_is_made_from_an_export_and_names_the_next_command(tmp_path, capsys):
     exported, made = write_whole_export(tmp_path / "export"), tmp_path / "device.tar.gz"
     assert cli.main(["device-bundle", str(made), "--from", str(exported)]) == 0
     assert made.is_file()
@@ -54,7 +54,7 @@ def test_device_bundle_without_an_export_names_the_cure(project, capsys):
 
 
 @pytest.mark.parametrize("options", [[], ["--model", "models:/a@b"]])
-def test_device_bundle_leaves_a_folder_with_other_files_before_it_looks_for_a_model(project, capsys, options):
+def test_device_bundle_refuses_a_folder_with_other_files_before_it_fetches_a_model(project, capsys, options):
     Path("bundles").mkdir()
     Path("bundles/mine").touch()
     assert cli.main(["device-bundle", "bundles", *options]) == 1

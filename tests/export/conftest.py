@@ -1,4 +1,4 @@
-"""A small classifier of every layer kind that deployable systems use, exported once."""
+"""A small classifier with every kind of layer that deployable systems use, exported once."""
 
 import numpy as np
 import pytest

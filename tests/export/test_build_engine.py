@@ -1,4 +1,4 @@
-"""build_engine.sh, run by a shell against a stand-in for trtexec, which writes down its arguments."""
+"""build_engine.sh, run with a program in place of trtexec that records its arguments."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from speech_emotion.export.quantise import quantise
 from speech_emotion.store.hashing import sha256_file
 
 STAND_IN = """#!/bin/sh
-# a stand-in for trtexec: writes its arguments down, one a line, and a plan
+# in place of trtexec: writes its arguments, one per line, and a plan
 for argument; do
     printf '%s\\n' "$argument" >>"$ARGUMENTS"
     case $argument in --saveEngine=*) plan=${argument#--saveEngine=} ;; esac
@@ -48,7 +48,7 @@ def device(tmp_path, made):
 
 @pytest.fixture
 def build(tmp_path, device):
-    """Runs the script with the stand-in; gives what it said and the arguments of each call, in order."""
+    """Runs the script; returns its output and the arguments of each call of trtexec, in order."""
     (tmp_path / "trtexec").write_text(STAND_IN)
     (tmp_path / "trtexec").chmod(0o755)
 
@@ -85,7 +85,7 @@ def test_every_form_becomes_an_engine_whose_note_the_runtime_checks(device, buil
 
 
 @pytest.mark.parametrize("variant", NAMES)
-def test_trtexec_is_given_the_flags_one_by_one_and_what_every_engine_needs(device, build, variant):
+def test_trtexec_gets_the_flags_of_the_variant_and_of_every_engine(device, build, variant):
     _, (call,) = build(variant)
     flags = (device / f"models/{variant}.flags").read_text().splitlines()
     assert call == [
@@ -98,14 +98,14 @@ def test_trtexec_is_given_the_flags_one_by_one_and_what_every_engine_needs(devic
         f"--exportLayerInfo=engines/{variant}.layers.json",
         f"--saveEngine=engines/{variant}.plan.new",
     ]
-    assert not [flag for flag in call if "hapes" in flag]  # trtexec refuses them where the graph's are fixed
+    assert not [flag for flag in call if "hapes" in flag]  # trtexec refuses them if the graph's shapes are fixed
     assert (device / call[0].removeprefix("--onnx=")).is_file()
     calibrated = [flag.removeprefix("--calib=") for flag in call if flag.startswith("--calib=")]
     assert bool(calibrated) == (variant == "int8-calibrated")
     assert all((device / file).is_file() for file in calibrated)
 
 
-def test_pins_name_layers_of_the_file_that_is_built(device, build):
+def test_pins_name_layers_of_the_file(device, build):
     _, (call,) = build("int8-trt")
     (pins,) = (flag.partition("=")[2] for flag in call if flag.startswith("--layerPrecisions="))
     pinned = dict(pin.rsplit(":", 1) for pin in pins.split(","))
@@ -121,7 +121,7 @@ def test_settings_come_from_the_environment(build):
     assert {"--precisionConstraints=prefer", "--memPoolSize=workspace:256"} <= set(call)
 
 
-def test_a_failed_build_leaves_the_engine_of_before_and_no_half_of_another(device, build):
+def test_a_failed_build_keeps_the_earlier_engine_and_leaves_no_partial_one(device, build):
     build("fp32")
     before = sha256_file(device / "engines/fp32.plan")
     done, _ = build("fp32", FAILS="yes")
@@ -130,10 +130,10 @@ def test_a_failed_build_leaves_the_engine_of_before_and_no_half_of_another(devic
     assert not list((device / "engines").glob("*.new"))
 
 
-def test_a_variant_without_a_form_for_tensorrt_names_those_that_have_one(build):
+def test_a_variant_that_is_not_for_tensorrt_names_those_that_are(build):
     done, calls = build("int8-cpu")
     assert done.returncode == 1 and not calls
-    assert done.stderr.startswith("error: int8-cpu: has no form for TensorRT: choose among models/fp16.flags ")
+    assert done.stderr.startswith("error: int8-cpu: is not for TensorRT: choose among models/fp16.flags ")
 
 
 def test_a_damaged_bundle_builds_nothing(device, build):
@@ -144,7 +144,7 @@ def test_a_damaged_bundle_builds_nothing(device, build):
     assert "models/fp32.onnx: FAILED" in done.stdout + done.stderr
 
 
-def test_without_trtexec_the_cure_is_told(build):
+def test_without_trtexec_the_cure_is_named(build):
     done, _ = build(TRTEXEC="/nowhere/trtexec")
     assert done.returncode == 1
     assert done.stderr.startswith("error: trtexec: is not there: apt-get install libnvinfer-bin")

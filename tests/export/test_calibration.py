@@ -13,7 +13,7 @@ def layers(graph):
     return [node for node in graph.model.graph.node if node.op_type in LAYERS and node.name not in graph.front_end]
 
 
-def test_a_cache_is_text_as_tensorrt_writes_it(graph, windows):
+def test_a_cache_has_tensorrts_text_format(graph, windows):
     text = calibration_cache(graph, windows)
     header, *lines = text.splitlines()
     assert header == "TRT-8502-EntropyCalibration2" and text.endswith("\n")
@@ -26,7 +26,7 @@ def test_a_cache_is_text_as_tensorrt_writes_it(graph, windows):
         assert struct.unpack(">f", bytes.fromhex(digits))[0] == pytest.approx(largest / 127, rel=1e-6)
 
 
-def test_every_tensor_before_and_behind_a_layer_has_a_scale_and_the_front_end_has_none(graph, windows):
+def test_tensors_around_layers_have_a_scale_and_the_front_end_has_none(graph, windows):
     scales = parse(calibration_cache(graph, windows))
     assert layers(graph)
     for layer in layers(graph):
@@ -37,7 +37,7 @@ def test_every_tensor_before_and_behind_a_layer_has_a_scale_and_the_front_end_ha
     assert relus and all(node.output[0] in scales for node in relus)
 
 
-def test_a_layer_input_has_the_range_that_the_int8_file_has(graph, windows):
+def test_a_layer_input_has_the_same_range_as_in_the_int8_file(graph, windows):
     quantised = quantise(graph, windows)
     constants = {item.name: item for item in quantised.graph.initializer}
     scales = parse(calibration_cache(graph, windows))
@@ -50,7 +50,7 @@ def test_a_layer_input_has_the_range_that_the_int8_file_has(graph, windows):
         assert scales[node.input[0]] == pytest.approx(float(in_file), rel=0.01)
 
 
-def test_ranges_are_the_greatest_absolute_values(graph, windows):
+def test_ranges_are_the_largest_absolute_values(graph, windows):
     found = ranges(graph, windows[:3])
     with session(serialise(graph.model)) as running:
         answers = [np.abs(running.run(None, {INPUT: window[np.newaxis]})[0]).max() for window in windows[:3]]

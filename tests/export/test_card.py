@@ -93,7 +93,7 @@ def test_each_sex_has_its_speakers_and_utterances(card):
     rows = rows_of(section(text, "Each sex"))[2:]
     assert [row[0] for row in rows] == ["female", "male"]
     assert [row[3] for row in rows] == ["3", "3"]
-    assert [row[4] for row in rows] == ["55", "60"]  # the first woman lacks an emotion
+    assert [row[4] for row in rows] == ["55", "60"]  # the first woman has no utterance of one emotion
     assert rows[0][1] == f"{figures['per_sex']['female']['ua']:.1f}"
 
 
@@ -109,24 +109,24 @@ def test_calibration_counts_every_answer_once(card):
     assert sum(int(row[3]) for row in rows) == len(utterances())
 
 
-def test_non_commercial_and_share_alike_are_carried_along(card):
+def test_non_commercial_and_share_alike_obligations_are_stated(card):
     text, _ = card(licence="CC BY-NC-SA 4.0", corpus="ravdess")
     summary = text.partition("\n## ")[0]
-    for words in ("CC BY-NC-SA 4.0", "Non-commercial use only", "same licence", "to be named"):
+    for words in ("CC BY-NC-SA 4.0", "Non-commercial use only", "same licence", "Name the authors"):
         assert words in summary
 
 
-def test_public_domain_brings_no_obligation(card):
+def test_public_domain_has_no_obligation(card):
     assert "Non-commercial" not in card()[0]
 
 
-def test_synthetic_speech_is_warned_of_before_anything_else_is_said(card):
+def test_the_warning_of_synthetic_speech_comes_first(card):
     text, _ = card(licence="Apache-2.0 (synthetic)", corpus="demo")
     assert text.index("Synthetic speech") < text.index("UA ")
     assert "Synthetic speech" not in card()[0]
 
 
-def test_speaker_dependent_figures_are_called_so(card):
+def test_speaker_dependent_figures_are_labelled(card):
     text, _ = card(speaker_independent=False)
     assert "that its training had heard" in text.partition("\n## ")[0]
     assert "**speaker-dependent**" in text
@@ -137,13 +137,13 @@ def test_the_same_results_make_the_same_card_with_the_hash_of_the_data(card):
     assert "cd" * 32 in card()[0]
 
 
-def test_speakers_of_unknown_sex_are_no_group(card):
+def test_speakers_of_unknown_sex_are_not_a_group(card):
     text, _ = card(speakers=("s1", "s2", "s3"))
     assert "does not tell the sex" in section(text, "Each sex")
 
 
 @pytest.mark.parametrize(("agreeing", "said"), [(10, "as in all folds: dropout 0.2"), (3, "3 of 10 folds found them")])
-def test_the_card_says_what_the_shipped_model_was_fitted_with(card, agreeing, said):
+def test_the_card_states_how_the_shipped_model_was_fitted(card, agreeing, said):
     text = section(card(agreeing=agreeing)[0], "How it was measured")
     assert said in text and "12 epochs" in text
 
@@ -164,17 +164,17 @@ MEASURED = "UA of the models of 10 folds on their test speakers: FP32 71.2 %, ca
         ),
     ],
 )
-def test_what_was_done_for_int8_is_told_with_its_figures(card, done, said):
+def test_int8_fine_tuning_is_stated_with_its_figures(card, done, said):
     worth = {"fp32": {"ua": 71.2}, **INT8, **({} if done == "not needed" else TUNED)}
     qat = {"done": done, "when_loss": 0.5, "loss": {"inner": 0.8, "test": 1.3}, "epochs": 7, "folds": 10, "test": worth}
     told = section(card(qat=qat)[0], "On the device")
-    assert "INT8 by calibration alone loses 0.8 points of UA" in told
+    assert "INT8 by calibration loses 0.8 points of UA" in told
     assert said in told
     assert ("fine-tuned 71.0 % (int8) and 70.8 % (int8-cpu)." in told) == (done != "not needed")
     assert "fine-tuned" not in card()[0]
 
 
-def test_the_data_are_what_the_shipped_model_was_fitted_on_where_one_speaker_alone_was_tested(card):
+def test_the_data_are_those_of_the_fit_even_if_only_one_speaker_was_tested(card):
     whole, _ = card()
     text, _ = card(tested=SPEAKERS[:1])
     assert rows_of(section(text, "Data and licences")) == rows_of(section(whole, "Data and licences"))
@@ -182,7 +182,7 @@ def test_the_data_are_what_the_shipped_model_was_fitted_on_where_one_speaker_alo
     assert "The figures are of" not in section(whole, "Data and licences")
 
 
-def test_of_one_tested_speaker_there_is_no_interval(card):
+def test_with_one_tested_speaker_there_is_no_interval(card):
     text, figures = card(tested=SPEAKERS[:1])
     assert f"UA {figures['ua']:.1f} % (of one speaker only)" in text
     assert "interval of UA" not in text

@@ -6,7 +6,7 @@ from speech_emotion.export.check import compare, exported_probabilities, trained
 from speech_emotion.export.graph import serialise
 
 
-def test_exported_graph_says_what_the_trained_model_says(graph, classifier, windows):
+def test_exported_graph_gives_the_probabilities_of_the_trained_model(graph, classifier, windows):
     trained = trained_probabilities(classifier, windows)
     exported = exported_probabilities(serialise(graph.model), windows)
     assert trained.shape == exported.shape == (24, 5)
@@ -34,6 +34,6 @@ def test_differences_are_measured():
     assert found["agreement"] == 0.5
 
 
-def test_not_a_number_is_refused():
+def test_nan_is_refused():
     with pytest.raises(UserError, match="NaN"):
         compare(np.ones((1, 2)) / 2, np.array([[np.nan, 1.0]]))

@@ -56,7 +56,7 @@ def ask(model, waveform, starts):
         return running.run(None, {INPUT: waveform[np.newaxis], STARTS: np.array(starts, np.int64)})[0]
 
 
-def test_the_form_for_one_window_is_read_by_the_device_and_says_what_was_trained(system, windows):
+def test_the_form_for_one_window_suits_the_device_and_equals_the_trained_model(system, windows):
     graph = export_graph(WindowClassifier(system), system.window_samples, 13, Spectra)
     check_operators(graph.model)
     with session(serialise(graph.model)) as running:
@@ -64,14 +64,16 @@ def test_the_form_for_one_window_is_read_by_the_device_and_says_what_was_trained
     np.testing.assert_allclose(found, trained_probabilities(system.waveform_classifier(), windows), atol=1e-4)
 
 
-def test_all_windows_at_once_are_answered_as_one_by_one(system, utterance, waveform, windows):
+def test_all_windows_at_once_get_the_same_answers_as_one_by_one(system, utterance, waveform, windows):
     starts = [n * system.params.hop_frames for n in range(4)]
     expected = trained_probabilities(system.waveform_classifier(), windows)
     np.testing.assert_allclose(ask(utterance.model, waveform, starts), expected, atol=1e-4)
     np.testing.assert_allclose(ask(utterance.model, windows[2], [0]), expected[2:3], atol=1e-4)
 
 
-def test_int8_for_processors_has_weights_of_a_quarter_and_nearly_the_same_answers(system, utterance, waveform, windows):
+def test_int8_for_cpus_has_a_quarter_of_the_weight_bytes_and_nearly_the_same_answers(
+    system, utterance, waveform, windows
+):
     before = serialise(utterance.model)
     small = quantise_cpu(utterance, windows)
     assert serialise(utterance.model) == before
@@ -84,12 +86,12 @@ def test_int8_for_processors_has_weights_of_a_quarter_and_nearly_the_same_answer
     assert serialise(quantise_cpu(utterance, windows)) == serialise(small)
 
 
-def test_no_answer_of_int8_for_processors_depends_on_the_windows_beside_it(system, utterance, waveform, windows):
+def test_answers_of_int8_for_cpus_do_not_depend_on_other_windows(system, utterance, waveform, windows):
     small = quantise_cpu(utterance, windows)
     loud = waveform.copy()
     loud[-system.window_samples // 2 :] *= 30
     places = [n * system.hop_samples for n in range(4)]
     together = ask(small, loud, [n * system.params.hop_frames for n in range(4)])
-    alone = [ask(small, loud[place:][: system.window_samples], [0])[0] for place in places]
-    # a feature's last bit may turn the rounding of an activation; ranges taken from the batch would change it by 0.01
-    np.testing.assert_allclose(together, alone, atol=1e-3)
+    single = [ask(small, loud[place:][: system.window_samples], [0])[0] for place in places]
+    # a feature's last bit may change the rounding of an activation; ranges of the batch would change it by 0.01
+    np.testing.assert_allclose(together, single, atol=1e-3)

@@ -1,4 +1,4 @@
-"""The maker of device bundles."""
+"""Making device bundles."""
 
 import json
 import shutil
@@ -22,10 +22,12 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_bundle_holds_what_a_device_needs_and_its_checksums_are_those_of_sha256sum(export, tmp_path):
+def test_a_bundle_holds_what_a_device_needs_with_checksums_that_sha256sum_accepts(export, tmp_path):
     made = make_device_bundle(export, tmp_path / "device", source="models:/speech-emotion/3")
     found = files(made)
-    assert {"bundle.json", "checksums.sha256", "MODEL_CARD.md", "likeness.json", "requirements.txt"} <= set(found)
+    assert {"bundle.json", "checksums.sha256", "MODEL_CARD.md", "out_of_distribution.json", "requirements.txt"} <= set(
+        found
+    )
     assert {"models/fp32.onnx", "models/int8-trt.onnx", "build_engine.sh", "run", "samples/anger.wav"} <= set(found)
     assert "runtime/speech_emotion_jetson/page/index.html" in found
     assert not [name for name in found if "__pycache__" in name]
@@ -38,7 +40,7 @@ def test_a_bundle_holds_what_a_device_needs_and_its_checksums_are_those_of_sha25
     assert (made / "models/int8-calibrated.flags").read_text().endswith("--calib=models/calibration.cache\n")
 
 
-def test_engines_of_one_file_share_it_and_name_it_in_their_flags(export, tmp_path):
+def test_engines_of_one_file_share_it(export, tmp_path):
     made = make_device_bundle(export, tmp_path / "device")
     files = sorted(path.name for path in (made / "models").glob("*.onnx"))
     assert files == ["fp32.onnx", "int8-cpu.onnx", "int8-trt.onnx"]
@@ -57,7 +59,7 @@ def test_engines_of_one_file_share_it_and_name_it_in_their_flags(export, tmp_pat
         assert (made / f"models/{name}.flags").read_text().splitlines()[0] == f"--onnx={one['file']}"
 
 
-def test_the_container_file_runs_the_bundle_as_a_normal_user_on_the_devices_base(export, tmp_path):
+def test_the_dockerfile_runs_the_bundle_as_a_normal_user_on_l4t(export, tmp_path):
     made = make_device_bundle(export, tmp_path / "device")
     lines = [line.split(maxsplit=1) for line in (made / "Dockerfile").read_text().splitlines() if line.strip()]
     orders = [(order, rest) for order, rest in lines if order.isupper()]
@@ -83,7 +85,7 @@ def test_archives_of_one_export_are_the_same_bytes(export, tmp_path):
     assert {member.name: oct(member.mode) for member in members}["device/run"] == "0o755"
 
 
-def test_further_variants_travel_with_their_flags(export, tmp_path):
+def test_additional_variants_have_their_flags(export, tmp_path):
     shutil.copyfile(export / "int8.onnx", export / "cpu.onnx")
     extra = Variant("int4-cpu", export / "cpu.onnx", "for the CPU", None)
     made = make_device_bundle(export, tmp_path / "d", [*exported_variants(export), extra], default="int4-cpu")
@@ -104,13 +106,13 @@ def write_bundle_before(folder: Path) -> None:
     (folder / "old").touch()
 
 
-def test_a_bundle_takes_the_place_of_the_one_before(export, tmp_path):
+def test_a_bundle_replaces_an_earlier_one(export, tmp_path):
     write_bundle_before(tmp_path / "device")
     make_device_bundle(export, tmp_path / "device")
     assert "old" not in files(tmp_path / "device")
 
 
-def test_a_bundle_takes_the_place_of_an_empty_folder_also_behind_a_link(export, tmp_path):
+def test_a_bundle_replaces_an_empty_folder_even_behind_a_link(export, tmp_path):
     (tmp_path / "device").mkdir()
     (tmp_path / "link").symlink_to("device")
     assert make_device_bundle(export, tmp_path / "link") == tmp_path / "link"
@@ -118,7 +120,7 @@ def test_a_bundle_takes_the_place_of_an_empty_folder_also_behind_a_link(export, 
 
 
 @pytest.mark.parametrize("description", [None, "{", "[]", '{"kind": "another"}'])
-def test_a_folder_with_other_files_is_refused_and_stays(export, tmp_path, description):
+def test_a_folder_with_other_files_is_refused_and_unchanged(export, tmp_path, description):
     output = tmp_path / "bundles"
     output.mkdir()
     (output / "mine").write_text("mine")
@@ -133,7 +135,7 @@ def test_a_folder_with_other_files_is_refused_and_stays(export, tmp_path, descri
 
 
 @pytest.mark.parametrize("output", [".", "..", "../here", "../../up/here/../."])
-def test_the_working_folder_and_those_above_it_are_refused_whatever_they_hold(export, tmp_path, monkeypatch, output):
+def test_the_working_folder_and_its_parents_are_refused(export, tmp_path, monkeypatch, output):
     write_bundle_before(tmp_path / "up")
     write_bundle_before(tmp_path / "up/here")
     before = files(tmp_path)
@@ -143,7 +145,7 @@ def test_the_working_folder_and_those_above_it_are_refused_whatever_they_hold(ex
     assert files(tmp_path) == before
 
 
-def test_a_file_in_a_bundles_place_and_a_folder_in_an_archives_are_refused(export, tmp_path):
+def test_a_file_as_folder_and_a_folder_as_archive_are_refused(export, tmp_path):
     (tmp_path / "device").write_text("mine")
     (tmp_path / "device.tar.gz").mkdir()
     with pytest.raises(UserError, match=r"device: is a file: name a folder, or .*/device\.tar\.gz"):
@@ -180,7 +182,7 @@ def forget(export: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("output", ["device", "device.tar.gz"])
-def test_an_export_that_is_not_whole_is_refused_and_what_was_there_stays(export, tmp_path, spoil, message, output):
+def test_an_incomplete_export_is_refused_and_an_earlier_bundle_is_unchanged(export, tmp_path, spoil, message, output):
     spoil(export)
     before = tmp_path / output
     if output == "device":
@@ -193,6 +195,6 @@ def test_an_export_that_is_not_whole_is_refused_and_what_was_there_stays(export,
     assert (before / "old").exists() if output == "device" else before.read_text() == "old"
 
 
-def test_a_default_that_is_no_variant_is_refused(export, tmp_path):
+def test_a_default_that_is_not_a_variant_is_refused(export, tmp_path):
     with pytest.raises(UserError, match="default = int4: is none of the variants"):
         make_device_bundle(export, tmp_path / "device", default="int4")

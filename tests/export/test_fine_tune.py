@@ -1,4 +1,4 @@
-"""Changed models are trained further: on their own training speakers, early stopping on inner ones, no test speaker."""
+"""Changed models are fine-tuned on training speakers, with early stopping on inner speakers and no test speaker."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def test_fine_tuning_sees_no_test_speaker_and_repeats(experiment, fold, trained)
     assert 1 <= epochs <= 2
     weights = [dict(one.network.state_dict()) for one in (cut, tuned, again, other)]
     same = [all(torch.equal(one[name], weights[1][name]) for name in one) for one in weights]
-    assert same == [False, True, True, False]  # the draws of batches and dropout hang on the seed
+    assert same == [False, True, True, False]  # batches and dropout depend on the seed
     assert [one.parameter_count() for one in (tuned, again)] == [cut.parameter_count()] * 2
     assert not tuned.network.training
 
@@ -45,9 +45,9 @@ def test_fine_tuning_starts_from_the_pruned_weights_at_its_own_rate(experiment, 
         before, after = (dict(one.network.named_parameters()) for one in (cut, tuned))
         return max(float((after[name] - before[name]).abs().max().detach()) for name in before)
 
-    steps = 4  # batches of eight among the windows at most, each of them moves a weight by about the learning rate
+    steps = 4  # batches of eight at most; each changes a weight by about the learning rate
     assert 0 < moved(0.001) <= 1.5e-6 * steps < moved(1.0)
 
 
-def test_shipped_one_is_tuned_for_the_median_of_the_folds_epochs():
+def test_shipped_model_is_tuned_for_the_median_of_the_folds_epochs():
     assert [epochs_for_shipping(epochs) for epochs in ([7, 1, 3], [4, 2], [0])] == [3, 3, 1]

@@ -13,7 +13,7 @@ def shape(value):
 
 
 @pytest.mark.parametrize("opset", [13, 17])
-def test_graph_is_what_the_device_reads(classifier, opset):
+def test_the_device_can_read_the_graph(classifier, opset):
     model = export_graph(classifier, classifier.samples, opset, FrontEnd).model
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", opset)]
     assert model.ir_version <= 8
@@ -34,7 +34,7 @@ def test_two_exports_are_the_same_to_the_byte(make_classifier):
     assert serialise(export_graph(make_classifier(seed=1), make_classifier.samples, 13, FrontEnd).model) != one
 
 
-def test_graph_tells_nothing_of_where_it_was_made(graph):
+def test_graph_has_no_traces_of_where_it_was_made(graph):
     model = graph.model
     assert (model.producer_name, model.producer_version, model.doc_string, len(model.metadata_props)) == (
         "",
@@ -57,7 +57,7 @@ def test_front_end_holds_everything_before_the_features_and_nothing_after(graph)
     assert len(set(names)) == len(names)
 
 
-def test_hooks_are_gone_after_the_export(classifier, graph):
+def test_hooks_are_removed_after_the_export(classifier, graph):
     assert not any(module._forward_hooks for module in classifier.modules())
 
 
@@ -66,11 +66,11 @@ def test_layer_without_an_operator_is_refused():
         def forward(self, waveform):
             return torch.linalg.eigvalsh(waveform.reshape(8, 8))[None]
 
-    with pytest.raises(UserError, match=r"Eigen = no ONNX graph of opset 13: .*use layers"):
+    with pytest.raises(UserError, match=r"Eigen = cannot be exported with opset 13: .*use layers"):
         export_graph(Eigen(), 64, 13, FrontEnd)
 
 
-def test_rename_reaches_makers_and_users(graph):
+def test_rename_changes_makers_and_users(graph):
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
     rename(model, INPUT, "samples")

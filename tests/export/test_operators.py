@@ -40,7 +40,7 @@ def test_exported_classifier_passes_and_is_counted(graph):
 
 
 @pytest.mark.parametrize("kind", ["Hardmax", "LayerNormalization", "IsInf"])
-def test_operators_that_the_table_denies_are_named(kind):
+def test_unsupported_operators_are_named(kind):
     assert only(faults(model(node(kind), opset=17))).startswith(f"{kind} the-{kind}: TensorRT 8.5 has no such operator")
 
 
@@ -50,7 +50,7 @@ def test_graph_whose_shapes_cannot_be_inferred_is_refused():
     assert found[1].startswith("STFT the-STFT: TensorRT 8.5 has no such operator")
 
 
-def test_operator_that_the_table_does_not_know_is_named():
+def test_unknown_operator_is_named():
     assert "Mish the-Mish" in only(faults(model(node("Mish"))))
 
 
@@ -96,7 +96,7 @@ def test_zero_points_must_be_int8_zeros(zero, legal):
     assert bool(list(faults(made))) != legal
 
 
-def test_axes_that_are_computed_are_refused():
+def test_computed_axes_are_refused():
     axes = helper.make_node("Add", ["a", "a"], ["axes"])
     made = model(axes, node("Unsqueeze", "axes"), constants=[("a", np.array([1], np.int64))])
     assert "axes must be an initializer" in only(faults(made))
@@ -130,19 +130,19 @@ def int64(name, *values):
     return name, np.array(values, np.int64)
 
 
-def test_whole_numbers_beyond_int32_are_refused_but_as_the_end_of_a_slice():
+def test_integers_beyond_int32_are_refused_except_as_the_end_of_a_slice():
     reshape = model(node("Reshape", "s"), constants=[int64("s", 2**40)])
     assert "s holds 1099511627776, which is beyond INT32" in list(faults(reshape))[-1]
     ends = [int64("from", 0), int64("to", 2**63 - 1), int64("axes", 2)]
     assert not list(faults(model(node("Slice", "from", "to", "axes"), constants=ends)))
 
 
-def test_type_that_tensorrt_does_not_know_is_named():
+def test_unsupported_type_is_named():
     assert "type DOUBLE: must be one of" in only(faults(model(node("Relu"), kind=TensorProto.DOUBLE)))
 
 
 def pair(tensor, scale, axis=0):
-    """A quantised and dequantised tensor, and what it needs."""
+    """The nodes that quantise and dequantise a tensor, and their constants."""
     of, less, more = [f"{tensor}-scale", f"{tensor}-zero"], f"{tensor}-q", f"{tensor}-d"
     zero = np.zeros(np.shape(scale), np.int8)
     nodes = [
@@ -153,7 +153,7 @@ def pair(tensor, scale, axis=0):
 
 
 @pytest.mark.parametrize(("transposed", "axis", "legal"), [(1, 0, True), (1, 1, False), (0, 1, True), (0, 0, False)])
-def test_scales_of_weights_lie_along_their_output_channels(transposed, axis, legal):
+def test_scales_of_weights_are_along_their_output_channels(transposed, axis, legal):
     nodes, constants = pair("w", [0.1] * 4, axis)
     gemm = helper.make_node("Gemm", ["x", "w-d"], ["y"], name="gemm", transB=transposed)
     made = model(*nodes, gemm, shape=(1, 4), constants=[*constants, ("w", np.ones((4, 4), np.float32))])
@@ -177,7 +177,7 @@ def test_only_dequantisation_reads_int8():
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, np.inf])
-def test_a_scale_that_is_no_scale_is_refused(scale):
+def test_an_invalid_scale_is_refused(scale):
     nodes, constants = pair("x", scale)
     relu = helper.make_node("Relu", ["x-d"], ["y"], name="relu")
     assert "its scale must be positive and finite" in next(faults(model(*nodes, relu, constants=constants)))

@@ -1,4 +1,4 @@
-"""What TensorRT 8.5 makes of each node, by its tables."""
+"""How TensorRT 8.5 runs each node, by its tables."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,7 @@ IMAGE = "mspec-40"
 
 
 class Convolutions(Network):
-    """A purely convolutional network over log mel bands."""
+    """A purely convolutional network over log-mel bands."""
 
     def __init__(self):
         super().__init__()
@@ -81,20 +81,20 @@ def exported(request):
 
 @pytest.fixture(scope="module")
 def models(exported):
-    """precision -> the file that its engine is made of."""
+    """precision -> the file that its engine is built from."""
     _, graph, quantised = exported
     return {name: quantised if name == "int8" else graph.model for name in PRECISIONS}
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_recurrent_and_convolutional_graphs_run_as_asked_and_every_node_is_told_of(models, precision):
+def test_graphs_run_as_requested_and_every_node_is_listed(models, precision):
     found = report(models[precision], precision)
     assert found.sound and not found.otherwise
     assert [row.name for row in found.rows] == [node.name for node in models[precision].graph.node]
     assert all(row.runs for row in found.rows)
 
 
-def test_int8_stands_between_q_dq_pairs_around_layers_alone(exported, models):
+def test_int8_is_only_between_q_dq_pairs_around_layers(exported, models):
     name, graph, quantised = exported
     found = report(quantised)
     assert found.precision == "int8"
@@ -108,7 +108,7 @@ def test_int8_stands_between_q_dq_pairs_around_layers_alone(exported, models):
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8", "int8-calibrated"])
-def test_the_front_end_computes_and_hands_on_in_fp32(exported, models, precision):
+def test_the_front_end_computes_and_outputs_fp32(exported, models, precision):
     _, graph, _ = exported
     found = report(models[precision], precision)
     rows = [row for row in found.rows if row.name in graph.front_end]
@@ -125,7 +125,7 @@ def pins(found, flag: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8", "int8-calibrated"])
-def test_pins_name_nodes_of_the_file_and_say_what_was_asked(models, precision):
+def test_pins_name_nodes_of_the_file_and_the_requested_precision(models, precision):
     found = report(models[precision], precision)
     asked = {row.name: row.asked.lower() for row in found.rows if row.pinned}
     assert pins(found, "--layerPrecisions") == asked
@@ -144,7 +144,7 @@ def changed(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def test_a_layer_that_lost_its_pair_is_told_of(exported):
+def test_a_layer_without_its_pair_is_reported(exported):
     _, graph, quantised = exported
     model = changed(quantised)
     layer = next(node for node in model.graph.node if node.op_type == "Conv" and node.name not in graph.front_end)
@@ -156,7 +156,7 @@ def test_a_layer_that_lost_its_pair_is_told_of(exported):
     assert "one before its weights" in row.remark
 
 
-def test_a_pair_before_what_has_no_int8_is_told_of(graph, windows):
+def test_a_pair_before_an_operator_without_int8_is_reported(graph, windows):
     model = changed(quantise(graph, windows))
     softmax = next(node for node in model.graph.node if node.op_type == "Softmax")
     scalar = onnx.numpy_helper.from_array(np.float32(0.1), "stray-scale")
@@ -174,10 +174,10 @@ def test_a_pair_before_what_has_no_int8_is_told_of(graph, windows):
     model.graph.node[place + 2].input[0] = "back"
     (row,) = report(model).otherwise
     assert (row.operator, row.asked, row.runs) == ("Softmax", "INT8", "FP32")
-    assert "for convolutions and dense layers alone" in row.remark
+    assert "only for convolutions and dense layers" in row.remark
 
 
-def test_a_refused_node_stands_out_and_is_not_pinned(exported):
+def test_a_refused_node_is_listed_and_not_pinned(exported):
     _, graph, _ = exported
     model = changed(graph.model)
     last = next(node for node in model.graph.node if node.op_type == "Softmax")
@@ -198,7 +198,7 @@ def test_faults_of_the_file_refuse_it(graph):
     assert "- **refused**: opset = 18" in found.markdown("made up")
 
 
-def test_whole_numbers_and_truths_are_asked_for_nothing():
+def test_no_precision_is_requested_for_integers_and_booleans():
     value = onnx.helper.make_tensor_value_info
     nodes = [
         onnx.helper.make_node("Cast", ["x"], ["i"], name="cast", to=onnx.TensorProto.INT64),
@@ -219,7 +219,7 @@ def test_whole_numbers_and_truths_are_asked_for_nothing():
 @pytest.mark.parametrize(
     ("precision", "message"), [("fp8", "precision = fp8: must be one of"), ("fp16", "holds Q/DQ pairs: must be int8")]
 )
-def test_an_engine_that_cannot_be_made_of_the_file_is_refused(graph, windows, precision, message):
+def test_an_engine_that_cannot_be_built_from_the_file_is_refused(graph, windows, precision, message):
     with pytest.raises(UserError, match=message):
         report(quantise(graph, windows), precision)
 

@@ -19,7 +19,7 @@ DEPLOYABLE = ("t1", "w1")
 
 
 def silence(link, outputs: list[int]) -> None:
-    """Makes outputs of a layer 0 whatever it reads."""
+    """Makes outputs of a layer 0 for any input."""
     with torch.no_grad():
         link.layer.weight[outputs] = 0
         if link.layer.bias is not None:
@@ -30,10 +30,10 @@ def silence(link, outputs: list[int]) -> None:
 
 
 @pytest.mark.parametrize("id", DEPLOYABLE)
-def test_filters_of_zeros_go_and_the_answer_stays(id):
+def test_removing_filters_of_zeros_does_not_change_the_answer(id):
     network, removed = make_network(id).network, 0
     for link in STRUCTURES[type(network)](network):
-        if not isinstance(link.norm, nn.LayerNorm):  # its mean and deviation would be over fewer values
+        if not isinstance(link.norm, nn.LayerNorm):  # its mean and deviation would be of fewer values
             silence(link, list(range(1, len(link.layer.weight), 2)))
             before, outputs = network(feature_batch(make_network(id))), len(link.layer.weight)
             _remove(link, 0.5)
@@ -42,10 +42,12 @@ def test_filters_of_zeros_go_and_the_answer_stays(id):
     assert removed == {"t1": 2 * (8 + 16 + 24 + 64 + 16), "w1": 16 + 32 + 64 + 32}[id]
 
 
-def test_values_of_a_filter_that_goes_leave_the_layer_normalisation():
+def test_values_of_a_removed_filter_are_removed_from_the_layer_normalisation():
     network = make_network("w1").network
     link = next(one for one in STRUCTURES[type(network)](network) if isinstance(one.norm, nn.LayerNorm))
-    values = torch.arange(64).repeat_interleave(link.norm.normalized_shape[0] // 64)  # each place bears its filter
+    values = torch.arange(64).repeat_interleave(
+        link.norm.normalized_shape[0] // 64
+    )  # each value is its filter's number
     link.norm.weight.data.copy_(values)
     link.reader.weight.data[:, : len(values)] = values.float()
     silence(link, list(range(0, 64, 2)))
@@ -70,16 +72,18 @@ def test_each_layer_keeps_blocks_of_its_largest_filters(id, share):
     for before, now in zip(links, STRUCTURES[type(network)](after), strict=True):
         assert len(now.layer.weight) == max(BLOCK, BLOCK * round((1 - share) * len(before.layer.weight) / BLOCK))
     assert network(feature_batch(make_network(id))).shape == after(feature_batch(make_network(id))).shape
-    assert sum(map(torch.numel, network.parameters())) == make_network(id).parameter_count()  # the network is as it was
+    assert (
+        sum(map(torch.numel, network.parameters())) == make_network(id).parameter_count()
+    )  # the network itself is unchanged
 
 
 @pytest.mark.parametrize("changed", [{"lstm_output": "sequence"}, {"window_frames": 64}])
-def test_w1_is_pruned_in_its_other_forms_too(changed):
+def test_other_forms_of_w1_are_pruned_too(changed):
     system = make_network("w1", **changed)
     assert pruned(system.network, 0.5)(feature_batch(system)).shape == (3, len(LABELS))
 
 
-def test_pruned_t1_trains_on():
+def test_pruned_t1_can_be_trained():
     system = make_network("t1")
     network = pruned(system.network, 0.5).train()
     network.loss(feature_batch(system), targets=torch.tensor([0, 1, 2])).backward()
@@ -103,7 +107,7 @@ def test_pruned_network_is_exported_like_any_other(id):
     assert cut.parameter_count() < 0.6 * whole.parameter_count()
 
 
-def test_what_cannot_be_pruned_is_told_with_its_cure():
+def test_networks_that_cannot_be_pruned_are_refused_with_the_cure():
     with pytest.raises(UserError, match=r"export\.prune\.share = 0\.3: WindowRNN is recurrent, or .*: set it to 0"):
         pruned(make_network("k2").network, 0.3)
     with pytest.raises(UserError, match=r"export\.prune\.share = 0\.01: removes nothing.*multiples of 8: raise it"):

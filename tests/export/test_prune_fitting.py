@@ -1,4 +1,4 @@
-"""What pruning and fine-tuning cost over the folds, and what ships."""
+"""What pruning and fine-tuning cost over the folds, and what is shipped."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from speech_emotion.training.fitting import predict
 PRUNE = Prune(share=0.5, epochs=2, learning_rate=0.5)
 
 
-def test_folds_models_say_for_how_long_the_shipped_one_is_tuned(experiment, fold, trained, tmp_path):
+def test_shipped_model_is_tuned_for_the_folds_epochs(experiment, fold, trained, tmp_path):
     save_system(trained, tmp_path / "m1-0")
     model = FoldModel(tmp_path / "m1-0", experiment, fold, 0)
     found = prune_fold(PruneJob(model, PRUNE))

@@ -1,4 +1,4 @@
-"""What is rounded in fine-tuning is what the INT8 file quantises, and rounds the same."""
+"""Fine-tuning rounds the same layers as the INT8 file, in the same way."""
 
 import numpy as np
 import onnxruntime as ort
@@ -27,20 +27,20 @@ from speech_emotion.export.quantisation_aware import (
 from speech_emotion.export.quantise import quantised_layers
 from speech_emotion.learning.network import Network
 
-NETWORK = "/classifier/network/"  # before the names of its nodes in a graph
+NETWORK = "/classifier/network/"  # prefix of its nodes' names in a graph
 
 
 def aware_of(system, windows):
-    """The network as it is fine-tuned, its ranges taken from windows of speech."""
+    """The network with rounding; its ranges come from windows of speech."""
     with observed(system.network) as ranges:
         trained_probabilities(WindowClassifier(system), windows)
     return quantisation_aware(system.network, ranges)
 
 
 def module_of(node):
-    """The module that a node is of: of NETWORK + "streams.0/project/project.0/Gemm" it is streams.0.project.0."""
+    """The module of a node: NETWORK + "streams.0/project/project.0/Gemm" is of streams.0.project.0."""
     *parts, _ = node.removeprefix(NETWORK).removesuffix("/MatMulAddFusion").split("/")
-    follows = [*parts[1:], ""]  # a member of a list bears the name of its list too, which stands before it
+    follows = [*parts[1:], ""]  # the name of a list's member begins with the name of the list
     return ".".join(part for part, after in zip(parts, follows, strict=True) if after.rpartition(".")[0] != part)
 
 
@@ -57,7 +57,7 @@ def steps_of_inputs(model):
 
 
 def literal_probabilities(model, windows):
-    """What the file says node by node: onnxruntime's optimiser moves pairs past poolings, which rounds otherwise."""
+    """Runs the file without onnxruntime's optimiser, which moves pairs past poolings and so rounds differently."""
     options = session_options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     running = ort.InferenceSession(serialise(model), options, providers=["CPUExecutionProvider"])
@@ -65,7 +65,7 @@ def literal_probabilities(model, windows):
 
 
 @pytest.mark.parametrize("id", NETWORKS)
-def test_layers_rounded_in_training_are_those_of_the_int8_file_and_say_the_same(id):
+def test_layers_rounded_in_training_are_those_of_the_int8_file_with_the_same_output(id):
     system = make_network(id)
     windows = noise_windows(system, 8)
     graphs = exported_models(system, 13, windows)
@@ -76,17 +76,17 @@ def test_layers_rounded_in_training_are_those_of_the_int8_file_and_say_the_same(
     said = trained_probabilities(WindowClassifier(with_network(system, network)), windows)
     fp32, int8 = (literal_probabilities(graphs[name].model, windows) for name in (FP32, INT8))
     rounding, left = (np.sqrt(np.square(one - int8).mean()) for one in (fp32, said))
-    # sums in another order put some values on the step beside; noise of its own would leave 1.4
+    # sums in another order put some values on a neighbouring step; independent noise would leave 1.4
     assert rounding > 0 and left < 0.4 * rounding
 
 
-def test_values_fall_on_the_steps_of_int8():
+def test_values_are_rounded_to_int8_steps():
     steps = torch.tensor([-300.0, -128.0, -127.6, -0.5, 0.5, 1.5, 2.5, 126.6, 127.0, 128.0])
     on = rounded_inputs(0.25 * steps, torch.tensor(0.25)) / 0.25
-    assert on.tolist() == [-128, -128, -128, 0, 0, 2, 2, 127, 127, 127]  # halves to the even step, as ONNX has it
+    assert on.tolist() == [-128, -128, -128, 0, 0, 2, 2, 127, 127, 127]  # halves to the even step, as in ONNX
 
 
-def test_each_channel_has_its_own_step_and_its_greatest_weight_stays():
+def test_each_channel_has_its_own_step_and_its_largest_weight_is_unchanged():
     weights = torch.tensor([[1.0, -0.4, 0.003], [0.0, 0.0, 0.0], [-1e-3, 5e-4, 2e-6]])
     found = RoundedWeights()(weights)
     assert found[:, 0].tolist() == pytest.approx([1.0, 0.0, -1e-3])
@@ -96,20 +96,20 @@ def test_each_channel_has_its_own_step_and_its_greatest_weight_stays():
     assert torch.equal(RoundedWeights()(convolution)[..., 0, 0], found)
 
 
-def test_gradients_pass_the_rounding_and_stop_where_values_are_cut_off():
+def test_gradients_pass_the_rounding_but_not_the_clipping():
     values = torch.tensor([-40.0, -3.3, 0.4, 40.0], requires_grad=True)
     rounded_inputs(values, torch.tensor(0.25)).backward(torch.tensor([1.0, 2.0, 3.0, 4.0]))
     assert values.grad.tolist() == [0, 2, 3, 0]
 
 
-def test_every_weight_has_its_gradient_the_greatest_of_a_channel_too():
+def test_every_weight_has_a_gradient_including_the_largest_of_a_channel():
     weights = torch.randn(64, 9, generator=torch.Generator().manual_seed(0)).requires_grad_()
     RoundedWeights()(weights).sum().backward()
     torch.testing.assert_close(weights.grad, torch.ones(64, 9))
 
 
 @pytest.mark.parametrize("id", NETWORKS)
-def test_fine_tuning_moves_every_weight_and_leaves_a_plain_network(id):
+def test_fine_tuning_changes_every_weight_and_returns_a_plain_network(id):
     system = make_network(id)
     aware = aware_of(system, noise_windows(system, 2)).train()
     before = dict(system.network.state_dict())
@@ -127,7 +127,7 @@ def test_fine_tuning_moves_every_weight_and_leaves_a_plain_network(id):
 
 
 class TwoLayers(Network):
-    """Tells the sign of one number; beside the hidden values that hold it stands one that is far larger."""
+    """Classifies the sign of one number; one of its hidden values is far larger than those that matter."""
 
     def __init__(self):
         super().__init__()
@@ -142,7 +142,7 @@ class TwoLayers(Network):
         return self.dense(torch.relu(self.hidden(features["x"])))
 
 
-def test_fine_tuning_brings_back_what_rounding_takes():
+def test_fine_tuning_recovers_what_rounding_loses():
     network = TwoLayers()
     x = torch.linspace(-1, 1, 64)[:, None]
     targets = (x[:, 0] > 0).long()
@@ -179,9 +179,9 @@ def test_rounding_copies_and_averages_like_any_network():
     assert torch.equal(average.module(batch), aware.eval()(batch))
 
 
-def test_what_was_not_observed_is_told():
+def test_layers_that_were_not_observed_are_refused():
     network = make_network("k2").network
-    with pytest.raises(UserError, match=r"export\.qat: layer dense: hears nothing on training speech"):
+    with pytest.raises(UserError, match=r"export\.qat: layer dense: has no input on training speech"):
         quantisation_aware(network, {})
     with pytest.raises(UserError, match=r"layer dense: is not finite on training speech: check the trained weights"):
         quantisation_aware(network, {"dense": torch.tensor(torch.nan)})

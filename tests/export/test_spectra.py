@@ -36,7 +36,7 @@ def test_spectra_are_those_of_the_front_end(names, samples):
         np.testing.assert_allclose(found[name], front_end(waveform), atol=2e-3, err_msg=name)
 
 
-def test_silence_stays_at_the_floor():
+def test_silence_is_at_the_floor():
     features, front_ends = made(["mel-120"])
     found = Spectra(features, front_ends)(torch.zeros(1, 2048))["mel-120"]
     np.testing.assert_array_equal(found, front_ends["mel-120"](torch.zeros(1, 2048)))
@@ -50,7 +50,7 @@ def test_features_of_the_same_frames_share_one_transform():
 
 
 @pytest.mark.parametrize(("points", "frame"), [(512, 400), (1024, 1024), (2048, 1024), (6, 6)])
-def test_the_inner_transform_divides_the_points_and_leaves_an_even_outer_one(points, frame):
+def test_the_inner_transform_divides_the_points_into_an_even_outer_one(points, frame):
     inner = _inner_points(points, frame)
     assert points % inner == 0
     assert points // inner % 2 == 0

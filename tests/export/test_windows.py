@@ -16,7 +16,7 @@ def test_frame_hop_is_the_features_own():
 
 def test_windows_are_a_hop_apart_and_one_more_ends_with_the_last_whole_frame():
     starts = [int(window[0]) for window in waveform_windows(SYSTEM, np.arange(21), 0)]
-    assert starts == [0, 6, 10]  # 19 samples would leave a frame out, 21 hold no further one
+    assert starts == [0, 6, 10]  # 19 samples would omit a frame, 21 hold no further one
 
 
 def test_last_window_is_not_taken_twice():
@@ -28,17 +28,17 @@ def test_short_waveform_is_repeated_until_it_fills_one_window():
     assert window.tolist() == [1, 2, 3, 1, 2, 3, 1, 2, 3, 1]
 
 
-def test_short_waveform_is_repeated_to_what_the_features_were_taken_of():
+def test_short_waveform_is_repeated_to_the_length_of_its_features():
     starts = [int(window[0]) for window in waveform_windows(SYSTEM, np.arange(12), 21)]
     assert starts == [0, 6, 10]
 
 
 @pytest.mark.parametrize(("count", "expected"), [(2, ["a", "c"]), (4, ["a", "b", "c", "d"]), (9, ["a", "b", "c", "d"])])
-def test_spread_takes_evenly_from_the_order(count, expected):
+def test_spread_takes_evenly_spaced_ids(count, expected):
     assert spread(["a", "b", "c", "d"], count) == expected
 
 
-def test_speech_windows_take_beginnings_and_later_parts():
+def test_speech_windows_are_from_beginnings_and_later_parts():
     waveforms = {"a": np.arange(30), "b": np.arange(30) + 100, "c": np.arange(5)}
     found = speech_windows(SYSTEM, waveforms, ["a", "b", "c"], 3, 0)
     assert [int(window[0]) for window in found] == [0, 106, 0]

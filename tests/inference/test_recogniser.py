@@ -1,4 +1,4 @@
-"""The folder of the export step loaded as a recogniser, with soundfile and soxr."""
+"""The export step's folder as a recogniser, with soundfile and soxr."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def values(prediction):
     return np.array(list(prediction.probabilities.values()))
 
 
-def test_channels_are_averaged_and_the_rate_is_brought_to_the_models(export, waveform):
+def test_channels_are_averaged_and_resampled_to_the_models_rate(export, waveform):
     asked = Recogniser.load(export())
     high = resample(waveform, RATE, 44100)
     stereo = asked.predict(np.stack([2 * high, 0 * high], axis=1), 44100)
@@ -67,7 +67,11 @@ def test_a_file_with_nan_late_in_it_is_refused(export, tmp_path, monkeypatch, wa
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("bundle.json", "bundle.json: is not there: run the export"), ("fp32.onnx", "fp32.onnx: is not there: copy")],
+    [
+        ("bundle.json", "bundle.json: is not there: run the export"),
+        ("fp32.onnx", "fp32.onnx: is not there: copy"),
+        ("out_of_distribution.json", r"out_of_distribution.json: is not there: copy .*, or export again \(dvc repro\)"),
+    ],
 )
 def test_a_folder_that_lacks_a_file_is_refused(export, name, message):
     folder = export()
@@ -100,7 +104,7 @@ def test_a_damaged_bundle_is_refused(export, text, message):
         Recogniser.load(folder)
 
 
-def test_inference_loads_nothing_that_small_machines_lack(export, tmp_path, waveform):
+def test_inference_imports_no_training_packages(export, tmp_path, waveform):
     np.save(tmp_path / "waveform.npy", waveform)
     program = (
         "import sys, numpy as np\n"

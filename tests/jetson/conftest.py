@@ -25,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def device(made: Path, tmp_path: Path) -> Path:
-    """A device bundle of the test's own."""
+    """A copy of the device bundle that the test may change."""
     return Path(shutil.copytree(made, tmp_path / "device"))
 
 
@@ -37,7 +37,7 @@ def recogniser(made: Path) -> Iterator[Recogniser]:
 
 @pytest.fixture
 def load(device: Path) -> Iterator[Callable[..., Recogniser]]:
-    """Loads the test's own bundle with other values in bundle.json."""
+    """Loads a copy of the bundle with other values in bundle.json."""
 
     def loaded(**changed: object) -> Recogniser:
         with opened(rewrite(device, **changed)) as bundle:
@@ -48,13 +48,13 @@ def load(device: Path) -> Iterator[Callable[..., Recogniser]]:
 
 @pytest.fixture
 def waveform() -> np.ndarray:
-    """A second and a bit of noise, (n,) float32."""
+    """Just over a second of noise, (n,) float32."""
     return (0.2 * np.random.default_rng(1).standard_normal(17003)).astype(np.float32)
 
 
 @pytest.fixture
 def serve(recogniser: Recogniser) -> Callable[..., object]:
-    """Serves the page in a thread: `with serve("--queue", "0") as (port, told)`; told is what was said to the user."""
+    """Serves the page in a thread: `with serve("--queue", "0") as (port, told)`; told holds the lines printed."""
 
     @contextmanager
     def served(*arguments: str, model: Recogniser = recogniser) -> Iterator[tuple[int, list[str]]]:

@@ -1,4 +1,4 @@
-"""The archive of a bundle, unpacked by tar, in a Python that sees numpy and onnxruntime and nothing else."""
+"""The archive of a bundle, unpacked by tar, in a Python that has only numpy and onnxruntime."""
 
 import csv
 import importlib.util
@@ -21,7 +21,7 @@ SEEN = ("numpy", "onnxruntime")
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory) -> Path:
-    """An interpreter without site-packages but for links to the two requirements."""
+    """An interpreter whose only packages are links to the two requirements."""
     folder = tmp_path_factory.mktemp("python")
     (folder / "packages").mkdir()
     for name in SEEN:
@@ -43,7 +43,7 @@ def export(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory, export) -> Path:
-    """The bundle as a device has it."""
+    """The bundle unpacked as on a device."""
     folder = tmp_path_factory.mktemp("device")
     archive = make_device_bundle(export, folder / "bundle.tar.gz", source="models:/speech-emotion/1")
     subprocess.run(["tar", "xzf", archive.name], cwd=folder, check=True)
@@ -62,14 +62,14 @@ def run(python, unpacked, tmp_path):
 
 
 @pytest.mark.parametrize("package", ["speech_emotion", "torch", "onnx", "soundfile", "scipy", "mlflow"])
-def test_the_interpreter_sees_nothing_else(python, tmp_path, package):
+def test_the_interpreter_has_no_other_packages(python, tmp_path, package):
     command = [python, "-c", f"import numpy, onnxruntime, {package}"]
     environment = {"PATH": "/usr/bin:/bin"}
     finished = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert f"No module named '{package}'" in finished.stderr
 
 
-def test_a_recording_is_answered_as_the_project_answers_it(run, unpacked, export):
+def test_a_recording_gets_the_same_answer_as_in_the_project(run, unpacked, export):
     sample = unpacked / "samples/anger.wav"
     (row,) = csv.DictReader(io.StringIO(run("file", "--format", "csv", sample).decode()))
     expected = Recogniser.load(export).predict_file(sample)
@@ -78,18 +78,18 @@ def test_a_recording_is_answered_as_the_project_answers_it(run, unpacked, export
     np.testing.assert_allclose(found, list(expected.probabilities.values()), atol=1e-5)
 
 
-def test_it_says_what_it_holds_and_how_long_it_takes(run, unpacked):
+def test_show_and_time_print_their_tables(run, unpacked):
     assert b"from models:/speech-emotion/1" in run("show")
     found = json.loads(run("time", "--json", "--repeat", "3", unpacked / "samples/anger.wav"))
     assert found["answers"] == 3 and found["peak_megabytes"] < 150
 
 
-def test_a_stream_is_answered(run, unpacked):
+def test_a_stream_gets_answers(run, unpacked):
     samples = (unpacked / "samples/anger.wav").read_bytes()[44:]
     assert b'"emotion"' in run("stream", "--format", "jsonl", input=samples)
 
 
-def test_it_holds_what_was_promised(unpacked):
+def test_the_archive_holds_its_documented_files(unpacked):
     held = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     assert {
         "bundle.json",  # labels and feature definition: rate, window, hop, level, temperature
@@ -99,7 +99,7 @@ def test_it_holds_what_was_promised(unpacked):
         "MODEL_CARD.md",
         "OPERATORS.md",
         "operators.json",
-        "likeness.json",
+        "out_of_distribution.json",
         "checksums.sha256",
         "build_engine.sh",
         "Dockerfile",

@@ -1,4 +1,4 @@
-"""Bundles that are whole are opened; all others are refused with the file and the cure."""
+"""Complete bundles are opened; others are refused with the file and the cure."""
 
 import re
 
@@ -21,17 +21,19 @@ def refusal(path, **more):
     return str(error.value)
 
 
-def test_a_bundle_tells_what_the_model_expects(made):
+def test_a_bundle_describes_its_model(made):
     with opened(made) as bundle:
         assert bundle.labels == LABELS
         assert (bundle.sample_rate, bundle.window_samples, bundle.hop_samples) == (RATE, WINDOW, HOP)
         assert (bundle.frame_hop_samples, bundle.level, bundle.temperature) == (STEP, "none", 1.0)
         assert list(bundle.variants) == ["fp32", "fp16", "int8-trt", "int8-calibrated", "int8-cpu"]
         assert bundle.variant(None).name == "fp32"
-        assert all(path.is_file() for path in (bundle.likeness, *bundle.samples))
+        assert all(path.is_file() for path in (bundle.out_of_distribution, *bundle.samples))
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "models/fp32.onnx", "likeness.json", "MODEL_CARD.md", "run"])
+@pytest.mark.parametrize(
+    "name", ["bundle.json", "models/fp32.onnx", "out_of_distribution.json", "MODEL_CARD.md", "run"]
+)
 def test_a_changed_file_is_named(device, name):
     content = bytearray((device / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -50,10 +52,10 @@ def test_an_absent_file_is_named(device, name):
 @pytest.mark.parametrize(
     "line", ["hello", f"{'0' * 64}  ../../etc/passwd", f"{'0' * 64}  /etc/passwd", f"{'0' * 64}  a/../../b", "\x00"]
 )
-def test_checksums_that_are_none_are_refused(device, line):
+def test_malformed_checksums_are_refused(device, line):
     path = device / "checksums.sha256"
     path.write_text(path.read_text() + line + "\n")
-    assert re.search(r"checksums\.sha256: line \d+: is no checksum of a file of the bundle", refusal(device))
+    assert re.search(r"checksums\.sha256: line \d+: is not the checksum of a file of the bundle", refusal(device))
 
 
 def test_a_link_that_leads_out_of_the_bundle_is_refused(device, tmp_path):
@@ -65,33 +67,33 @@ def test_a_link_that_leads_out_of_the_bundle_is_refused(device, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"kind": "other"}, "describes no device bundle"),
-        ({"format": 2}, "format = 2: this runtime reads format 1: take its own runtime"),
+        ({"kind": "other"}, "is not a device bundle's"),
+        ({"format": 1}, "format = 1: this runtime reads format 2: use the runtime in the bundle"),
         ({"labels": ["anger"]}, "labels = .*two or more"),
-        ({"labels": ["anger", 3]}, "labels = .*must be names"),
-        ({"sample_rate": 0}, "sample_rate = 0: must lie within 8000 and 96000"),
+        ({"labels": ["anger", 3]}, "labels = .*must be a list of strings"),
+        ({"sample_rate": 0}, "sample_rate = 0: must be within 8000 and 96000"),
         ({"sample_rate": True}, "sample_rate = true: must be int"),
         ({"window_samples": "many"}, 'window_samples = "many": must be int'),
         ({"hop_samples": 1601}, "hop_samples = 1601: must be a multiple of frame_hop_samples = 160"),
-        ({"hop_samples": 0}, "hop_samples = 0: must lie within 160"),
-        ({"temperature": 0}, "temperature = 0: must lie within"),
-        ({"temperature": "hot"}, "temperature = .*must lie within"),
+        ({"hop_samples": 0}, "hop_samples = 0: must be within 160"),
+        ({"temperature": 0}, "temperature = 0: must be within"),
+        ({"temperature": "hot"}, "temperature = .*must be within"),
         ({"level": {"kind": "loud"}}, "level = .*must be one of none, peak, rms"),
         ({"default": "int4"}, 'default = "int4": must be one of the variants fp32, fp16, int8-trt'),
         ({"variants": {}}, "must be one of the variants"),
         ({"variants": {"fp32": {"file": "../model.onnx"}}}, "is not among the checksums"),
-        ({"likeness": "other.json"}, "'other.json' is not among the checksums"),
+        ({"out_of_distribution": "other.json"}, "'other.json' is not among the checksums"),
         ({"samples": "all"}, "samples = .*must be list"),
     ],
 )
-def test_a_value_that_cannot_be_is_named_with_its_rule(device, changed, message):
+def test_an_invalid_value_is_named_with_its_rule(device, changed, message):
     text = refusal(rewrite(device, **changed))
     assert text.startswith(f"{device}/bundle.json: ")
     assert re.search(message, text), text
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "\xff"])
-def test_a_description_that_is_no_json_object_is_refused(device, content):
+def test_a_description_that_is_not_a_json_object_is_refused(device, content):
     (device / "bundle.json").write_bytes(content.encode("latin-1"))
     assert f"{device}/bundle.json: " in refusal(seal(device))
 
@@ -114,9 +116,9 @@ def graph(window, classes, kind=TensorProto.FLOAT):
     [
         (
             graph(WINDOW + 1, 3),
-            r"waveform = tensor\(float\) \[1, 3201\]: bundle.json wants tensor\(float\) \[1, 3200\]",
+            r"waveform = tensor\(float\) \[1, 3201\]: must be tensor\(float\) \[1, 3200\]",
         ),
-        (graph(WINDOW, 4), r"probabilities = tensor\(float\) \[1, 4\]: bundle.json wants tensor\(float\) \[1, 3\]"),
+        (graph(WINDOW, 4), r"probabilities = tensor\(float\) \[1, 4\]: must be tensor\(float\) \[1, 3\]"),
         (graph(WINDOW, 3, TensorProto.DOUBLE), r"waveform = tensor\(double\)"),
     ],
 )
@@ -127,15 +129,15 @@ def test_a_model_of_another_shape_is_refused(device, model, message):
     assert str(error.value).startswith(str(device / "models/fp32.onnx"))
 
 
-def test_a_model_that_is_none_is_refused(device):
+def test_a_file_that_is_not_a_model_is_refused(device):
     (device / "models/fp32.onnx").write_bytes(b"no model")
     with opened(seal(device)) as bundle, pytest.raises(UserError, match=r"models/fp32\.onnx: cannot be loaded"):
         load_backend(bundle, bundle.variant(None), "cpu")
 
 
-def test_a_model_whose_answers_are_no_probabilities_is_refused(device):
+def test_a_model_whose_outputs_are_not_probabilities_is_refused(device):
     onnx.save(graph(WINDOW, 3), device / "models/fp32.onnx")
-    with opened(seal(device)) as bundle, pytest.raises(UserError, match="answers are no probabilities"):
+    with opened(seal(device)) as bundle, pytest.raises(UserError, match="outputs are not probabilities"):
         Recogniser.load(bundle, backend="cpu")
 
 
@@ -145,16 +147,16 @@ def test_a_model_whose_answers_are_no_probabilities_is_refused(device):
         ({"threads": 0}, "--threads = 0: must be 1 or more"),
         ({"backend": "cuda"}, "CUDAExecutionProvider: is not part of this onnxruntime"),
         ({"variant": "int4"}, "--variant = int4: is not in this bundle: choose among fp32, fp16, int8-trt"),
-        ({"variant": "fp16"}, r"--variant = fp16: is for TensorRT's engine alone: run \./build_engine\.sh fp16"),
+        ({"variant": "fp16"}, r"--variant = fp16: works only as a TensorRT engine: run \./build_engine\.sh fp16"),
         ({"backend": "engine"}, r"engines/fp32\.plan: is not there: run sh build_engine\.sh"),
     ],
 )
-def test_what_this_machine_lacks_is_named_with_the_cure(made, options, message):
+def test_a_backend_that_this_machine_lacks_is_named_with_the_cure(made, options, message):
     with opened(made) as bundle, pytest.raises(UserError, match=message):
         Recogniser.load(bundle, **options)
 
 
-def test_variants_and_threads_answer_alike(made, waveform):
+def test_variants_and_threads_give_the_same_answers(made, waveform):
     with opened(made) as bundle:
         one, other = (
             Recogniser.load(bundle, variant=name, threads=count).predict(waveform, RATE)

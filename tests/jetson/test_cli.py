@@ -1,4 +1,4 @@
-"""The command line, as a user gives it."""
+"""The command line."""
 
 import csv
 import io
@@ -37,14 +37,14 @@ def rows(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_a_file_is_answered_in_a_table(made, sound, capsys):
+def test_a_file_gets_a_table(made, sound, capsys):
     assert main([str(made), "file", str(sound / "b.wav")]) == 0
     header, line = capsys.readouterr().out.splitlines()
-    assert header.split() == ["file", "seconds", "emotion", *LABELS, "unlike", "training"]
+    assert header.split() == ["file", "seconds", "emotion", *LABELS, "out", "of", "distribution"]
     assert line.split()[1] == "1.06"
 
 
-def test_a_folder_is_answered_in_the_order_of_names_and_the_broken_file_has_its_reason(made, sound, capsys):
+def test_files_of_a_folder_are_sorted_and_the_broken_one_has_its_reason(made, sound, capsys):
     (sound / "a.wav").write_text("no sound")
     assert main([str(made), "folder", str(sound), "--format", "csv"]) == 1
     captured = capsys.readouterr()
@@ -52,7 +52,7 @@ def test_a_folder_is_answered_in_the_order_of_names_and_the_broken_file_has_its_
     assert [row["file"].split("/")[-1] for row in found] == ["a.wav", "b.wav", "a.flac"]
     assert found[0]["error"].startswith("not-audio: ") and not found[1]["error"]
     assert sum(float(found[1][f"p_{label}"]) for label in LABELS) == pytest.approx(1, abs=1e-5)
-    assert captured.err == "error: 1 of 3 files: got no answer: their rows say why\n"
+    assert captured.err == "error: 1 of 3 files: could not be used: their rows say why\n"
 
 
 @pytest.mark.parametrize("kind", ["files", "windows", "timeline"])
@@ -65,9 +65,9 @@ def test_rows_are_json_lines(made, sound, capsys, kind):
         assert found[-1]["end"] == pytest.approx(17003 / RATE, abs=0.01)
 
 
-@pytest.mark.parametrize(("form", "unasked"), [("csv", ",,"), ("jsonl", '"unlike_training": null'), ("table", "")])
-def test_what_nobody_asked_for_is_left_open(made, sound, capsys, form, unasked):
-    assert main([str(made), "file", str(sound / "b.wav"), "--format", form, "--no-compare"]) == 0
+@pytest.mark.parametrize(("form", "unasked"), [("csv", ",,"), ("jsonl", '"out_of_distribution": null'), ("table", "")])
+def test_without_the_detector_the_columns_are_empty(made, sound, capsys, form, unasked):
+    assert main([str(made), "file", str(sound / "b.wav"), "--format", form, "--no-ood"]) == 0
     assert unasked in capsys.readouterr().out.splitlines()[-1]
 
 
@@ -84,7 +84,7 @@ def test_an_output_that_is_a_folder_is_refused_before_any_work(made, sound, tmp_
 
 
 @pytest.mark.parametrize("step", ["chmod", "replace"])
-def test_an_output_that_cannot_be_written_after_all_is_one_line_and_nothing_stays(
+def test_an_output_that_cannot_be_written_is_one_line_and_leaves_no_file(
     made, sound, tmp_path, monkeypatch, capsys, step
 ):
     def fail(*_):
@@ -100,21 +100,21 @@ def test_an_output_that_cannot_be_written_after_all_is_one_line_and_nothing_stay
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["folder", "nowhere"], "nowhere: is no folder"),
+        (["folder", "nowhere"], "nowhere: is not a folder"),
         (["folder", "."], ": holds no audio file"),
         (["file", "a.wav", "--output", "no/such/folder/a.csv"], "--output = no/such/folder/a.csv: No such file"),
         (["file", "a.wav", "--output", "."], "--output = .: is a folder: name a file"),
-        (["mic", "--rate", "0"], "--rate = 0: must lie within 8000 and 96000 Hz"),
-        (["mic", "--rate", "-5"], "--rate = -5: must lie within 8000 and 96000 Hz"),
+        (["mic", "--rate", "0"], "--rate = 0: must be within 8000 and 96000 Hz"),
+        (["mic", "--rate", "-5"], "--rate = -5: must be within 8000 and 96000 Hz"),
         (["file", "a.wav", "--threads", "0"], "--threads = 0"),
         (["file", "a.wav", "--variant", "int4"], "--variant = int4"),
-        (["show", "--trust", "nobody"], "--trust = nobody: is not there"),
-        (["serve", "--queue", "-1"], "--queue = -1: must lie within 0"),
+        (["show", "--trust", "absent"], "--trust = absent: is not there"),
+        (["serve", "--queue", "-1"], "--queue = -1: must be within 0"),
         (["serve", "--certificate", "a.crt"], "belong together"),
         (["serve", "--host", "no.such.host.invalid"], "--host = no.such.host.invalid"),
     ],
 )
-def test_mistakes_are_one_line_and_the_status_is_1(made, tmp_path, monkeypatch, capsys, arguments, message):
+def test_errors_are_one_line_and_the_status_is_1(made, tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
     assert main([str(made), *arguments]) == 1
     error = capsys.readouterr().err
@@ -134,7 +134,7 @@ def program(made, *arguments, **more):
     return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
-def test_a_stream_is_answered_while_it_goes_on(made, waveform):
+def test_a_stream_gets_answers_while_it_runs(made, waveform):
     samples = (waveform * 2**15).clip(-32768, 32767).astype("<i2")
     with program(made, "stream", "--format", "jsonl", "--smooth", "0") as process:
         process.stdin.write(samples[:WINDOW].tobytes())
@@ -149,7 +149,7 @@ def test_a_stream_is_answered_while_it_goes_on(made, waveform):
     assert process.returncode == 0
 
 
-def test_a_stream_of_nan_ends_with_the_cure(made):
+def test_a_stream_of_nan_is_refused_with_the_cure(made):
     with program(made, "stream", "--encoding", "f32") as process:
         process.stdin.write(np.full(100, np.nan, "<f4").tobytes())
         process.stdin.close()
@@ -157,7 +157,7 @@ def test_a_stream_of_nan_ends_with_the_cure(made):
     assert process.returncode == 1
 
 
-def test_a_microphone_goes_on_after_it_was_gone_and_stops_when_told(made, tmp_path):
+def test_a_microphone_continues_after_a_disconnection_and_stops_on_a_signal(made, tmp_path):
     (tmp_path / "arecord").write_text("#!/bin/sh\nhead -c 12800 /dev/zero\necho 'read error: No such device' >&2\n")
     (tmp_path / "arecord").chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
@@ -172,7 +172,7 @@ def test_a_microphone_goes_on_after_it_was_gone_and_stops_when_told(made, tmp_pa
     assert process.returncode == 0
 
 
-def test_a_reader_that_has_seen_enough_is_no_mistake(made, sound):
+def test_a_closed_pipe_is_not_an_error(made, sound):
     with program(made, "stream", "--format", "csv") as process:
         process.stdout.close()
         try:
@@ -183,14 +183,14 @@ def test_a_reader_that_has_seen_enough_is_no_mistake(made, sound):
         assert b"Traceback" not in process.stderr.read()
 
 
-def test_an_unknown_command_names_those_that_there_are(made, capsys):
+def test_an_unknown_command_lists_the_commands(made, capsys):
     with pytest.raises(SystemExit) as error:
         main([str(made), "dance"])
     assert error.value.code == 2
     assert "serve" in capsys.readouterr().err
 
 
-def test_a_server_that_is_told_to_end_while_it_takes_a_request_ends(recogniser, monkeypatch):
+def test_a_server_ends_on_a_signal_during_a_request(recogniser, monkeypatch):
     def told(*_):
         raise Stopped
 

@@ -1,4 +1,4 @@
-"""What comes before TensorRT: is there a plan, is it this model's, is TensorRT installed. The rest needs the device."""
+"""The checks before TensorRT: a plan exists, it is this model's, TensorRT is installed. The rest needs the device."""
 
 import json
 import os
@@ -20,7 +20,7 @@ for argument; do case $argument in --saveEngine=*) echo plan > "${argument#--sav
 
 @pytest.fixture
 def built(device, tmp_path):
-    """A bundle whose engines were built by its own script, with a program that stands in for trtexec."""
+    """A bundle whose engines were built by its own script, with a program in place of trtexec."""
     (tmp_path / "trtexec").write_text(TRTEXEC)
     (tmp_path / "trtexec").chmod(0o755)
     environment = {"PATH": os.environ["PATH"], "TRTEXEC": str(tmp_path / "trtexec")}
@@ -51,16 +51,16 @@ def test_a_damaged_plan_is_refused(built):
 @pytest.mark.parametrize("note", ["", "[]", "{}"])
 def test_a_plan_without_a_note_is_refused(built, note):
     (built / "engines/fp32.json").write_text(note)
-    with opened(built) as bundle, pytest.raises(UserError, match="does not tell what the plan was built from"):
+    with opened(built) as bundle, pytest.raises(UserError, match="does not say what the plan was built from"):
         engine.check_plan(bundle.variant("fp32"))
 
 
 def test_a_variant_that_is_not_for_tensorrt_says_so(made):
-    with opened(made) as bundle, pytest.raises(UserError, match="has no form for TensorRT"):
+    with opened(made) as bundle, pytest.raises(UserError, match="is not for TensorRT"):
         engine.check_plan(replace(bundle.variant("fp32"), engine=None))
 
 
-def test_without_tensorrt_an_engine_names_the_cure_and_auto_takes_the_cpu(built, monkeypatch):
+def test_without_tensorrt_the_cure_is_named_and_auto_takes_the_cpu(built, monkeypatch):
     monkeypatch.setattr(engine, "_tensorrt", lambda: None)
     with opened(built) as bundle:
         with pytest.raises(UserError, match="tensorrt: cannot be loaded: install JetPack's python3-libnvinfer"):

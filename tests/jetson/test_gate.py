@@ -1,4 +1,4 @@
-"""One computes, some wait, the others are told to come back."""
+"""One request computes, some wait, and the others are refused for now."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 from speech_emotion_jetson.gate import Busy, Gate
 
 
-def test_there_are_as_many_places_as_may_wait_and_one_more():
+def test_there_is_one_place_more_than_may_wait():
     gate = Gate(waiting=1)
     with gate.place(), gate.place(), pytest.raises(Busy), gate.place():
         pass
@@ -15,7 +15,7 @@ def test_there_are_as_many_places_as_may_wait_and_one_more():
         pass
 
 
-def test_turns_come_one_after_the_other():
+def test_only_one_computes_at_a_time():
     gate, inside, most = Gate(waiting=9), 0, 0
 
     def work():
@@ -33,7 +33,7 @@ def test_turns_come_one_after_the_other():
     assert (most, inside) == (1, 0)
 
 
-def test_one_who_is_no_longer_wanted_gives_the_place_back():
+def test_a_request_whose_client_is_gone_frees_its_place():
     gate = Gate(waiting=1)
 
     def gone():
@@ -46,7 +46,7 @@ def test_one_who_is_no_longer_wanted_gives_the_place_back():
             pass
 
 
-def test_an_error_gives_turn_and_place_back():
+def test_an_error_frees_turn_and_place():
     gate = Gate(waiting=0)
     for _ in range(3):
         with pytest.raises(ValueError, match="x"), gate.place(), gate.turn(lambda: None):

@@ -1,4 +1,4 @@
-"""The page's requests: what is answered, what is refused, and that the service stays up whatever comes."""
+"""The page's requests: which are answered, which are refused, and that the server keeps running."""
 
 import http.client
 import io
@@ -45,11 +45,11 @@ def analyse(port, content, name="a.wav", path="/api/analyse", **headers):
 def port(serve):
     with serve() as (number, _):
         yield number
-        assert ask(number, "/api/health")[0] == 200  # whatever came, the service is still there
+        assert ask(number, "/api/health")[0] == 200  # the server is still running
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_the_pages_files_come_with_their_type_and_the_rules_for_browsers(port, path):
+def test_the_pages_files_have_their_type_and_security_headers(port, path):
     status, headers, content = ask(port, path)
     assert status == 200 and content
     assert headers["Content-Type"] == FILES[path][1]
@@ -58,13 +58,13 @@ def test_the_pages_files_come_with_their_type_and_the_rules_for_browsers(port, p
     assert ask(port, path, "HEAD")[2] == b""
 
 
-def test_the_page_asks_nothing_of_other_hosts(port):
+def test_the_page_requests_nothing_from_other_hosts(port):
     for path in FILES:
         content = ask(port, path)[2].decode()
         assert "//" not in content.replace("http://www.w3.org/2000/svg", "").replace("// ", "").replace("/** ", "")
 
 
-def test_the_model_is_described_and_its_samples_can_be_had(port, made):
+def test_the_model_is_described_and_its_samples_are_served(port, made):
     model = json.loads(ask(port, "/api/model")[2])
     assert model["labels"] == list(LABELS)
     assert [one["name"] for one in model["samples"]] == [
@@ -73,20 +73,20 @@ def test_the_model_is_described_and_its_samples_can_be_had(port, made):
         "sadness",
         "anger then neutral then sadness",
     ]
-    assert "nobody speaks" in model["samples_note"].lower()
+    assert "not real speakers" in model["samples_note"].lower()
     status, headers, content = ask(port, f"/api/samples/{model['samples'][0]['id']}")
     assert (status, headers["Content-Type"]) == (200, "audio/wav")
     assert content == (made / "samples/anger.wav").read_bytes()
 
 
-def test_samples_of_a_folder_take_the_place_of_the_bundles(serve, tmp_path, waveform):
+def test_samples_of_a_folder_replace_the_bundles(serve, tmp_path, waveform):
     soundfile.write(tmp_path / "mine.wav", waveform, RATE)
     with serve("--samples", str(tmp_path)) as (port, _):
         model = json.loads(ask(port, "/api/model")[2])
         assert ([one["name"] for one in model["samples"]], model["samples_note"]) == (["mine"], "")
 
 
-def test_a_sample_that_was_removed_is_told(serve, tmp_path, waveform):
+def test_a_removed_sample_is_reported(serve, tmp_path, waveform):
     soundfile.write(tmp_path / "mine.wav", waveform, RATE)
     with serve("--samples", str(tmp_path)) as (port, _):
         (tmp_path / "mine.wav").unlink()
@@ -95,7 +95,7 @@ def test_a_sample_that_was_removed_is_told(serve, tmp_path, waveform):
         assert ask(port, "/api/health")[0] == 200
 
 
-def test_a_sample_whose_name_is_no_utf_8_is_shown_and_can_be_had(serve, tmp_path, waveform):
+def test_a_sample_whose_name_is_not_utf_8_is_shown_and_served(serve, tmp_path, waveform):
     soundfile.write(tmp_path / "mine.wav", waveform, RATE)
     (tmp_path / "mine.wav").rename(tmp_path / os.fsdecode(b"h\xf6rt-her.wav"))
     with serve("--samples", str(tmp_path)) as (port, _):
@@ -104,7 +104,7 @@ def test_a_sample_whose_name_is_no_utf_8_is_shown_and_can_be_had(serve, tmp_path
         assert ask(port, "/api/samples/1")[0] == 200
 
 
-def test_a_recording_is_answered_with_all_that_the_page_shows(port, recogniser, waveform):
+def test_the_answer_has_everything_that_the_page_shows(port, recogniser, waveform):
     status, (said, more) = analyse(port, wav(waveform, subtype="FLOAT"))
     expected = recogniser.predict(waveform, RATE)
     assert status == 200
@@ -133,7 +133,7 @@ def test_live_speech_gets_a_brief_answer(port, waveform):
         (wav(np.full(100, np.nan), subtype="FLOAT"), "a.wav", 422, "NaN or infinite"),
         (wav(np.zeros(0)), "a.wav", 422, "no samples"),
         (wav(np.zeros(100)), "a.flac", 422, "its content is WAV: rename it to .wav"),
-        (wav(np.zeros(100), 4000), "a.wav", 422, "4000 Hz: must lie within"),
+        (wav(np.zeros(100), 4000), "a.wav", 422, "4000 Hz: must be within"),
         (wav(np.zeros(100)), "a.exe", 415, "is none of .wav"),
         (wav(np.zeros(100)), "a", 415, "is none of .wav"),
         (wav(np.zeros(100)), "../../../etc/passwd", 415, "is none of .wav"),
@@ -156,7 +156,7 @@ def test_every_kind_of_corruption_gets_an_answer(port, waveform):
         assert analyse(port, bytes(content))[0] in (200, 422)
 
 
-def test_what_is_larger_or_longer_than_allowed_is_refused(serve, waveform):
+def test_uploads_above_the_limits_are_refused(serve, waveform):
     with serve("--max-megabytes", "0.01", "--max-seconds", "0.2") as (port, _):
         status, (said,) = analyse(port, wav(waveform))
         assert (status, said["error"]) == (413, "the recording is larger than 0.01 MB")
@@ -172,7 +172,7 @@ def test_what_is_larger_or_longer_than_allowed_is_refused(serve, waveform):
         "/api/samples/../1", "/api/samples/1/../../model", "/index.html/..", "/%00", "/api/samples/", "/api/analyse",
     ],
 )  # fmt: skip
-def test_no_path_leads_elsewhere(port, path):
+def test_no_path_leads_out_of_the_page(port, path):
     status, _, content = ask(port, path)
     assert status == 404
     assert json.loads(content) == {"error": "no such page"}
@@ -181,22 +181,22 @@ def test_no_path_leads_elsewhere(port, path):
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:80", "localhost.evil.example", "", "127.0.0.1.evil.example"]
 )
-def test_a_request_under_a_name_that_is_not_this_devices_is_refused(port, host):
+def test_a_request_for_another_host_name_is_refused(port, host):
     status, _, content = ask(port, "/api/model", Host=host)
     assert status == 421 and b"--name NAME" in content
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8765", "192.168.1.7", "[::1]:8765"])
-def test_this_devices_names_and_plain_addresses_are_taken(port, host):
+def test_this_devices_names_and_ip_addresses_are_accepted(port, host):
     assert ask(port, "/api/health", Host=host)[0] == 200
 
 
-def test_a_name_that_the_user_gives_is_taken(serve):
+def test_a_name_given_by_the_user_is_accepted(serve):
     with serve("--name", "jetson.lab") as (port, _):
         assert ask(port, "/api/health", Host="jetson.lab:8765")[0] == 200
 
 
-def test_requests_of_another_sites_page_are_refused(port, waveform):
+def test_requests_from_another_site_are_refused(port, waveform):
     content = wav(waveform[:4000])
     assert analyse(port, content, Origin="https://evil.example")[0] == 403
     assert analyse(port, content, Origin="null")[0] == 403
@@ -218,7 +218,7 @@ def test_an_upload_without_its_length_is_refused(port):
 
 @pytest.fixture
 def slow(recogniser, monkeypatch):
-    """A model that waits for `go` at each window; `asked` is set when it has been asked."""
+    """A model that waits for `go` at each window; `asked` is set when it is called."""
     go, asked, ask_model = threading.Event(), threading.Event(), recogniser.backend.ask
 
     def wait(window):
@@ -238,7 +238,7 @@ def start(port, content):
     return connection
 
 
-def test_a_flood_is_told_to_come_back_and_those_who_wait_are_answered(serve, slow, waveform):
+def test_requests_beyond_the_queue_are_refused_and_waiting_ones_are_answered(serve, slow, waveform):
     go, asked = slow
     content = wav(waveform[:4000])
     with serve("--queue", "2") as (port, _), ExitStack() as stack:
@@ -258,7 +258,7 @@ def test_a_flood_is_told_to_come_back_and_those_who_wait_are_answered(serve, slo
                 reply = held.pop(socket_of_it).getresponse()
                 assert (reply.status, reply.headers["Retry-After"]) == (503, "2")
                 refused += 1
-        assert ask(port, "/")[0] == 200  # the page itself is still there
+        assert ask(port, "/")[0] == 200  # the page itself still works
         go.set()
         assert [connection.getresponse().status for connection in (first, *held.values())] == [200] * 3
 
@@ -273,13 +273,13 @@ def test_a_page_closed_in_the_middle_frees_the_model(serve, slow, waveform):
         asked.clear()
         go.set()
         status = 503
-        while status == 503:  # until the work for nobody has been given up
+        while status == 503:  # until the abandoned request has stopped
             status, _ = analyse(port, wav(waveform[:4000]), path="/api/analyse?brief")
         assert status == 200
         assert told == [f"page: http://127.0.0.1:{port}/"]
 
 
-def test_a_page_closed_while_it_waits_gives_its_place_back(serve, slow, waveform):
+def test_a_page_closed_while_it_waits_frees_its_place(serve, slow, waveform):
     go, asked = slow
     content = wav(waveform[:4000])
     with serve("--queue", "1") as (port, _):
@@ -304,7 +304,7 @@ def test_a_page_closed_while_it_waits_gives_its_place_back(serve, slow, waveform
         first.close()
 
 
-def test_an_upload_that_breaks_off_is_forgotten(serve, waveform):
+def test_an_aborted_upload_is_discarded(serve, waveform):
     content = wav(waveform)
     with serve("--queue", "0") as (port, _):
         head = f"POST /api/analyse HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n".encode()
@@ -316,7 +316,7 @@ def test_an_upload_that_breaks_off_is_forgotten(serve, waveform):
         assert status == 200
 
 
-def test_an_upload_that_comes_too_slowly_is_refused(serve, monkeypatch, waveform):
+def test_a_slow_upload_is_refused(serve, monkeypatch, waveform):
     monkeypatch.setattr(handler, "UPLOAD_SECONDS", -1.0)
     with serve() as (port, _):
         assert analyse(port, wav(waveform))[0] == 408
@@ -337,7 +337,7 @@ def test_an_upload_that_comes_too_slowly_is_refused(serve, monkeypatch, waveform
     ],
     ids=range(9),
 )
-def test_what_is_no_request_does_no_harm(port, content):
+def test_malformed_requests_do_no_harm(port, content):
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(content)
         connection.shutdown(socket.SHUT_WR)
@@ -348,7 +348,7 @@ def test_what_is_no_request_does_no_harm(port, content):
             pass
 
 
-def test_silent_connections_are_closed_and_do_not_lock_others_out(serve, monkeypatch):
+def test_silent_connections_are_closed_and_do_not_block_others(serve, monkeypatch):
     monkeypatch.setattr(web, "CONNECTIONS", 4)
     monkeypatch.setattr(web, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(handler.Handler, "timeout", 0.5)
@@ -360,14 +360,14 @@ def test_silent_connections_are_closed_and_do_not_lock_others_out(serve, monkeyp
         assert ask(port, "/api/health")[0] == 200
 
 
-def test_a_header_that_drips_is_cut_off(serve, monkeypatch):
+def test_a_slow_header_is_cut_off(serve, monkeypatch):
     monkeypatch.setattr(handler, "HEADER_SECONDS", 0.3)
     with serve() as (port, _), socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: loc")
         assert connection.recv(100) == b""
 
 
-def test_a_fault_of_the_program_is_told_in_a_line_and_the_service_stays_up(serve, recogniser, monkeypatch, waveform):
+def test_an_exception_of_the_model_is_one_line_and_the_server_keeps_running(serve, recogniser, monkeypatch, waveform):
     def broken(window):
         raise RuntimeError("the accelerator is gone")
 
@@ -380,7 +380,7 @@ def test_a_fault_of_the_program_is_told_in_a_line_and_the_service_stays_up(serve
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_fault_of_the_page_itself_is_told_in_a_line_too(serve, monkeypatch, method):
+def test_an_exception_of_the_page_is_one_line_too(serve, monkeypatch, method):
     def broken():
         raise ValueError("no formats")
 
@@ -392,7 +392,7 @@ def test_a_fault_of_the_page_itself_is_told_in_a_line_too(serve, monkeypatch, me
         assert ask(port, "/api/health")[0] == 200
 
 
-def test_a_port_that_is_taken_is_named_with_the_cure(serve):
+def test_a_port_in_use_is_named_with_the_cure(serve):
     with (
         serve() as (port, _),
         pytest.raises(UserError, match=f"--port = {port}: .*choose another"),

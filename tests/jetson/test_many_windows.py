@@ -1,4 +1,4 @@
-"""A variant that takes all windows of a waveform in one call answers as the one that takes them one by one."""
+"""A variant that takes all windows of a waveform at once gives the same answers as one that takes them one by one."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from speech_emotion_jetson.recogniser import Recogniser
 @pytest.fixture
 def both(made):
     with opened(made) as bundle:
-        yield [Recogniser.load(bundle, variant, "cpu", compare=False) for variant in ("fp32", "int8-cpu")]
+        yield [Recogniser.load(bundle, variant, "cpu", detect_ood=False) for variant in ("fp32", "int8-cpu")]
 
 
 def probabilities(prediction):
@@ -32,7 +32,7 @@ def test_answers_are_the_same_at_every_length(both, length):
     np.testing.assert_allclose(probabilities(many), probabilities(one), atol=1e-5)
 
 
-def test_a_long_waveform_is_given_in_parts(both, waveform, monkeypatch):
+def test_a_long_waveform_is_computed_in_parts(both, waveform, monkeypatch):
     monkeypatch.setattr(backends, "AT_ONCE", 3)
     calls = []
     run = both[1].backend._run
@@ -43,12 +43,12 @@ def test_a_long_waveform_is_given_in_parts(both, waveform, monkeypatch):
     np.testing.assert_allclose(probabilities(many), probabilities(one), atol=1e-5)
 
 
-def test_live_speech_is_answered_too(both, waveform):
+def test_live_speech_gets_answers_too(both, waveform):
     one, many = (rows(each.follow([waveform], RATE)) for each in both)
     np.testing.assert_allclose(many, one, atol=1e-5)
 
 
-def test_windows_with_gaps_between_them_are_asked_one_by_one(load, waveform):
+def test_windows_with_gaps_are_computed_one_by_one(load, waveform):
     fp32, many = (load(hop_samples=2 * WINDOW, default=name) for name in ("fp32", "int8-cpu"))
     np.testing.assert_allclose(
         probabilities(many.predict(waveform, RATE)), probabilities(fp32.predict(waveform, RATE)), atol=1e-5

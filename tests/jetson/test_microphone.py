@@ -1,4 +1,4 @@
-"""A microphone that comes, disappears and comes back, played by a program that stands in for arecord."""
+"""A microphone that disconnects and reconnects, simulated by a program in place of arecord."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from speech_emotion_jetson.microphone import listen
 
 @pytest.fixture
 def arecord(tmp_path, monkeypatch):
-    """Puts a shell program in arecord's place."""
+    """Replaces arecord by a shell program."""
 
     def install(program):
         path = tmp_path / "bin/arecord"
@@ -46,7 +46,7 @@ def test_samples_are_those_that_arecord_writes(arecord, tmp_path):
     assert "--device hw:1 --format S16_LE --channels 1 --rate 16000 --file-type raw" in asked
 
 
-def test_a_microphone_that_disappears_is_told_of_and_taken_again(arecord):
+def test_a_disconnection_is_reported_and_the_microphone_opened_again(arecord):
     arecord("head -c 3200 /dev/zero; echo 'arecord: pcm_read:2221: read error: No such device' >&2; exit 1")
     told, waits = [], []
     samples = heard(listen("default", 16000, told.append, wait=waits.append), 3)
@@ -56,30 +56,30 @@ def test_a_microphone_that_disappears_is_told_of_and_taken_again(arecord):
     assert waits == [1.0, 1.0]  # it worked in between
 
 
-def test_attempts_come_less_and_less_often_while_there_is_none(arecord):
+def test_waits_between_failed_attempts_grow(arecord):
     arecord("echo 'arecord: main:831: audio open error: No such file or directory' >&2; exit 1")
     waits = []
     heard(listen("default", 16000, [].append, wait=waits.append), 6)
     assert waits == [2.0, 5.0, 10.0, 10.0, 10.0]
 
 
-def test_retries_that_are_used_up_end_with_the_cure(arecord):
+def test_after_the_last_retry_the_cure_is_named(arecord):
     arecord("exit 1")
     with pytest.raises(UserError, match="microphone = hw:9: could not be opened: choose one that `arecord -L` lists"):
         heard(listen("hw:9", 16000, [].append, retries=2, wait=lambda seconds: None), 9)
 
 
-def test_a_microphone_that_says_nothing_is_gone_and_its_program_is_ended(arecord, tmp_path, monkeypatch):
+def test_a_silent_microphone_counts_as_disconnected_and_its_program_is_stopped(arecord, tmp_path, monkeypatch):
     monkeypatch.setattr(microphone, "QUIET_SECONDS", 0.2)
     arecord(f"echo $$ > {tmp_path}/pid; exec sleep 1000")
     told = []
     heard(listen("default", 16000, told.append, wait=lambda seconds: None), 2)
-    assert told[0] == "microphone default: has given nothing for 0.2 s"
+    assert told[0] == "microphone default: has sent nothing for 0.2 s"
     pid = (tmp_path / "pid").read_text().strip()
     assert subprocess.run(["ps", "-o", "stat=", "-p", pid], capture_output=True, text=True).stdout.strip() in ("", "Z")
 
 
-def test_without_arecord_the_cure_is_told(monkeypatch, tmp_path):
+def test_without_arecord_the_cure_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="arecord: is not there: apt-get install alsa-utils"):
         next(listen("default", 16000, [].append))

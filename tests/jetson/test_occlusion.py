@@ -1,4 +1,4 @@
-"""Where the model looked: models that are known to look at one place."""
+"""Where the model looked, for models that look at one known place."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ RATE = 16000
 
 
 def listens_to(first, last):
-    """A model that says 0.9 where there is energy between two samples of a window, else 0.1."""
+    """A model whose probability is 0.9 if there is energy between two samples of a window, else 0.1."""
 
     def ask(window):
         heard = 0.9 if np.abs(window[first:last]).max() > 0.01 else 0.1
@@ -24,21 +24,21 @@ def look(recogniser, samples, ask, windows):
     return occlusion([samples], recogniser.bundle, ask, windows, len(samples) / RATE)
 
 
-def test_the_place_that_the_model_listens_to_stands_out(recogniser):
+def test_the_place_that_the_model_looks_at_has_the_highest_value(recogniser):
     samples = np.full(WINDOW, 0.5, np.float32)
     cells = look(recogniser, samples, listens_to(1280, 1600), 1)
     assert len(cells) == module.PARTS
     np.testing.assert_allclose(cells, [0, 0, 0, 0, 0.8, 0, 0, 0, 0, 0], atol=1e-6)
 
 
-def test_what_speaks_against_the_emotion_is_negative(recogniser):
+def test_evidence_against_the_emotion_is_negative(recogniser):
     samples = np.full(WINDOW, 0.5, np.float32)
     ask = listens_to(1280, 1600)
     cells = look(recogniser, samples, lambda window: np.array([1.0, 0.0, 0.0]) - 0.5 * ask(window)[[0, 2, 2]], 1)
     assert cells[4] == pytest.approx(-0.4)
 
 
-def test_a_long_recording_is_covered_and_the_model_is_asked_a_bounded_number_of_times(recogniser):
+def test_a_long_recording_is_covered_with_a_bounded_number_of_runs(recogniser):
     asked = 0
 
     def ask(window):
@@ -51,7 +51,7 @@ def test_a_long_recording_is_covered_and_the_model_is_asked_a_bounded_number_of_
     cells = look(recogniser, samples, ask, windows)
     assert 0.5 * module.MOST_ASKED < asked <= module.MOST_ASKED + module.PARTS + 1
     assert len(cells) <= module.MOST_CELLS
-    assert np.isnan(cells).any()  # between the windows that were asked
+    assert np.isnan(cells).any()  # between the windows that were taken
     assert not np.isnan(cells[0])
 
 

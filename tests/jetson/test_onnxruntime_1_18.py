@@ -1,4 +1,4 @@
-"""The bundle with the onnxruntime of the device, 1.18.1, in an environment that has nothing but the requirements."""
+"""The bundle with onnxruntime 1.18.1, as on the device, in an environment that has only the requirements."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ VERSIONS = "import onnxruntime, numpy; print(onnxruntime.__version__, numpy.__ve
 
 @pytest.fixture(scope="module")
 def python():
-    """An interpreter with onnxruntime 1.18.1 and numpy 1; skips where JETSON_PYTHON is not set."""
+    """An interpreter with onnxruntime 1.18.1 and numpy 1; skips if JETSON_PYTHON is not set."""
     path = os.environ.get("JETSON_PYTHON")
     if not path:
         pytest.skip("needs onnxruntime 1.18.1: set JETSON_PYTHON=interpreter that has it (see .ci/run)")
@@ -44,7 +44,7 @@ def test_files_get_the_same_answers(made, recogniser, python, variant):
         np.testing.assert_allclose(found, list(expected.probabilities.values()), atol=1e-4)
 
 
-def test_a_stream_is_answered(made, python):
+def test_a_stream_gets_answers(made, python):
     samples = (made / "samples/anger.wav").read_bytes()[44:]
     assert b'"emotion"' in run(made, python, "stream", "--format", "jsonl", input=samples)
 
@@ -69,7 +69,7 @@ def test_the_page_starts_and_answers(made, python):
         process.stderr.close()
 
 
-def test_the_real_export_answers_alike(python, corpora, tmp_path):
+def test_the_real_export_gives_the_same_answers(python, corpora, tmp_path):
     folder = os.environ.get("EXPORTED")
     if not folder:
         pytest.skip("needs a real export: set EXPORTED=artifacts/export")

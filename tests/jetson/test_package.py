@@ -1,4 +1,4 @@
-"""The package stands alone: no import of the project, little else than numpy, Python 3.8."""
+"""The package is independent: no import of the project, hardly any package but numpy, Python 3.8."""
 
 import ast
 import os
@@ -16,7 +16,7 @@ OTHERS = {
     "soundfile",
     "tensorrt",
     "speech_emotion_jetson",
-}  # the middle three where they are there
+}  # the middle three are optional
 
 
 def imported(path: Path) -> set[str]:
@@ -31,31 +31,31 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_module_imports_the_standard_library_and_numpy_and_nothing_of_the_project(path):
+def test_a_module_imports_only_the_standard_library_and_numpy(path):
     assert imported(path) <= set(sys.stdlib_module_names) | OTHERS
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_module_is_written_in_the_language_of_python_3_8(path):
+def test_a_module_has_the_syntax_of_python_3_8(path):
     ast.parse(path.read_text(), feature_version=(3, 8))
 
 
 VERMIN = [sys.executable, "-c", "import vermin; vermin.main()", "-t=3.8-", "--violations", "--no-tips"]
 
 
-def test_the_whole_package_needs_no_more_than_python_3_8():
+def test_the_whole_package_needs_only_python_3_8():
     finished = subprocess.run([*VERMIN, str(SOURCE)], capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout
 
 
-def test_the_tool_that_says_so_would_notice(tmp_path):
+def test_vermin_notices_newer_python(tmp_path):
     (tmp_path / "new.py").write_text("print('a.wav'.removesuffix('.wav'))\n")
     finished = subprocess.run([*VERMIN, str(tmp_path)], capture_output=True, text=True, check=False)
     assert finished.returncode != 0
     assert "3.9" in finished.stdout
 
 
-def test_a_bundle_answers_where_the_project_is_not_installed(made, tmp_path):
+def test_a_bundle_works_without_the_project(made, tmp_path):
     program = (
         "import sys\n"
         "sys.modules['speech_emotion'] = None\n"  # importing it fails
@@ -76,7 +76,7 @@ def test_a_bundle_answers_where_the_project_is_not_installed(made, tmp_path):
     assert lines[-1] == "0 []"
 
 
-def test_the_bundles_own_script_runs_its_own_runtime(made, tmp_path):
+def test_the_bundles_script_runs_the_bundles_runtime(made, tmp_path):
     environment = {"PATH": os.environ["PATH"], "PYTHON": sys.executable}
     finished = subprocess.run([made / "run", "show"], env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr

@@ -18,8 +18,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from made_up_export import LABELS, RATE
 from speech_emotion_jetson import gate, reading
 
-SECONDS = 60  # that the page may take on a busy machine
-INSECURE = "jetson.lab"  # a name that leads here, and that is no secure context
+SECONDS = 60  # limit for the page on a busy machine
+INSECURE = "jetson.lab"  # a name for this machine that is not a secure context
 CONTRAST = """
 const channel = (value) => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
 const parse = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -54,7 +54,7 @@ navigator.mediaDevices.getUserMedia = async (wishes) => (window.microphone = awa
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    """A browser; skips where there is none."""
+    """A browser; skips if there is none."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     driver = shutil.which("chromedriver")
     if not (browser and driver):
@@ -85,13 +85,13 @@ def chromium(tmp_path_factory):
 
 
 class Page:
-    """What a user does with the page, and sees."""
+    """A user's view of the page."""
 
     def __init__(self, driver):
         self.driver = driver
 
     def open(self, address):
-        self.driver.get_log("browser")  # of the page before
+        self.driver.get_log("browser")  # drop messages of the previous page
         self.driver.get(address)
         self.wait(lambda: self.driver.find_elements(By.CSS_SELECTOR, "#samples button"))
 
@@ -129,7 +129,7 @@ class Page:
         return self.driver.execute_script(script)
 
     def said(self):
-        """What the browser complained of: errors of scripts, broken rules of the content security policy."""
+        """Errors that the browser logged: of scripts, and violations of the content security policy."""
         return [line["message"] for line in self.driver.get_log("browser") if line["level"] == "SEVERE"]
 
 
@@ -141,19 +141,19 @@ def page(chromium, serve):
         yield page
 
 
-def test_a_sample_is_shown_from_all_sides(page, recogniser, made):
+def test_a_sample_gets_all_charts(page, recogniser, made):
     page.sample(0)
     assert page.named("anger, ") == recogniser.predict_file(made / "samples/anger.wav").emotion
     assert set(page.probabilities()) == set(LABELS)
     for canvas in ("wave", "focus", "spectrum", "emotions", "ribbon"):
         assert page.painted(canvas) > 1, canvas
     assert page.painted("spectrum") > 50
-    assert "ms" in page.text("times") and "of which the model" in page.text("times")
+    assert "ms" in page.text("times") and "in the model" in page.text("times")
     assert not page.find("empty").is_displayed()
     assert page.said() == []
 
 
-def test_the_table_says_in_words_what_the_pictures_show(page):
+def test_the_table_holds_what_the_charts_show(page):
     page.sample(3)
     page.named("anger then neutral then sadness, ")
     page.driver.find_element(By.CSS_SELECTOR, "details summary").click()
@@ -162,7 +162,7 @@ def test_the_table_says_in_words_what_the_pictures_show(page):
     assert page.find("ribbon").get_attribute("aria-label").startswith(rows[0].text.split()[4])
 
 
-def test_a_file_is_chosen_and_a_broken_one_is_named_and_the_next_one_is_answered(page, tmp_path, waveform):
+def test_a_broken_file_is_named_and_the_next_one_is_answered(page, tmp_path, waveform):
     soundfile.write(tmp_path / "mine.wav", waveform, RATE)
     (tmp_path / "broken.wav").write_text("no sound")
     page.find("file").send_keys(str(tmp_path / "broken.wav"))
@@ -172,14 +172,14 @@ def test_a_file_is_chosen_and_a_broken_one_is_named_and_the_next_one_is_answered
     assert page.text("error") == ""
 
 
-def test_a_file_is_dropped(page, tmp_path, waveform):
+def test_a_dropped_file_is_answered(page, tmp_path, waveform):
     soundfile.write(tmp_path / "a.wav", waveform, RATE)
     content = base64.b64encode((tmp_path / "a.wav").read_bytes()).decode()
     page.driver.execute_script(DROP, content, "dropped.wav")
     page.named("dropped.wav, ")
 
 
-def test_what_the_device_cannot_decode_the_browser_does(chromium, serve, tmp_path, waveform, monkeypatch, recogniser):
+def test_the_browser_decodes_what_the_device_cannot(chromium, serve, tmp_path, waveform, monkeypatch, recogniser):
     soundfile.write(tmp_path / "a.flac", waveform, RATE)
     expected = recogniser.predict_file(tmp_path / "a.flac").emotion
     (tmp_path / "b.flac").write_text("no sound")
@@ -193,7 +193,7 @@ def test_what_the_device_cannot_decode_the_browser_does(chromium, serve, tmp_pat
         assert page.complaint() == "Neither this device nor the browser can read b.flac. Try a WAV file."
 
 
-def test_the_microphone_is_recorded_and_answered_while_it_goes_on_and_in_the_end(page):
+def test_a_recording_gets_answers_while_it_runs_and_at_its_end(page):
     page.find("record").click()
     page.wait(lambda: page.text("live-said").split(" ")[0] in LABELS)
     assert page.find("record").get_attribute("aria-pressed") == "true"
@@ -208,7 +208,7 @@ def test_the_microphone_is_recorded_and_answered_while_it_goes_on_and_in_the_end
     assert page.said() == []
 
 
-def test_a_microphone_that_is_not_allowed_is_told(page):
+def test_a_forbidden_microphone_is_reported(page):
     page.driver.execute_script(
         "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
     )
@@ -218,16 +218,16 @@ def test_a_microphone_that_is_not_allowed_is_told(page):
     page.named("anger, ")
 
 
-def test_a_microphone_that_disappears_keeps_what_it_heard(page):
+def test_a_recording_is_kept_when_the_microphone_disconnects(page):
     page.driver.execute_script(KEEP_STREAM)
     page.find("record").click()
     page.wait(lambda: page.text("live-said").split(" ")[0] in LABELS)
     page.driver.execute_script("window.microphone.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
     page.named("your recording, ")
-    assert page.complaint() == "The microphone is gone: what it heard until then was kept."
+    assert page.complaint() == "The microphone was disconnected: the recording until then was kept."
 
 
-def test_where_the_browser_gives_no_microphone_the_page_says_what_to_do(chromium, serve):
+def test_on_an_insecure_page_the_cure_is_named(chromium, serve):
     with serve("--name", INSECURE) as (port, _):
         page = Page(chromium)
         page.open(f"http://{INSECURE}:{port}/")
@@ -237,7 +237,7 @@ def test_where_the_browser_gives_no_microphone_the_page_says_what_to_do(chromium
         page.named("anger, ")
 
 
-def test_a_busy_model_is_asked_again(page, monkeypatch):
+def test_requests_to_a_busy_model_are_repeated(page, monkeypatch):
     place, attempts = gate.Gate.place, []
 
     def busy(self):
@@ -252,7 +252,7 @@ def test_a_busy_model_is_asked_again(page, monkeypatch):
     assert len(attempts) == 3
 
 
-def test_a_device_that_went_away_is_told(chromium, serve):
+def test_an_unreachable_device_is_reported(chromium, serve):
     page = Page(chromium)
     with serve() as (port, _):
         page.open(f"http://localhost:{port}/")
@@ -260,11 +260,11 @@ def test_a_device_that_went_away_is_told(chromium, serve):
     assert page.complaint() == "The device does not answer: is its page still running?"
 
 
-def test_sound_unlike_the_training_speech_is_warned_of(page, tmp_path):
+def test_sound_out_of_distribution_gets_a_warning(page, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
     page.find("file").send_keys(str(tmp_path / "silence.wav"))
     page.named("silence.wav, ")
-    assert page.text("unlike") == "There is nothing to hear in this recording: do not rely on the answer."
+    assert page.text("out-of-distribution") == "This recording is silent: do not rely on the answer."
 
 
 def test_the_keyboard_reaches_everything(page):
@@ -285,7 +285,7 @@ def test_the_keyboard_reaches_everything(page):
         page.named(f"{name}, ")
 
 
-def test_everything_that_can_be_used_has_a_name(page):
+def test_every_control_has_an_accessible_name(page):
     page.sample(0)
     page.named("anger, ")
     for element in page.driver.find_elements(By.CSS_SELECTOR, "button, input, canvas, summary, [role]"):
@@ -295,7 +295,7 @@ def test_everything_that_can_be_used_has_a_name(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_text_can_be_read_and_nothing_is_wider_than_the_screen(page, scheme, width):
+def test_text_has_contrast_and_nothing_is_wider_than_the_screen(page, scheme, width):
     feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}

@@ -44,7 +44,7 @@ def test_the_outline_holds_the_extremes():
 
 
 @pytest.mark.parametrize("block", [1, 7, 160, 16000])
-def test_blocks_do_not_matter(block):
+def test_the_picture_does_not_depend_on_blocks(block):
     samples = tone(440, 0.05)
     assert picture(samples, block) == picture(samples, len(samples))
 
@@ -68,6 +68,6 @@ def test_a_click_in_a_long_recording_is_still_seen():
     assert at * found["seconds_each"] == pytest.approx(30, abs=2 * found["seconds_each"])
 
 
-def test_silence_is_dark_and_no_samples_are_no_columns():
+def test_silence_is_dark_and_without_samples_there_are_no_columns():
     assert image(picture(np.zeros(RATE, np.float32))).max() == 0
     assert picture(np.zeros(0, np.float32))["columns"] == 0

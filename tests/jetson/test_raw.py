@@ -27,7 +27,7 @@ def joined(content, channels=1, encoding="s16", stream=io.BytesIO):
 @pytest.mark.parametrize(
     ("encoding", "kind", "scale"), [("s16", "<i2", 2**15), ("s32", "<i4", 2**31), ("f32", "<f4", 1)]
 )
-def test_samples_are_taken_as_they_come(stream, channels, encoding, kind, scale):
+def test_samples_are_taken_as_they_arrive(stream, channels, encoding, kind, scale):
     values = np.random.default_rng(0).uniform(-1, 1, (5000, channels))
     content = (values * scale).astype(kind).tobytes()
     np.testing.assert_allclose(joined(content, channels, encoding, stream), values.mean(axis=1), atol=1e-4)
@@ -42,7 +42,7 @@ def test_an_empty_stream_gives_nothing():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 30000.0])
-def test_what_cannot_be_of_this_encoding_is_refused_with_the_cure(value):
+def test_samples_of_another_encoding_are_refused_with_the_cure(value):
     with pytest.raises(UserError, match="if the samples are not f32, change --encoding"):
         joined(np.array([0.1, value], "<f4").tobytes(), encoding="f32")
 

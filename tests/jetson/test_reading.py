@@ -1,4 +1,4 @@
-"""Audio files of all kinds, sound and broken: read as the project reads them, refused with the project's reasons."""
+"""Audio files of all kinds, valid and broken: read and refused as in the project."""
 
 import struct
 
@@ -38,16 +38,16 @@ def fault(path, **options):
 
 @pytest.mark.parametrize("subtype", WAVS)
 @pytest.mark.parametrize("form", ["WAV", "WAVEX", "RF64"])
-def test_wav_of_each_encoding_is_what_the_project_reads(tmp_path, noise, monkeypatch, form, subtype):
+def test_wav_of_each_encoding_is_read_as_in_the_project(tmp_path, noise, monkeypatch, form, subtype):
     path = write(tmp_path / "a.wav", noise, subtype=subtype, format=form)
     expected = read_audio(path)
-    monkeypatch.setattr(reading, "soundfile", lambda: None)  # numpy alone
+    monkeypatch.setattr(reading, "soundfile", lambda: None)  # only numpy
     np.testing.assert_array_equal(samples_of(path), expected.samples)
     assert (Source(path).rate, Source(path).channels, Source(path).seconds) == (RATE, 2, 1.0)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "FLOAT"])
-def test_wav_with_the_greatest_byte_first_is_read(tmp_path, noise, monkeypatch, subtype):
+def test_big_endian_wav_is_read(tmp_path, noise, monkeypatch, subtype):
     path = write(tmp_path / "a.wav", noise, subtype=subtype, endian="BIG")
     assert path.read_bytes()[:4] == b"RIFX"
     expected = read_audio(path)
@@ -56,7 +56,7 @@ def test_wav_with_the_greatest_byte_first_is_read(tmp_path, noise, monkeypatch, 
 
 
 @pytest.mark.parametrize("name", ["a.flac", "a.ogg", "a.opus", "a.mp3"])
-def test_other_formats_are_what_the_project_reads(tmp_path, noise, name):
+def test_other_formats_are_read_as_in_the_project(tmp_path, noise, name):
     kind = {"format": "OGG", "subtype": "OPUS"} if name.endswith("opus") else {}
     path = write(tmp_path / name, noise, **kind)
     np.testing.assert_array_equal(samples_of(path), read_audio(path).samples)
@@ -112,7 +112,7 @@ def spoil(path, how):
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.ogg"])
 @pytest.mark.parametrize("how", ["text", "utf-16", "zeros", "empty", "half", "one byte less", "header"])
-def test_what_the_project_refuses_is_refused_for_the_same_reason(tmp_path, noise, name, how):
+def test_files_are_refused_for_the_same_reason_as_in_the_project(tmp_path, noise, name, how):
     path = spoil(write(tmp_path / name, noise), how)
     try:
         read_audio(path)
@@ -127,7 +127,7 @@ def test_utf_16_text_is_not_taken_for_mp3():
 
 
 @pytest.mark.parametrize("size", range(12, 80, 4))
-def test_a_long_file_that_was_cut_within_its_header_is_refused(tmp_path, noise, monkeypatch, size):
+def test_a_file_truncated_within_its_header_is_refused(tmp_path, noise, monkeypatch, size):
     path = write(tmp_path / "a.wav", noise, format="RF64")
     content = path.read_bytes()
     assert content[12:16] == b"ds64"
@@ -137,7 +137,7 @@ def test_a_long_file_that_was_cut_within_its_header_is_refused(tmp_path, noise, 
 
 
 @pytest.mark.parametrize("how", ["unknown length", "chunks"])
-def test_odd_but_sound_headers_are_read(tmp_path, noise, how):
+def test_unusual_valid_headers_are_read(tmp_path, noise, how):
     path = spoil(write(tmp_path / "a.wav", noise), how)
     np.testing.assert_array_equal(samples_of(path), read_audio(path).samples)
 
@@ -156,12 +156,12 @@ def test_rates_out_of_range_are_refused(tmp_path, noise, rate):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
-def test_a_sample_late_in_a_file_that_is_not_finite(tmp_path, noise, bad, subtype):
+def test_a_sample_that_is_not_finite_late_in_a_file_is_refused(tmp_path, noise, bad, subtype):
     noise[-5, 1] = bad
     assert fault(write(tmp_path / "a.wav", noise, subtype=subtype)) == "not-finite"
 
 
-def test_missing_no_samples_too_long_and_an_ending_that_is_none(tmp_path, noise):
+def test_missing_empty_too_long_and_unknown_files_are_refused(tmp_path, noise):
     assert fault(tmp_path / "a.wav") == "missing"
     assert fault(write(tmp_path / "a.wav", np.zeros(0))) == "no-samples"
     assert fault(write(tmp_path / "b.wav", noise), max_seconds=0.9) == "too-long"

@@ -1,4 +1,4 @@
-"""What the model says of recordings and of live speech; files get the answers of `speech-emotion predict`."""
+"""Answers for recordings and live speech; files get those of `speech-emotion predict`."""
 
 import json
 import os
@@ -36,15 +36,15 @@ def project(made: Path) -> ProjectRecogniser:
 
 def same(ours, theirs):
     np.testing.assert_allclose(values(ours), values(theirs), atol=1e-3)
-    assert (ours.emotion, ours.unlike_training) == (theirs.emotion, theirs.unlike_training)
+    assert (ours.emotion, ours.out_of_distribution) == (theirs.emotion, theirs.out_of_distribution)
     assert ours.seconds == theirs.seconds
-    np.testing.assert_allclose(ours.distance, theirs.distance, rtol=2e-2)
+    np.testing.assert_allclose(ours.ood_score, theirs.ood_score, rtol=2e-2)
     assert [(one.start, one.end) for one in ours.windows] == [(one.start, one.end) for one in theirs.windows]
 
 
 @pytest.mark.parametrize(("name", "subtype"), FORMATS)
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
-def test_files_of_each_format_and_rate_are_answered_as_the_project_answers(
+def test_files_of_each_format_and_rate_get_the_same_answers_as_in_the_project(
     recogniser, project, tmp_path, waveform, name, subtype, rate
 ):
     stereo = np.stack([waveform, np.roll(waveform, 100) / 2], axis=1).clip(-1, 1)
@@ -52,7 +52,7 @@ def test_files_of_each_format_and_rate_are_answered_as_the_project_answers(
     same(recogniser.predict_file(tmp_path / name), project.predict_file(tmp_path / name))
 
 
-def test_one_window_gets_the_graphs_own_answer(recogniser, waveform):
+def test_one_window_gets_the_answer_of_the_graph(recogniser, waveform):
     prediction = recogniser.predict(waveform[:WINDOW], RATE)
     expected = answer(waveform[:WINDOW])
     np.testing.assert_allclose(values(prediction), expected, atol=1e-5)
@@ -89,7 +89,7 @@ def test_temperature_flattens_the_mean_and_keeps_the_emotion(recogniser, load, w
 
 
 @pytest.mark.parametrize(("kind", "dbfs"), [("peak", -3.0), ("rms", -26.0)])
-def test_the_level_of_the_bundle_is_set_before_the_graph(load, waveform, kind, dbfs):
+def test_the_level_is_normalised_before_the_graph(load, waveform, kind, dbfs):
     asked = load(level={"kind": kind, "dbfs": dbfs})
     window = waveform[:WINDOW]
     expected = answer(set_level(window, kind, dbfs))
@@ -109,8 +109,8 @@ def test_the_level_of_the_bundle_is_set_before_the_graph(load, waveform, kind, d
         (np.full(100, 12000.0), RATE, "full scale is 1"),
         (np.zeros((2, 16000)), RATE, r"must be \(N,\) or \(N, channels\)"),
         (np.zeros((2, 2, 2)), RATE, r"must be \(N,\) or \(N, channels\)"),
-        (np.zeros(100), 4000, "sample_rate = 4000: must lie within 8000 and 96000"),
-        (np.zeros(2), 96000, "are none at 16000 Hz"),
+        (np.zeros(100), 4000, "sample_rate = 4000: must be within 8000 and 96000"),
+        (np.zeros(2), 96000, "too few for one at 16000 Hz"),
     ],
 )
 def test_a_waveform_that_cannot_be_used_is_refused_with_the_cure(recogniser, samples, rate, message):
@@ -119,20 +119,20 @@ def test_a_waveform_that_cannot_be_used_is_refused_with_the_cure(recogniser, sam
 
 
 @pytest.mark.parametrize("samples", [np.zeros(1), np.zeros(RATE), np.full(RATE, 0.3), np.zeros((5 * RATE, 2))])
-def test_silence_is_answered_and_called_unlike_the_training_speech(recogniser, samples):
+def test_silence_gets_an_answer_and_is_out_of_distribution(recogniser, samples):
     prediction = recogniser.predict(samples, RATE)
-    assert prediction.unlike_training
+    assert prediction.out_of_distribution
     assert np.isclose(sum(prediction.probabilities.values()), 1)
 
 
-def test_what_lies_beyond_the_threshold_is_called_unlike(recogniser, device, waveform):
+def test_what_is_beyond_the_threshold_is_out_of_distribution(recogniser, device, waveform):
     near = recogniser.predict(waveform, RATE)
-    path = device / "likeness.json"
+    path = device / "out_of_distribution.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "threshold": 1e-6}))
     with opened(seal(device)) as bundle:
         far = Recogniser.load(bundle, backend="cpu").predict(waveform, RATE)
-    assert (near.unlike_training, far.unlike_training) == (False, True)
-    assert near.distance < 1 < far.distance
+    assert (near.out_of_distribution, far.out_of_distribution) == (False, True)
+    assert near.ood_score < 1 < far.ood_score
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 100.0])
@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason(recogniser, tmp_p
         recogniser.predict_file(tmp_path / "a.wav")
 
 
-def test_live_speech_gets_the_windows_of_the_whole_and_each_as_soon_as_it_is_full(recogniser, waveform):
+def test_live_speech_gets_each_window_of_the_whole_as_soon_as_it_is_full(recogniser, waveform):
     expected = recogniser.predict(waveform, RATE).windows
     come = 0
 
@@ -171,11 +171,11 @@ def test_live_speech_gets_the_windows_of_the_whole_and_each_as_soon_as_it_is_ful
         assert one.smoothed == pytest.approx(other.smoothed, abs=1e-6)
 
 
-def test_live_silence_and_sound_unlike_training_are_marked(recogniser, device, waveform):
+def test_live_silence_and_sound_out_of_distribution_are_marked(recogniser, device, waveform):
     speech = np.tile(waveform, 4)
     loud, quiet = (list(recogniser.follow([gain * speech], RATE))[-1] for gain in (1.0, 0.0))
     assert (loud.silent, quiet.silent) == (False, True)
-    assert 0 < loud.distance < 1 < quiet.distance
+    assert 0 < loud.ood_score < 1 < quiet.ood_score
 
 
 def test_live_memory_does_not_grow(recogniser):
@@ -204,7 +204,7 @@ def test_memory_does_not_grow_with_the_samples_of_a_recording(made):
         return found
 
     with opened(made) as bundle:
-        recogniser = Recogniser.load(bundle, backend="cpu", compare=False)
+        recogniser = Recogniser.load(bundle, backend="cpu", detect_ood=False)
         peak(2)
         short, long = peak(10), peak(110)
     assert long - short < 100 * RATE * 4 / 4  # a quarter of the samples: ten windows' answers a second
@@ -219,7 +219,7 @@ def exported(made, tmp_path_factory):
     return Path(folder), make_device_bundle(Path(folder), tmp_path_factory.mktemp("real") / "device")
 
 
-def test_real_speech_gets_the_answers_of_the_project(exported, corpora):
+def test_real_speech_gets_the_same_answers_as_in_the_project(exported, corpora):
     theirs = ProjectRecogniser.load(exported[0])
     emodb = sorted((corpora / "emodb/wav").glob("*.wav"))[::36]
     ravdess = sorted(corpora.glob("ravdess/Actor_*/*.wav"))[::240]
@@ -229,16 +229,19 @@ def test_real_speech_gets_the_answers_of_the_project(exported, corpora):
             same(ours.predict_file(path), theirs.predict_file(path))
 
 
-def test_a_bundle_says_what_it_lacks_when_its_likeness_is_damaged(device):
-    (device / "likeness.json").write_text("{}")
-    with opened(seal(rewrite(device))) as bundle, pytest.raises(UserError, match=r"likeness\.json: is damaged"):
+def test_a_damaged_out_of_distribution_file_is_refused(device):
+    (device / "out_of_distribution.json").write_text("{}")
+    with (
+        opened(seal(rewrite(device))) as bundle,
+        pytest.raises(UserError, match=r"out_of_distribution\.json: is damaged"),
+    ):
         Recogniser.load(bundle, backend="cpu")
 
 
-def test_where_nobody_asks_speech_is_not_compared_with_that_of_training(made, recogniser, waveform):
+def test_without_the_detector_there_is_no_out_of_distribution_score(made, recogniser, waveform):
     with opened(made) as bundle:
-        said = Recogniser.load(bundle, backend="cpu", compare=False).predict(waveform, RATE)
-    assert (said.unlike_training, said.distance) == (None, None)
+        said = Recogniser.load(bundle, backend="cpu", detect_ood=False).predict(waveform, RATE)
+    assert (said.out_of_distribution, said.ood_score) == (None, None)
     np.testing.assert_array_equal(values(said), values(recogniser.predict(waveform, RATE)))
 
 

@@ -1,4 +1,4 @@
-"""The device's resampling against soxr's, with which the models' training speech was brought to its rate."""
+"""The device's resampling against soxr's, which resampled the training speech."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def noise(rate, seconds=0.5):
 
 
 @pytest.mark.parametrize("rate", [*RATES, ODD])
-def test_what_both_rates_can_hold_is_soxrs_within_hundredths_of_a_decibel(rate):
+def test_the_pass_band_is_soxrs_within_hundredths_of_a_decibel(rate):
     time = np.arange(rate) / rate
     sweep = np.sin(2 * np.pi * (50 * time + 0.5 * 0.42 * min(rate, 16000) * time**2)).astype(np.float32)
     ours, theirs = resample(sweep, rate, 16000), soxr.resample(sweep, rate, 16000, quality="HQ")
@@ -25,7 +25,7 @@ def test_what_both_rates_can_hold_is_soxrs_within_hundredths_of_a_decibel(rate):
 
 
 @pytest.mark.parametrize("rate", [*RATES, ODD])
-def test_noise_differs_from_soxrs_in_the_narrow_transition_alone(rate):
+def test_noise_differs_from_soxrs_only_in_the_transition_band(rate):
     ours, theirs = resample(noise(rate), rate, 16000), soxr.resample(noise(rate), rate, 16000, quality="HQ")
     assert len(ours) == len(theirs)
     assert np.std(ours - theirs) < 5e-3 * np.std(theirs)
@@ -42,13 +42,13 @@ def test_blocks_together_are_the_whole(rate, length):
 
 
 @pytest.mark.parametrize("rate", [32000, 44100, 48000, 96000])
-def test_what_the_target_cannot_hold_is_removed(rate):
+def test_frequencies_above_the_target_nyquist_are_removed(rate):
     tone = np.sin(2 * np.pi * 8500 * np.arange(rate) / rate).astype(np.float32)
     assert np.abs(resample(tone, rate, 16000)[800:-800]).max() < 3e-6
 
 
 @pytest.mark.parametrize("rate", [8000, 44100, 48000])
-def test_a_level_stays(rate):
+def test_the_level_is_unchanged(rate):
     np.testing.assert_allclose(resample(np.full(rate, 0.5, np.float32), rate, 16000)[800:-800], 0.5, atol=1e-5)
 
 
@@ -63,7 +63,7 @@ def test_the_same_rate_changes_nothing():
     assert Resampler(16000, 16000).push(samples) is samples
 
 
-def test_memory_does_not_grow_with_what_has_come():
+def test_memory_does_not_grow_with_the_stream():
     stream = Resampler(48000, 16000)
     kept = []
     for _ in range(20):

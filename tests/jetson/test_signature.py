@@ -1,4 +1,4 @@
-"""A bundle that was signed is taken with the maker's key and with no other."""
+"""A signed bundle is accepted with the maker's key and no other."""
 
 import os
 import shutil
@@ -34,15 +34,15 @@ def signed(tmp_path_factory):
     return make_device_bundle(write_whole_export(folder / "export"), folder / "device", key=key), trusted
 
 
-def test_the_makers_key_opens_it(signed):
+def test_the_makers_key_is_accepted(signed):
     device, trusted = signed
     with opened(device, trusted) as bundle:
         assert bundle.title == "T0 made up"
 
 
-def test_another_key_does_not(signed, tmp_path):
+def test_another_key_is_refused(signed, tmp_path):
     _, other = new_key(tmp_path, "other")
-    expected = r"signature: is not by a key of .*get the bundle from its maker"
+    expected = r"signature: is not by a key in .*get the bundle from its maker"
     with pytest.raises(UserError, match=expected), opened(signed[0], other):
         pass
 
@@ -58,7 +58,7 @@ def test_a_bundle_that_was_changed_and_sealed_again_is_refused(signed, tmp_path)
 
 @pytest.fixture
 def own(signed, tmp_path):
-    """A copy of the signed bundle, of the test's own."""
+    """A copy of the signed bundle that the test may change."""
     return shutil.copytree(signed[0], tmp_path / "device")
 
 
@@ -84,20 +84,23 @@ def test_a_signed_archive_is_opened(signed, own, tmp_path):
 def test_a_file_that_was_added_to_a_signed_folder_is_refused(signed, own, name):
     (own / name).parent.mkdir(exist_ok=True)
     (own / name).write_text("added")
-    with opened(own):  # nobody asked who made it
+    with opened(own):  # without --trust, the signature is not checked
         pass
-    with pytest.raises(UserError, match=f"device/{name}: is not among the checksums.*move out"), opened(own, signed[1]):
+    with (
+        pytest.raises(UserError, match=f"device/{name}: is not among the checksums.*move your own"),
+        opened(own, signed[1]),
+    ):
         pass
 
 
-def test_a_folder_that_was_linked_into_a_signed_one_is_refused(signed, own, tmp_path):
+def test_a_link_to_a_folder_in_a_signed_folder_is_refused(signed, own, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (own / "numpy").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="device/numpy: is not among the checksums"), opened(own, signed[1]):
         pass
 
 
-def test_the_devices_own_engines_and_the_file_of_keys_may_lie_in_a_signed_folder(signed, own, tmp_path):
+def test_engines_and_the_file_of_keys_may_be_in_a_signed_folder(signed, own, tmp_path):
     (tmp_path / "disk").mkdir()
     (own / "engines").symlink_to(tmp_path / "disk")
     (own / "engines/fp32.plan").write_text("built here")
@@ -106,19 +109,19 @@ def test_the_devices_own_engines_and_the_file_of_keys_may_lie_in_a_signed_folder
         assert bundle.variant("fp32").engine.is_file()
 
 
-def test_its_own_script_leaves_nothing_behind_that_would_be_refused(signed, own, tmp_path):
+def test_the_bundles_script_leaves_no_files_that_would_be_refused(signed, own, tmp_path):
     command = [own / "run", "file", "--trust", signed[1], own / "samples/anger.wav"]
     environment = {"PATH": os.environ["PATH"], "PYTHON": sys.executable}
     for _ in range(2):
         subprocess.run(command, env=environment, cwd=own, check=True, capture_output=True)
 
 
-def test_a_bundle_without_a_signature_is_refused_where_one_is_asked_for(made, signed):
+def test_an_unsigned_bundle_is_refused_with_trust(made, signed):
     with pytest.raises(UserError, match="signature: is not there: ask the maker"), opened(made, signed[1]):
         pass
 
 
-def test_a_device_without_openssh_says_so(signed, monkeypatch):
+def test_without_openssh_the_cure_is_named(signed, monkeypatch):
     monkeypatch.setattr(signature.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match="ssh-keygen: is not there: apt-get install"), opened(*signed):
         pass
@@ -129,9 +132,9 @@ def test_absent_trusted_keys_are_named(signed, tmp_path):
         pass
 
 
-def test_a_key_that_does_not_sign_leaves_no_bundle(tmp_path):
+def test_a_key_that_cannot_sign_leaves_no_bundle(tmp_path):
     (tmp_path / "key").write_text("no key")
-    with pytest.raises(MakerError, match=r"key = .*does not sign"):
+    with pytest.raises(MakerError, match=r"key = .*cannot sign"):
         make_device_bundle(write_whole_export(tmp_path / "export"), tmp_path / "device", key=tmp_path / "key")
     assert not (tmp_path / "device").exists()
 

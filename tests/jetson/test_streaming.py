@@ -1,4 +1,4 @@
-"""What comes block by block is what training saw of the whole."""
+"""Streamed blocks give the same windows as training takes from the whole waveform."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def cut(waveform, size, window, hop, step, least=0):
 @pytest.mark.parametrize("least", [0, 1700])
 @pytest.mark.parametrize("size", [7, 160, 999, 100000])
 @pytest.mark.parametrize("length", [1, 900, 999, 1000, 1001, 1159, 1160, 1300, 1400, 1401, 1699, 1700, 5000, 5559])
-def test_windows_are_those_of_training_however_the_waveform_is_cut_into_blocks(length, size, least):
+def test_windows_are_those_of_training_for_any_blocks(length, size, least):
     window, hop, step, frame = 1000, 320, 160, 200  # windows of six frames, two apart
     waveform = np.arange(1, length + 1, dtype=np.float32)
     whole = repeat_to(waveform, max(window, least))

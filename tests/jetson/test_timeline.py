@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speech_emotion_jetson.timeline import Smoother, stretches
+from speech_emotion_jetson.timeline import Smoother, segments
 
 A, B = np.array([0.9, 0.1]), np.array([0.2, 0.8])
 
@@ -27,9 +27,9 @@ def test_smoothed_probabilities_sum_to_one():
         assert np.isclose(smoother.push(0.4 * step, random.dirichlet(np.ones(5))).sum(), 1)
 
 
-def test_neighbours_of_one_emotion_are_joined_and_boundaries_lie_between_centres():
+def test_neighbours_of_one_emotion_are_joined_with_boundaries_between_centres():
     times = [(0.0, 2.0), (1.0, 3.0), (2.0, 4.0), (3.0, 5.0)]
-    found = stretches(times, [A, A, B, A], ("calm", "fear"), 5.5)
+    found = segments(times, [A, A, B, A], ("calm", "fear"), 5.5)
     assert [(one.start, one.end, one.emotion) for one in found] == [
         (0.0, 2.5, "calm"),
         (2.5, 3.5, "fear"),
@@ -39,9 +39,9 @@ def test_neighbours_of_one_emotion_are_joined_and_boundaries_lie_between_centres
 
 
 def test_one_window_is_the_whole_recording():
-    (one,) = stretches([(0.0, 0.7)], [B], ("calm", "fear"), 0.7)
+    (one,) = segments([(0.0, 0.7)], [B], ("calm", "fear"), 0.7)
     assert (one.start, one.end, one.emotion) == (0.0, 0.7, "fear")
 
 
-def test_no_window_is_no_stretch():
-    assert stretches([], [], ("calm",), 1.0) == []
+def test_no_window_is_no_segment():
+    assert segments([], [], ("calm",), 1.0) == []

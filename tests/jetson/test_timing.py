@@ -7,7 +7,7 @@ from speech_emotion_jetson.cli import main
 from speech_emotion_jetson.errors import UserError
 
 
-def test_each_recording_is_answered_as_often_as_asked_and_warming_up_does_not_count(recogniser, made, monkeypatch):
+def test_each_recording_is_repeated_and_warm_up_runs_do_not_count(recogniser, made, monkeypatch):
     asked = []
     predict = recogniser.predict_file
     monkeypatch.setattr(recogniser, "predict_file", lambda path: asked.append(path) or predict(path))

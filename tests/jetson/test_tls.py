@@ -1,4 +1,4 @@
-"""HTTPS with a certificate of one's own and with the user's."""
+"""HTTPS with a self-signed certificate and with the user's."""
 
 import hashlib
 import shutil
@@ -34,7 +34,7 @@ def test_a_certificate_is_made_once_and_kept_for_its_names(home):
     assert sorted(path.name for path in certificate.parent.iterdir() if path.is_dir()) == []
 
 
-def test_the_page_is_served_to_those_who_trust_the_certificate_under_its_names_alone(serve, home):
+def test_clients_that_trust_the_certificate_reach_the_page_only_under_its_names(serve, home):
     with serve("--tls") as (port, told):
         certificate = next(home.rglob("*.crt"))
         for name in ("localhost", "127.0.0.1"):
@@ -50,7 +50,7 @@ def test_the_fingerprint_is_the_one_that_browsers_show(serve, home):
         assert tls.fingerprint(next(home.rglob("*.crt"))).replace(":", "").lower() == digest
 
 
-def test_a_client_that_never_shakes_hands_and_one_without_tls_lock_nobody_out(serve, home):
+def test_clients_without_a_handshake_or_without_tls_do_not_block_others(serve, home):
     with (
         serve("--tls") as (port, _),
         socket.create_connection(("127.0.0.1", port)),
@@ -72,7 +72,7 @@ def test_the_users_certificate_is_used(serve, home, tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_files_that_are_no_certificate_are_named(tmp_path, content):
+def test_files_that_are_not_a_certificate_are_named(tmp_path, content):
     for name in ("a.crt", "a.key"):
         if content is not None:
             (tmp_path / name).write_text(content)
@@ -80,7 +80,7 @@ def test_files_that_are_no_certificate_are_named(tmp_path, content):
         tls.secure_context(tmp_path / "a.crt", tmp_path / "a.key")
 
 
-def test_without_openssl_the_cure_is_told(tmp_path, monkeypatch):
+def test_without_openssl_the_cure_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(tls.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match="openssl is not there: apt-get install openssl, or give --certificate"):
         tls.own_certificate(["localhost"], tmp_path)
@@ -98,7 +98,7 @@ def test_a_home_that_cannot_be_written_is_named_with_the_cure(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no home"), KeyError("uid not found")])
-def test_a_user_without_a_home_is_told_the_cure(monkeypatch, error):
+def test_without_a_home_folder_the_cure_is_named(monkeypatch, error):
     def homeless(path):
         raise error
 
@@ -118,7 +118,7 @@ def test_a_certificate_of_openssls_own_kind_is_refused_with_the_cure(serve, tmp_
     plain, key = tls.own_certificate(["localhost"], tmp_path)
     own = tmp_path / "own.crt"
     subprocess.run(["openssl", "x509", "-in", plain, "-trustout", "-out", own], check=True)
-    own.write_bytes(own.read_bytes() + plain.read_bytes())  # a server shows the first
-    expected = r"--certificate = .*own\.crt: holds no BEGIN CERTIFICATE block at first: openssl x509 -in .* writes one"
+    own.write_bytes(own.read_bytes() + plain.read_bytes())  # a server sends the first
+    expected = r"--certificate = .*own\.crt: first block is not BEGIN CERTIFICATE: openssl x509 -in .* writes one"
     with pytest.raises(UserError, match=expected), serve("--certificate", str(own), "--key", str(key)):
         pass

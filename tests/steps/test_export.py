@@ -105,7 +105,7 @@ def test_chosen_system_becomes_three_checked_models_and_a_bundle(inputs, tmp_pat
     assert bundle["labels"] == list(LABELS)
     assert (bundle["sample_rate"], bundle["licences"], bundle["level"]) == (16000, ["CC0-1.0"], {"kind": "none"})
     assert bundle["temperature"] == 1.25
-    for name in ("likeness.json", "calibration.cache"):
+    for name in ("out_of_distribution.json", "calibration.cache"):
         assert bundle["sha256"].pop(name) == sha256_file(tmp_path / "out" / name)
     engines = json.loads((tmp_path / "out" / "operators.json").read_text())
     assert all(one["sound"] for one in engines.values())
@@ -144,7 +144,7 @@ def test_two_runs_write_the_same_bytes(inputs, tmp_path):
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     cards = ["MODEL_CARD.md", "OPERATORS.md", "bundle.json", "calibration.cache", "check.json"]
     models = ["fp32.onnx", "int8-cpu.onnx", "int8.onnx"]
-    assert names == [*cards, *models, "likeness.json", "operators.json"]
+    assert names == [*cards, *models, "operators.json", "out_of_distribution.json"]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
@@ -233,7 +233,7 @@ def test_what_the_protocol_leaves_out_is_no_training_speech(inputs, tmp_path, mo
     run(inputs, tmp_path / "spoken")
     monkeypatch.setattr(export, "load_protocol", with_sung_utterances(inputs))
     run(inputs, tmp_path / "with-sung")
-    for name in ("likeness.json", "calibration.cache", "int8.onnx", "MODEL_CARD.md"):
+    for name in ("out_of_distribution.json", "calibration.cache", "int8.onnx", "MODEL_CARD.md"):
         said, sung = ((tmp_path / folder / name).read_text(errors="replace") for folder in ("spoken", "with-sung"))
         if name == "MODEL_CARD.md":  # it names the table's hash
             said, sung = (text.partition("## How it was measured")[0] for text in (said, sung))

@@ -14,8 +14,8 @@ from made_up_results import LABELS, predictions, utterances, write_system, write
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.contents import Folders
-from speech_emotion_jetson.likeness import Likeness
 from speech_emotion_jetson.measures import measures
+from speech_emotion_jetson.out_of_distribution import OodDetector
 
 SYSTEMS = ("k2", "t2")
 SPEAKERS = ("f1", "m2")
@@ -90,8 +90,8 @@ def write_export(folder: Path, seed: int = 0) -> None:
     for name in ("fp32.onnx", "int8.onnx"):
         onnx.save(model, folder / name)
     dims = len(measures(np.sin(np.arange(32000, dtype=np.float32)), 16000))
-    likeness = Likeness(np.zeros(dims), np.eye(dims), 1.0)
-    (folder / "likeness.json").write_text(json.dumps(likeness.to_json()))
+    detector = OodDetector(np.zeros(dims), np.eye(dims), 1.0)
+    (folder / "out_of_distribution.json").write_text(json.dumps(detector.to_json()))
     bundle = {
         "system": "k2",
         "title": "K2",
@@ -101,11 +101,12 @@ def write_export(folder: Path, seed: int = 0) -> None:
         "sample_rate": 16000,
         "level": {"kind": "none"},
         "window_samples": SAMPLES,
+        "least_samples": SAMPLES,
         "hop_samples": SAMPLES // 2,
         "frame_hop_samples": SAMPLES // 4,
         "temperature": 1.0,
         "licences": ["CC0-1.0"],
-        "sha256": {name: sha256_file(folder / name) for name in ("fp32.onnx", "int8.onnx", "likeness.json")},
+        "sha256": {name: sha256_file(folder / name) for name in ("fp32.onnx", "int8.onnx", "out_of_distribution.json")},
     }
     (folder / "bundle.json").write_text(json.dumps(bundle))
     check = {"deployable": "k2", "fp32": {"max_difference": 1e-7}, "int8": {"agreement": 0.98}}

@@ -47,7 +47,7 @@ def test_model_answers_questions_of_any_form_and_refuses_bad_ones(uri):
     assert answer["emotion"].tolist() == [LABELS[1]]
     assert set(answer["probabilities"][0]) == set(LABELS)
     assert sum(answer["probabilities"][0].values()) == pytest.approx(1.0)
-    assert answer["unlike_training"].tolist() in ([True], [False])
+    assert answer["out_of_distribution"].tolist() in ([True], [False])
     table = pd.DataFrame({"waveform": [HAPPY, HAPPY * 5000], "sample_rate": [16000, 44100]})
     assert len(model.predict(table)) == 2
     for question, words in (
@@ -143,7 +143,7 @@ def test_model_server_answers_over_http(uri, tmp_path):
             (prediction,) = answer.json()["predictions"]
             assert prediction["emotion"] in LABELS
             assert set(prediction["probabilities"]) == set(LABELS)
-            assert isinstance(prediction["unlike_training"], bool)
+            assert isinstance(prediction["out_of_distribution"], bool)
         for question in (
             {"inputs": {"waveform": []}},
             {"inputs": {"waveform": HAPPY, "sample_rate": 7}},

@@ -148,7 +148,7 @@ def _garbage(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / "likeness.json").unlink(), r"likeness\.json: is not there"),
+        (lambda folder: (folder / "out_of_distribution.json").unlink(), r"out_of_distribution\.json: is not there"),
         (lambda folder: (folder / "MODEL_CARD.md").unlink(), r"MODEL_CARD\.md: is not there: run the export step"),
         (_garbage, r"int8\.onnx: is no sound ONNX graph"),
         (

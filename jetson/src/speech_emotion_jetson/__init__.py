@@ -1,3 +1,3 @@
-"""Names the emotion of speech on a small device: numpy and onnxruntime or TensorRT, Python 3.8 and later."""
+"""Recognises emotion in speech on a small device; needs numpy, onnxruntime or TensorRT, and Python 3.8 or later."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""All that the page shows of a recording, as plain values."""
+"""Everything that the page shows of a recording, as plain values."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from speech_emotion_jetson.picture import Picture
 from speech_emotion_jetson.reading import Source
 from speech_emotion_jetson.recogniser import BLOCK_SECONDS, Prediction, Recogniser
 
-MOST_WINDOWS = 600  # told to the page; of longer recordings every n-th
+MOST_WINDOWS = 600  # sent to the page; of longer recordings every n-th window
 DIGITS = 5
 
 
 def analyse(
     recogniser: Recogniser, path: Path, max_seconds: float, wanted: Callable[[], None], brief: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """Asks about a file and looks at it from all sides.
+    """Analyses a recording for the page.
 
     Args:
+        recogniser: a loaded model.
+        path: of the recording.
         max_seconds: longer recordings are refused.
-        wanted: is asked now and then, and raises where nobody waits for the answer any more.
-        brief: the emotion and its probabilities alone, as live speech wants them.
+        wanted: is called from time to time, and raises if the client no longer waits for the answer.
+        brief: only the emotion, its probabilities and the out-of-distribution score, for live speech.
 
     Yields:
-        The answer; then, unless it is to be brief, where the model looked, which takes longer.
+        The answer; then, unless `brief`, where the model looked, which takes longer.
 
     Raises:
-        UserError: the file cannot be used; before anything is yielded.
+        UserError: the file cannot be used; raised before anything is yielded.
     """
     source = Source(path, max_seconds)
     picture = Picture(recogniser.bundle.sample_rate)
     drawing = 0.0
 
-    def heard(block: np.ndarray) -> None:
+    def draw(block: np.ndarray) -> None:
         nonlocal drawing
         wanted()
         if not brief:
@@ -45,13 +47,13 @@ def analyse(
             picture.push(block)
             drawing += 1000 * (perf_counter() - begun)
 
-    said = recogniser.predict_source(source, heard=heard)
+    said = recogniser.predict_source(source, on_block=draw)
     spent = {"answer": said.milliseconds["total"] - drawing, "model": said.milliseconds["model"]}
     answer = {
         "emotion": said.emotion,
         "probabilities": {label: round(value, DIGITS) for label, value in said.probabilities.items()},
-        "unlike_training": said.unlike_training,
-        "distance": None if said.distance is None else round(said.distance, 3),
+        "out_of_distribution": said.out_of_distribution,
+        "ood_score": None if said.ood_score is None else round(said.ood_score, 3),
         "seconds": round(said.seconds, 4),
         "windows_asked": len(said.windows),
         "milliseconds": {name: round(value, 2) for name, value in spent.items()},
@@ -90,7 +92,7 @@ def _windows(said: Prediction) -> list[dict[str, Any]]:
 
 
 def _focus(recogniser: Recogniser, source: Source, said: Prediction, wanted: Callable[[], None]) -> list[float | None]:
-    """Where the model looked, over the whole recording; None where it was not asked."""
+    """The occlusion map of the whole recording; None in cells whose windows were left out."""
 
     def ask(window: np.ndarray) -> np.ndarray:
         wanted()

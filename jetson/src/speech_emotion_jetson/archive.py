@@ -1,4 +1,4 @@
-"""A bundle's archive, unpacked so that nothing leaves the folder and nothing fills the disk."""
+"""Unpacks a bundle's archive safely: nothing is written outside the folder, and its size is limited."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ MAX_BYTES = 2 << 30  # of all files together
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpacks a .tar.gz below an empty folder.
+    """Unpacks a bundle.
+
+    Args:
+        archive: a .tar.gz.
+        folder: an empty folder to unpack to.
 
     Returns:
-        The bundle's folder: the one folder that the archive holds.
+        The bundle's folder: the only one at the archive's top level.
 
     Raises:
-        UserError: no such archive, damaged, too large, or with members other than files and folders in one folder.
+        UserError: the archive is absent, damaged or too large, or holds anything but files and folders in one folder.
     """
     cure = "copy the archive again"
     total, tops = 0, set()
@@ -33,7 +37,7 @@ def unpack(archive: Path, folder: Path) -> Path:
                     raise UserError(f"{archive}: is larger than a bundle can be: get it from its maker")
                 name = member.name.rstrip("/")
                 if not is_inside(name) or not (member.isfile() or member.isdir()):
-                    raise UserError(f"{archive}: {member.name!r} is no file within a bundle: get it from its maker")
+                    raise UserError(f"{archive}: {member.name!r} does not belong in a bundle: get it from its maker")
                 tops.add(name.split("/")[0])
                 target = folder / name
                 if member.isdir():
@@ -49,5 +53,5 @@ def unpack(archive: Path, folder: Path) -> Path:
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise UserError(f"{archive}: cannot be unpacked ({error}): {cure}") from None
     if len(tops) != 1 or not (folder / next(iter(tops))).is_dir():
-        raise UserError(f"{archive}: holds no bundle in one folder: {cure}")
+        raise UserError(f"{archive}: must hold one folder, the bundle: {cure}")
     return folder / next(iter(tops))

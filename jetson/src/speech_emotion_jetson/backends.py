@@ -1,4 +1,4 @@
-"""What computes the graph: onnxruntime, or a TensorRT engine that was built on the device."""
+"""Backends that compute the graph: onnxruntime, or a TensorRT engine that was built on the device."""
 
 from __future__ import annotations
 
@@ -13,52 +13,53 @@ from speech_emotion_jetson.bundle import Bundle, Interface, Variant
 from speech_emotion_jetson.errors import UserError
 
 BACKENDS = ("auto", "cpu", "cuda", "onnxruntime-tensorrt", "engine")
-PROVIDERS = {  # backend -> those of onnxruntime, the first one that is there first
+PROVIDERS = {  # backend -> onnxruntime's execution providers, in order of preference
     "cpu": ("CPUExecutionProvider",),
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "onnxruntime-tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
 STARTS = "starts"  # second input of a model that takes many windows of one waveform: their first frames
-AT_ONCE = 32  # windows that such a model is given at a time, which bounds memory
-QUIET = 3  # onnxruntime's log: errors alone
+AT_ONCE = 32  # windows that such a model takes at a time, which bounds memory
+QUIET = 3  # onnxruntime's log level: errors only
 
 
 class Backend(ABC):
     """A loaded model.
 
     Attributes:
-        name: of what computes it, for people.
+        name: of the library and the device, for people.
     """
 
     name: str
 
     @abstractmethod
     def ask(self, window: np.ndarray) -> np.ndarray:
-        """Probabilities (classes,) float64 of a window (window samples,) float32. Threads may ask at the same time."""
+        """Probabilities (classes,) float64 of a window (window_samples,) float32; thread-safe."""
 
     def ask_all(self, windows: Sequence[tuple[int, np.ndarray]]) -> list[np.ndarray]:
-        """Probabilities (classes,) of each of some windows of one waveform.
+        """Probabilities (classes,) float64 of each of several windows of one waveform.
 
         Args:
-            windows: first sample in the waveform, and samples (window samples,) float32; in order of time.
+            windows: in order of time: index of the first sample in the waveform, and samples (window_samples,)
+                float32.
         """
         return [self.ask(window) for _, window in windows]
 
-    def close(self) -> None:  # noqa: B027 - most have nothing to give back
-        """Gives memory of the accelerator back."""
+    def close(self) -> None:  # noqa: B027 - most have nothing to free
+        """Frees memory of the accelerator."""
 
 
 class OnnxBackend(Backend):
     """onnxruntime 1.18 or later.
 
     Args:
-        bundle: what the model must be.
+        bundle: describes the model's inputs and outputs.
         path: of the ONNX file.
-        providers: in the order of preference; those that this onnxruntime lacks are left out.
-        threads: that one window is computed with.
+        providers: onnxruntime's execution providers in order of preference; only the first one must be available.
+        threads: of the CPU.
 
     Raises:
-        UserError: onnxruntime is not installed, or the file is no model of this bundle.
+        UserError: onnxruntime or its first provider is not installed, or the file is not a model of this bundle.
     """
 
     def __init__(self, bundle: Interface, path: Path, providers: tuple[str, ...], threads: int):
@@ -78,7 +79,7 @@ class OnnxBackend(Backend):
         options.log_severity_level = QUIET
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
-        except Exception as error:  # onnxruntime's own exceptions have no common class
+        except Exception as error:  # onnxruntime's exceptions have no common base class
             said = str(error).strip().splitlines()[0]
             raise UserError(f"{path}: cannot be loaded ({said}): copy it again, or export again") from None
         self._input, self._output = bundle.input, bundle.output
@@ -96,7 +97,7 @@ class OnnxBackend(Backend):
                 fits = shape == [1, size]
             if not fits or kind != "tensor(float)":
                 raise UserError(
-                    f"{path}: {end} = {kind} {shape}: bundle.json wants tensor(float) [1, {size}]: "
+                    f"{path}: {end} = {kind} {shape}: must be tensor(float) [1, {size}]: "
                     "make the bundle again from one export"
                 )
         self.name = f"onnxruntime {onnxruntime.__version__}, {self._session.get_providers()[0]}"
@@ -110,7 +111,7 @@ class OnnxBackend(Backend):
         rows = []
         for at in range(0, len(windows), AT_ONCE):
             some = windows[at : at + AT_ONCE]
-            # Windows overlap: of each but the first, what the one before has not shown already.
+            # Windows overlap: of each but the first, take only the samples that the previous one does not hold.
             places = [start for start, _ in some]
             fresh = [window[last + self._window - start :] for last, (start, window) in zip(places, some[1:])]
             starts = (np.array(places, np.int64) - places[0]) // self._frame_hop
@@ -125,13 +126,21 @@ class OnnxBackend(Backend):
 
 
 class EngineBackend(Backend):
-    """TensorRT; see engine.py."""
+    """TensorRT; see engine.py.
+
+    Args:
+        bundle: describes the model's inputs and outputs.
+        variant: of the bundle, for which build_engine.sh has built an engine.
+
+    Raises:
+        UserError: as engine.Engine.
+    """
 
     def __init__(self, bundle: Bundle, variant: Variant):
         from speech_emotion_jetson.engine import Engine
 
         self._engine = Engine(bundle, variant)
-        self._one_at_a_time = threading.Lock()  # an execution context belongs to one thread
+        self._one_at_a_time = threading.Lock()  # an execution context is not thread-safe
         self.name = self._engine.name
 
     def ask(self, window: np.ndarray) -> np.ndarray:
@@ -143,14 +152,16 @@ class EngineBackend(Backend):
 
 
 def load_backend(bundle: Bundle, variant: Variant, backend: str = "auto", threads: int = 1) -> Backend:
-    """Loads a variant.
+    """Loads a variant of a bundle.
 
     Args:
-        backend: one of BACKENDS; "auto" takes the engine where build_engine.sh has made one, else the CPU.
+        bundle: as `bundle.opened` gives it.
+        variant: of the bundle.
+        backend: one of BACKENDS; "auto" takes the engine if build_engine.sh has built one, else the CPU.
         threads: of onnxruntime on the CPU, 1 or more.
 
     Raises:
-        UserError: the backend is not there, or the file does not fit the bundle.
+        UserError: `threads` is below 1, the backend is not installed, or the file does not fit the bundle.
     """
     if threads < 1:
         raise UserError(f"--threads = {threads}: must be 1 or more")
@@ -162,7 +173,7 @@ def load_backend(bundle: Bundle, variant: Variant, backend: str = "auto", thread
         return EngineBackend(bundle, variant)
     if variant.engine_only:
         raise UserError(
-            f"--variant = {variant.name}: is for TensorRT's engine alone: run ./build_engine.sh {variant.name}, then "
-            "--backend engine; or take --variant fp32"
+            f"--variant = {variant.name}: works only as a TensorRT engine: run ./build_engine.sh {variant.name}, then "
+            "--backend engine; or use --variant fp32"
         )
     return OnnxBackend(bundle, variant.path, PROVIDERS[backend], threads)

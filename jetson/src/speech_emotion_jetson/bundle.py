@@ -1,4 +1,4 @@
-"""A device bundle: opened, proved whole, and read as typed values."""
+"""A device bundle: opened, verified, and read as typed values."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from speech_emotion_jetson.signature import SIGNATURE, verify_signature
 BUNDLE = "bundle.json"
 CARD = "MODEL_CARD.md"
 KIND = "speech-emotion-device-bundle"
-FORMAT = 1
+FORMAT = 2
 LEVELS = ("none", "peak", "rms")
-ENGINES = "engines"  # built on the device by build_engine.sh, hence not among the checksums
+ENGINES = "engines"  # built on the device by build_engine.sh, so it has no checksums
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Variant:
         name: such as "fp32".
         path: of the ONNX file.
         description: a line for people.
-        engine: where build_engine.sh writes TensorRT's plan, or None where this form is not for TensorRT.
-        engine_only: the file itself is another variant's; its own precision it has as an engine alone.
+        engine: where build_engine.sh writes TensorRT's plan; None if this form is not for TensorRT.
+        engine_only: it shares the ONNX file of another variant, and gets its own precision only as an engine.
     """
 
     name: str
@@ -46,18 +46,18 @@ class Interface:
     """What a model expects and what its outputs mean.
 
     Attributes:
-        folder: that the model lies in.
+        folder: that holds the model.
         labels: emotions in the order of the graph's output.
         input: name of the graph's input, (1, window_samples) float32; output: (1, labels).
         sample_rate: Hz of the waveform that the graph reads.
-        level: what of a waveform is brought to `level_dbfs`: one of LEVELS.
-        level_dbfs: decibels below full scale, -100 to 0.
-        window_samples: of one window.
+        level: how a waveform is normalised: its peak or its RMS is set to `level_dbfs`, or "none"; one of LEVELS.
+        level_dbfs: target level, -100 to 0 dBFS.
+        window_samples: length of one window.
         hop_samples: between the starts of neighbouring windows.
         frame_hop_samples: between frames; the last window ends with the last whole frame.
-        least_samples: a shorter recording is repeated to this length, as in training; one window in older exports.
+        least_samples: a shorter recording is repeated to this length, as in training.
         temperature: divides the logarithms of a recording's probabilities.
-        likeness: file that describes the training speech.
+        out_of_distribution: file of the out-of-distribution detector.
     """
 
     folder: Path
@@ -72,7 +72,7 @@ class Interface:
     frame_hop_samples: int
     least_samples: int
     temperature: float
-    likeness: Path
+    out_of_distribution: Path
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ class Bundle(Interface):
 
     Attributes:
         title: of the system.
-        source: version of the registry's model that this was made of, or "".
-        synthetic: trained on synthesised speech, so that it says nothing about people.
+        source: version of the registered model that the bundle was made from, or "".
+        synthetic: trained on synthesised speech, so its answers mean nothing for real speakers.
         licences: of the training data.
         variants: name -> form of the model.
-        default: the variant that is used where none is asked for.
-        samples: recordings to try the page with.
+        default: name of the variant that is used if none is chosen.
+        samples: recordings for trying the page.
     """
 
     title: str
@@ -98,7 +98,7 @@ class Bundle(Interface):
     samples: tuple[Path, ...]
 
     def variant(self, name: str | None) -> Variant:
-        """The variant of this name, or the default; UserError where there is none of that name."""
+        """The variant of this name, the default one for None; raises UserError if there is none of that name."""
         if (name or self.default) not in self.variants:
             raise UserError(f"--variant = {name}: is not in this bundle: choose among {', '.join(self.variants)}")
         return self.variants[name or self.default]
@@ -106,38 +106,40 @@ class Bundle(Interface):
 
 @contextmanager
 def opened(path: Path, trusted: Path | None = None) -> Iterator[Bundle]:
-    """A bundle that is whole: a folder, or an archive, which is unpacked for as long as the block lasts.
+    """Opens and verifies a bundle; an archive is unpacked to a temporary folder until the `with` block ends.
 
     Args:
-        trusted: public keys of which one must have signed it; None asks for no signature.
+        path: the bundle's folder or its .tar.gz.
+        trusted: file of public keys; one of them must have signed the bundle. None requires no signature.
 
     Raises:
-        UserError: not there, damaged, changed, not signed, with files that were not packed, or of another format.
+        UserError: it is absent, damaged, changed or not signed, holds files that were not packed, or has another
+            format.
     """
     path = Path(path)
     if path.is_dir():
-        names = _proved(path, trusted)
+        names = _verified(path, trusted)
         if trusted is not None:
-            # The device's own, as is the file of keys: the user has named it.
+            # Engines are built on the device, and the user may keep the file of keys here.
             refuse_others(path, {*names, CHECKSUMS, SIGNATURE, f"{ENGINES}/", *_within(path, trusted)})
         yield _read(path, names)
         return
     with TemporaryDirectory(prefix="speech-emotion-") as scratch:
         folder = unpack(path, Path(scratch))
-        names = _proved(folder, trusted)
-        refuse_others(folder, {*names, CHECKSUMS, SIGNATURE})  # no device has built engines in an archive
+        names = _verified(folder, trusted)
+        refuse_others(folder, {*names, CHECKSUMS, SIGNATURE})  # an archive holds no engines
         yield _read(folder, names)
 
 
-def _proved(folder: Path, trusted: Path | None) -> frozenset[str]:
-    """The names of all files that were packed, each of which is whole and, where `trusted` is given, signed."""
+def _verified(folder: Path, trusted: Path | None) -> frozenset[str]:
+    """Verifies checksums, and the signature if `trusted` is given; returns the names of all packed files."""
     if trusted is not None:
         verify_signature(folder, trusted)
     return verify(folder)
 
 
 def _within(folder: Path, path: Path) -> list[str]:
-    """The name of a file of the folder; of a file elsewhere nothing."""
+    """The name of a file within the folder; empty for a file elsewhere."""
     try:
         return [path.resolve().relative_to(folder.resolve()).as_posix()]
     except ValueError:
@@ -153,10 +155,11 @@ def _read(folder: Path, names: frozenset[str]) -> Bundle:
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}): copy the whole bundle again") from None
     if not isinstance(raw, dict) or raw.get("kind") != KIND:
-        raise UserError(f"{path}: describes no device bundle: make one with speech-emotion device-bundle")
+        raise UserError(f"{path}: is not a device bundle's: make one with speech-emotion device-bundle")
     if raw.get("format") != FORMAT:
         raise UserError(
-            f"{path}: format = {raw.get('format')}: this runtime reads format {FORMAT}: take its own runtime"
+            f"{path}: format = {raw.get('format')}: this runtime reads format {FORMAT}: use the runtime in "
+            "the bundle, or make the bundle again"
         )
     return _bundle(Values(path, raw, "make the bundle again"), names)
 
@@ -185,7 +188,7 @@ def _bundle(values: Values, names: frozenset[str]) -> Bundle:
         values.refuse("default", f"must be one of the variants {', '.join(variants) or '(none)'}")
     return Bundle(
         **values.interface(),
-        likeness=file(values.take("likeness", str)),
+        out_of_distribution=file(values.take("out_of_distribution", str)),
         title=values.take("title", str),
         source=values.take("source", str),
         synthetic=values.take("synthetic", bool),
@@ -197,19 +200,19 @@ def _bundle(values: Values, names: frozenset[str]) -> Bundle:
 
 
 class Values:
-    """Takes typed values out of bundle.json; each that does not fit is refused with a UserError that names it.
+    """Takes typed values out of bundle.json; a wrong value raises a UserError that names it.
 
     Args:
-        path: of the file, for messages; its folder is the model's.
-        raw: what it holds.
-        cure: what the user can do about a wrong value.
+        path: of bundle.json, for messages; the model is in the same folder.
+        raw: the file's content.
+        cure: how the user can correct a wrong value, for messages.
     """
 
     def __init__(self, path: Path, raw: dict[str, Any], cure: str):
         self.path, self._raw, self._cure = path, raw, cure
 
     def interface(self) -> dict[str, Any]:
-        """The attributes of an Interface, but for the place of likeness.json."""
+        """The attributes of an Interface, except the path of out_of_distribution.json."""
         window, frame = self._whole("window_samples", 1, 1 << 24), self._whole("frame_hop_samples", 1, 1 << 20)
         hop = self._whole("hop_samples", frame, 1 << 24)
         if hop % frame:
@@ -232,12 +235,12 @@ class Values:
             "window_samples": window,
             "hop_samples": hop,
             "frame_hop_samples": frame,
-            "least_samples": self._whole("least_samples", window, 1 << 24) if "least_samples" in self._raw else window,
+            "least_samples": self._whole("least_samples", window, 1 << 24),
             "temperature": self._temperature(),
         }
 
     def take(self, key: str, kind: type) -> Any:
-        """The value of a key, which must be of this type."""
+        """The value of a key; raises UserError if it is missing or not of type `kind`."""
         if key not in self._raw:
             raise UserError(f"{self.path}: {key}: is missing: {self._cure}")
         value = self._raw[key]
@@ -246,25 +249,25 @@ class Values:
         return value
 
     def texts(self, key: str) -> list[str]:
-        """A list of names."""
+        """The value of a key, which must be a list of strings."""
         values = self.take(key, list)
         if not all(isinstance(value, str) for value in values):
-            self.refuse(key, "must be names")
+            self.refuse(key, "must be a list of strings")
         return values
 
     def refuse(self, key: str, rule: str) -> None:
-        """Raises UserError: the value of this key breaks a rule."""
+        """Raises UserError: the value of `key` breaks `rule`, a phrase such as "must be 1 or more"."""
         shown = json.dumps(self._raw.get(key))[:80]
         raise UserError(f"{self.path}: {key} = {shown}: {rule}: {self._cure}")
 
     def _whole(self, key: str, least: int, most: int) -> int:
         value = self.take(key, int)
         if not least <= value <= most:
-            self.refuse(key, f"must lie within {least} and {most}")
+            self.refuse(key, f"must be within {least} and {most}")
         return value
 
     def _temperature(self) -> float:
         value = self._raw.get("temperature")
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.01 <= value <= 100:
-            self.refuse("temperature", "must lie within 0.01 and 100")
+            self.refuse("temperature", "must be within 0.01 and 100")
         return float(value)

@@ -1,4 +1,4 @@
-"""checksums.sha256: every file of a bundle, as `sha256sum --check` reads it. It guards against damage, not intent."""
+"""checksums.sha256 lists every file of a bundle, as `sha256sum --check` reads it; it detects damage, not tampering."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _LINE = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<name>[^\\\r\n]+)")
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
-    """File name, with forward slashes -> hex sha256.
+    """Reads checksums.sha256: file name, with forward slashes -> hex sha256.
+
+    Args:
+        folder: of the bundle.
 
     Raises:
         UserError: the file is absent, damaged, or names files outside the folder.
@@ -34,16 +37,19 @@ def read_checksums(folder: Path) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         match = _LINE.fullmatch(line)
         if match is None or not is_inside(match["name"]) or match["name"] in found:
-            raise UserError(f"{path}: line {number}: is no checksum of a file of the bundle: {CURE}")
+            raise UserError(f"{path}: line {number}: is not the checksum of a file of the bundle: {CURE}")
         found[match["name"]] = match["sha256"]
     return found
 
 
 def verify(folder: Path) -> frozenset[str]:
-    """The names of all files of a bundle, each of which is there and whole.
+    """Verifies the files of a bundle and returns their names.
+
+    Args:
+        folder: of the bundle.
 
     Raises:
-        UserError: a file is absent, a link, or another than the one that was packed.
+        UserError: a file is absent, a link that leads out of the folder, or differs from its checksum.
     """
     checksums = read_checksums(folder)
     root = folder.resolve()
@@ -59,10 +65,11 @@ def verify(folder: Path) -> frozenset[str]:
 
 
 def refuse_others(folder: Path, names: Container[str]) -> None:
-    """Accepts a folder that holds files of these names and no others.
+    """Checks that a folder holds no files but these.
 
     Args:
-        names: with forward slashes; one that ends with a slash stands for whatever that folder holds.
+        folder: of the bundle.
+        names: with forward slashes; one that ends with a slash allows everything in that folder.
 
     Raises:
         UserError: another file, or a link to a folder.
@@ -74,8 +81,8 @@ def refuse_others(folder: Path, names: Container[str]) -> None:
         for name in sorted(files + [link for link in links if link in subfolders]):
             if (inner / name).as_posix() not in names:
                 raise UserError(
-                    f"{Path(place) / name}: is not among the checksums, so that nobody vouches for it: "
-                    "get the bundle from its maker, or move out what you put there yourself"
+                    f"{Path(place) / name}: is not among the checksums: get the bundle "
+                    "from its maker, or move your own files out of the folder"
                 )
 
 
@@ -89,7 +96,7 @@ def sha256_file(path: Path) -> str:
 
 
 def is_inside(name: str) -> bool:
-    """Whether a relative name, with forward slashes, stays in the folder that it is relative to."""
+    """Whether a relative name, with forward slashes, stays within the folder that it is relative to."""
     parts = name.split("/")
     return not ({"", ".", ".."} & set(parts)) and "\\" not in name and ":" not in parts[0]
 

@@ -23,7 +23,11 @@ from speech_emotion_jetson.wav import WIDTHS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit status. Mistakes are a line on standard error, never a traceback."""
+    """Runs a command and returns its exit status; a UserError is one line on standard error, without a traceback.
+
+    Args:
+        arguments: of the command line; None takes sys.argv's.
+    """
     options = _parser().parse_args(arguments)
     before = signal.signal(signal.SIGTERM, _stop)
     try:
@@ -44,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class Stopped(BaseException):
-    """A service manager has asked for the end; not an Exception, which a server would report and go on."""
+    """SIGTERM; not an Exception, which a server would report and then continue."""
 
 
 def _stop(*_: Any) -> None:
@@ -56,7 +60,12 @@ def _run(bundle: Bundle, options: argparse.Namespace) -> int:
         _show(bundle)
         return 0
     recogniser = Recogniser.load(
-        bundle, options.variant, options.backend, options.threads, half_life=options.smooth, compare=options.compare
+        bundle,
+        options.variant,
+        options.backend,
+        options.threads,
+        half_life=options.smooth,
+        detect_ood=options.detect_ood,
     )
     with closing(recogniser.backend):
         if options.command == "file":
@@ -101,34 +110,36 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     check = argparse.ArgumentParser(add_help=False)
-    check.add_argument("--trust", type=Path, help="file of public keys of which one must have signed the bundle")
+    check.add_argument("--trust", type=Path, help="file of public keys; one of them must have signed the bundle")
     model = argparse.ArgumentParser(add_help=False, parents=[check])
     model.add_argument("--variant", help="form of the model; `show` lists them")
     model.add_argument("--backend", choices=BACKENDS, default="auto", help="auto: an engine if one was built, else cpu")
-    model.add_argument("--threads", type=int, default=1, help="of one window on the CPU (1)")
+    model.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
     model.add_argument(
         "--smooth", type=_seconds, default=HALF_LIFE, help=f"half-life of smoothing over time, seconds ({HALF_LIFE:g})"
     )
     model.add_argument(
-        "--no-compare",
-        dest="compare",
+        "--no-ood",
+        dest="detect_ood",
         action="store_false",
-        help="do not say whether speech is unlike that of training",
+        help="no warning for speech unlike the training speech (out of distribution); saves time",
     )
     written = argparse.ArgumentParser(add_help=False)
     written.add_argument("--format", choices=FORMS, default="table")
     whole = argparse.ArgumentParser(add_help=False, parents=[written])
-    whole.add_argument("--rows", choices=ROWS, default="files", help="a row a file, a window, or a stretch of time")
+    whole.add_argument(
+        "--rows", choices=ROWS, default="files", help="one row for each file, window, or segment of one emotion"
+    )
     whole.add_argument("--output", type=Path, help="file, written whole or not at all")
 
-    subparsers.add_parser("show", parents=[check], help="prove the bundle whole and say what it holds")
+    subparsers.add_parser("show", parents=[check], help="verify the bundle and list what it holds")
     one = subparsers.add_parser("file", parents=[model, whole], help="answer for files")
     one.add_argument("paths", type=Path, nargs="+", metavar="FILE")
     many = subparsers.add_parser("folder", parents=[model, whole], help="answer for all audio files of a folder")
     many.add_argument("path", type=Path, metavar="FOLDER")
-    clock = subparsers.add_parser("time", parents=[model], help="how long answers take here, and how much memory")
+    clock = subparsers.add_parser("time", parents=[model], help="measure time and memory of answers on this device")
     clock.add_argument("paths", type=Path, nargs="+", metavar="FILE")
-    clock.add_argument("--repeat", type=int, default=100, help="answers to each recording (100)")
+    clock.add_argument("--repeat", type=int, default=100, help="runs on each recording (100)")
     clock.add_argument("--json", action="store_true", help="one line for programs")
     stream = subparsers.add_parser("stream", parents=[model, written], help="answer for raw samples on standard input")
     stream.add_argument("--rate", type=int, default=16000, help="Hz (16000)")
@@ -137,17 +148,17 @@ def _parser() -> argparse.ArgumentParser:
     microphone = subparsers.add_parser("mic", parents=[model, written], help="answer for a live microphone (arecord)")
     microphone.add_argument("--device", default="default", help="as `arecord -L` lists them")
     microphone.add_argument("--rate", type=int, default=16000, help="Hz (16000)")
-    microphone.add_argument("--retries", type=int, help="attempts in a row to open it; left out: for ever")
+    microphone.add_argument("--retries", type=int, help="attempts in a row to open it (default: no limit)")
     page = subparsers.add_parser("serve", parents=[model], help="a web page on this device")
     page.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other devices in")
     page.add_argument("--port", type=int, default=8765)
-    page.add_argument("--name", action="append", default=[], help="another name that browsers know this device by")
-    page.add_argument("--samples", type=Path, help="folder of recordings to offer; left out: the bundle's own")
-    page.add_argument("--tls", action="store_true", help="HTTPS, which browsers want before they give a microphone")
-    page.add_argument("--certificate", type=Path, help="PEM file; left out: one is made with openssl and kept")
+    page.add_argument("--name", action="append", default=[], help="another host name of this device; may be repeated")
+    page.add_argument("--samples", type=Path, help="folder of recordings to offer (default: the bundle's own)")
+    page.add_argument("--tls", action="store_true", help="HTTPS; browsers allow the microphone only then")
+    page.add_argument("--certificate", type=Path, help="PEM file (default: openssl makes one, which is kept)")
     page.add_argument("--key", type=Path, help="PEM file of the certificate's key")
-    page.add_argument("--max-megabytes", type=float, default=64, help="of an upload (64)")
-    page.add_argument("--max-seconds", type=float, default=600, help="of an upload's audio (600)")
+    page.add_argument("--max-megabytes", type=float, default=64, help="largest upload (64)")
+    page.add_argument("--max-seconds", type=float, default=600, help="longest upload (600)")
     page.add_argument("--queue", type=int, default=4, help="requests that may wait for the model (4)")
     return parser
 
@@ -155,5 +166,5 @@ def _parser() -> argparse.ArgumentParser:
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 3600:
-        raise argparse.ArgumentTypeError("must lie within 0 and 3600")
+        raise argparse.ArgumentTypeError("must be within 0 and 3600")
     return value

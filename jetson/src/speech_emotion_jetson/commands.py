@@ -1,4 +1,4 @@
-"""What the commands do with an opened bundle's recogniser; cli.py has their options."""
+"""The commands, run with the recogniser of an opened bundle; cli.py defines their options."""
 
 from __future__ import annotations
 
@@ -18,10 +18,17 @@ from speech_emotion_jetson.report import Report
 
 
 def answer_files(recogniser: Recogniser, paths: Sequence[Path], form: str, rows: str, output: Path | None) -> None:
-    """Writes rows for files; one that cannot be read is a row with the reason.
+    """Writes rows for files; a file that cannot be used gets a row with the reason.
+
+    Args:
+        recogniser: a loaded model.
+        paths: of the files.
+        form: one of report.FORMS.
+        rows: one of report.ROWS.
+        output: file, written whole or not at all; None is standard output.
 
     Raises:
-        UserError: some files got no answer, after all rows have been written.
+        UserError: `output` cannot be written, or some files could not be used; this is raised after all rows.
     """
     failed = 0
     with _writing(output) as stream:
@@ -36,13 +43,13 @@ def answer_files(recogniser: Recogniser, paths: Sequence[Path], form: str, rows:
                 report.add(path, said)
             stream.flush()
     if failed:
-        raise UserError(f"{failed} of {len(paths)} files: got no answer: their rows say why")
+        raise UserError(f"{failed} of {len(paths)} files: could not be used: their rows say why")
 
 
 def audio_below(folder: Path) -> list[Path]:
-    """All audio files of a folder and its subfolders in the order of their names; hidden ones are passed over."""
+    """All audio files of a folder and its subfolders, without hidden ones, sorted; UserError if there are none."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: is no folder: name one, or use the command file")
+        raise UserError(f"{folder}: is not a folder: name one, or use the command `file`")
     found = []
     for place, subfolders, names in os.walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".") and name != "__MACOSX"]
@@ -53,7 +60,18 @@ def audio_below(folder: Path) -> list[Path]:
 
 
 def answer_stream(recogniser: Recogniser, rate: int, channels: int, encoding: str, form: str) -> None:
-    """Writes a row a hop for raw samples on standard input, until they end."""
+    """Writes a row every hop for raw samples on standard input, until they end.
+
+    Args:
+        recogniser: a loaded model.
+        rate: Hz.
+        channels: interleaved.
+        encoding: one of wav.WIDTHS.
+        form: one of report.FORMS.
+
+    Raises:
+        UserError: as raw.raw_blocks.
+    """
     report = Report(sys.stdout, form, recogniser.labels, "live")
     for window in recogniser.follow(raw_blocks(sys.stdin.buffer, rate, channels, encoding), rate):
         report.live(window)
@@ -62,7 +80,19 @@ def answer_stream(recogniser: Recogniser, rate: int, channels: int, encoding: st
 def answer_microphone(
     recogniser: Recogniser, device: str, rate: int, form: str, retries: int | None, tell: Callable[[str], None]
 ) -> None:
-    """Writes a row a hop for a microphone, until the user stops it; times start again when it comes back."""
+    """Writes a row every hop for a microphone, until the user stops it; times restart at 0 when it is reconnected.
+
+    Args:
+        recogniser: a loaded model.
+        device: ALSA's name, as `arecord -L` lists them.
+        rate: Hz.
+        form: one of report.FORMS.
+        retries: failed attempts in a row to open it before giving up; None means no limit.
+        tell: prints a line.
+
+    Raises:
+        UserError: the rate is out of range, or as microphone.listen.
+    """
     check_rate(rate)
     report = Report(sys.stdout, form, recogniser.labels, "live")
     for blocks in listen(device, rate, tell, retries):
@@ -75,7 +105,7 @@ def _writing(output: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that is written whole or not at all.
 
     Raises:
-        UserError: the file cannot be written; of a folder this is told before any work.
+        UserError: the file cannot be written; if `output` is a folder, before any work is done.
     """
     if output is None:
         yield sys.stdout

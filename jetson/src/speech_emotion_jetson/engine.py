@@ -1,8 +1,8 @@
-"""A TensorRT engine that build_engine.sh made on the device.
+"""A TensorRT engine that build_engine.sh built on the device.
 
-Written for TensorRT 8.5 of JetPack 5.1 by its documentation. No TensorRT was at hand where this was written: loading a
-plan and running it could not be tried; what comes before (is there a plan, is it this model's, is TensorRT installed)
-is tested. Memory of the GPU is reached through CUDA's runtime library with ctypes, so that nothing else is needed.
+Written after the documentation of TensorRT 8.5 (JetPack 5.1) and not run with it yet: the tests cover only the checks
+before loading (a plan exists, it was built from this model, TensorRT is installed). GPU memory is managed through
+CUDA's runtime library with ctypes, so nothing else is needed.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ def is_usable(variant: Variant) -> bool:
 
 
 def check_plan(variant: Variant) -> Path:
-    """The plan, which must have been built from this very model.
+    """The path of the plan, after checking that it was built from this model.
+
+    Args:
+        variant: of the bundle.
 
     Raises:
-        UserError: there is none, or it is another model's.
+        UserError: there is no plan, or it was built from another model.
     """
     plan = variant.engine
     if plan is None:
-        raise UserError(f"--variant = {variant.name}: has no form for TensorRT: use --backend cpu, or another variant")
+        raise UserError(f"--variant = {variant.name}: is not for TensorRT: use --backend cpu, or another variant")
     if not plan.is_file():
         raise UserError(f"{plan}: is not there: run {BUILD}, or use --backend cpu")
     note = plan.with_suffix(".json")
@@ -44,17 +47,17 @@ def check_plan(variant: Variant) -> Path:
         made_of = json.loads(note.read_text(encoding="utf-8"))
         onnx, own = made_of["onnx_sha256"], made_of["plan_sha256"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{note}: does not tell what the plan was built from: run {BUILD}, again") from None
+        raise UserError(f"{note}: does not say what the plan was built from: run {BUILD}, again") from None
     if onnx != sha256_file(variant.path) or own != sha256_file(plan):
         raise UserError(f"{plan}: was built from another {variant.path.name}, or is damaged: run {BUILD}, again")
     return plan
 
 
 class Cuda:
-    """The few functions of CUDA's runtime library that are needed.
+    """The functions of CUDA's runtime library that an engine needs.
 
     Raises:
-        UserError: the library is not there, or a call fails.
+        UserError: the library is not installed, or a call fails.
     """
 
     def __init__(self) -> None:
@@ -64,7 +67,7 @@ class Cuda:
         self._library.cudaGetErrorString.restype = ctypes.c_char_p
 
     def allocate(self, size: int) -> int:
-        """Address of `size` bytes on the device."""
+        """Allocates `size` bytes on the device and returns their address."""
         pointer = ctypes.c_void_p()
         self._call("cudaMalloc", ctypes.byref(pointer), ctypes.c_size_t(size))
         return pointer.value
@@ -73,11 +76,11 @@ class Cuda:
         self._call("cudaFree", ctypes.c_void_p(address))
 
     def upload(self, address: int, values: np.ndarray) -> None:
-        """Copies a contiguous array to the device."""
+        """Copies a contiguous array to an address on the device."""
         self._copy(address, values.ctypes.data, values.nbytes, HOST_TO_DEVICE)
 
     def download(self, address: int, values: np.ndarray) -> None:
-        """Fills a contiguous array from the device; waits for what was started before."""
+        """Fills a contiguous array from an address on the device, after all earlier work has finished."""
         self._copy(values.ctypes.data, address, values.nbytes, DEVICE_TO_HOST)
 
     def _copy(self, target: int, source: int, size: int, kind: int) -> None:
@@ -94,11 +97,16 @@ class Cuda:
 class Engine:
     """A plan on the GPU.
 
+    Args:
+        bundle: describes the model's inputs and outputs.
+        variant: of the bundle.
+
     Attributes:
         name: for people.
 
     Raises:
-        UserError: no plan, another model's, no TensorRT, a plan of another TensorRT, or other shapes.
+        UserError: there is no plan, it belongs to another model or another TensorRT version, its shapes do not fit
+            the bundle, or TensorRT is not installed.
     """
 
     def __init__(self, bundle: Bundle, variant: Variant):
@@ -124,16 +132,16 @@ class Engine:
         self.name = f"TensorRT {tensorrt.__version__}"
 
     def ask(self, window: np.ndarray) -> np.ndarray:
-        """Probabilities (classes,) float64 of a window (window samples,) float32."""
+        """Probabilities (classes,) float64 of a window (window_samples,) float32."""
         self._window[0] = window
         self._cuda.upload(self._addresses[0], self._window)
-        if not self._context.execute_async_v3(0):  # 0 is the default stream, which the download waits for
+        if not self._context.execute_async_v3(0):  # 0 is the default stream, for which the download waits
             raise UserError("TensorRT: a window could not be computed: restart the device, or use --backend cpu")
         self._cuda.download(self._addresses[1], self._said)
         return self._said[0].astype(np.float64)
 
     def close(self) -> None:
-        """Gives the GPU's memory back."""
+        """Frees the GPU's memory."""
         while self._addresses:
             self._cuda.free(self._addresses.pop())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Something that the user can fix: the message names the thing, its value and the cure.
+    """An error that the user can fix: the message names the thing, its value and the cure.
 
     Commands print the message without a traceback, and exit with status 1.
     """
@@ -17,8 +17,8 @@ class AudioFault(UserError):
 
     Attributes:
         path: the file.
-        reason: a word, one for each kind of fault, such as "truncated".
-        detail: a sentence, without the path.
+        reason: a word for the kind of fault, such as "truncated".
+        detail: a sentence without the path.
     """
 
     def __init__(self, path: Path | str, reason: str, detail: str):

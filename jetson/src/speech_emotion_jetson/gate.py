@@ -1,4 +1,4 @@
-"""So many requests and no more: one computes, some wait, the others are told to come back."""
+"""Limits requests: one computes, some wait, and the others are refused for now."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import threading
 from contextlib import contextmanager
 from typing import Callable, Iterator
 
-POLL_SECONDS = 0.25  # how often one who waits looks whether it is still wanted
+POLL_SECONDS = 0.25  # how often a waiting request checks that its client is still there
 
 
 class Busy(Exception):
-    """There is no place left; another attempt may succeed."""
+    """The queue is full; another attempt may succeed."""
 
 
 class Gate:
     """A bounded queue in front of the model.
 
     Args:
-        waiting: how many may wait beside the one who computes, 0 or more.
+        waiting: how many requests may wait while one computes, 0 or more.
     """
 
     def __init__(self, waiting: int):
@@ -26,7 +26,7 @@ class Gate:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Holds a place; raises Busy where there is none."""
+        """Holds a place in the queue during the `with` block; raises Busy if it is full."""
         if not self._places.acquire(blocking=False):
             raise Busy
         try:
@@ -36,7 +36,11 @@ class Gate:
 
     @contextmanager
     def turn(self, wanted: Callable[[], None]) -> Iterator[None]:
-        """Waits for the one turn. `wanted` is asked now and then, and raises where nobody waits for the answer."""
+        """Waits for its turn to compute, and holds it during the `with` block.
+
+        Args:
+            wanted: is called from time to time while waiting, and raises if the client is gone.
+        """
         while not self._turn.acquire(timeout=POLL_SECONDS):
             wanted()
         try:

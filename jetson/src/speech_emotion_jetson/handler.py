@@ -1,4 +1,4 @@
-"""Requests of the page: its own files, the samples, and recordings to be analysed."""
+"""HTTP requests of the page: its own files, the samples, and recordings to analyse."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from speech_emotion_jetson.recogniser import Recogniser
 from speech_emotion_jetson.report import shown
 from speech_emotion_jetson.web import HEADER_SECONDS, SILENCE_SECONDS, is_gone
 
-FILES = {  # path -> file of page/ and its type: nothing else can be had
+FILES = {  # path -> file of page/ and its type; nothing else is served
     "/": ("index.html", "text/html; charset=utf-8"),
     "/style.css": ("style.css", "text/css; charset=utf-8"),
     "/app.js": ("app.js", "text/javascript; charset=utf-8"),
@@ -47,10 +47,13 @@ HEADERS = {
     "Connection": "close",
 }
 SAMPLES = "/api/samples/"
-UPLOAD_SECONDS = 120.0  # until an upload must have come
+UPLOAD_SECONDS = 120.0  # within which an upload must be complete
 RETRY_SECONDS = 2
 BLOCK = 1 << 16
-LINGER_BYTES, LINGER_SECONDS = 8 << 20, 2.0  # of a refused upload that is still read, so that the answer is seen
+LINGER_BYTES, LINGER_SECONDS = (
+    8 << 20,
+    2.0,
+)  # of a refused upload that is still read, so that the client sees the answer
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 
 
@@ -60,16 +63,17 @@ class Gone(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """What requests are answered with.
+    """What the handler needs to answer requests.
 
     Attributes:
-        recogniser: loaded.
+        recogniser: a loaded model.
         samples: id -> recording to try.
-        samples_note: what they are, for people.
-        hosts: names that browsers may call this device by; addresses are always taken.
-        max_bytes: of an upload; max_seconds: of its audio.
-        gate: in front of the model.
-        tell: is told, in a line, what went wrong.
+        samples_note: what the samples are, for people.
+        hosts: host names of this device that requests may use; IP addresses are always accepted.
+        max_bytes: largest upload.
+        max_seconds: longest audio of an upload.
+        gate: the queue for the model.
+        tell: prints a line about an error.
     """
 
     recogniser: Recogniser
@@ -83,7 +87,7 @@ class Service:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request a connection; `service` is set in a subclass."""
+    """Answers one request per connection; `service` is set in a subclass."""
 
     service: Service
     protocol_version = "HTTP/1.1"
@@ -108,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
         return parsed
 
     def log_message(self, *_: Any) -> None:
-        """Nothing is logged of who asked for what."""
+        """Logs no requests, for privacy."""
 
     def do_GET(self) -> None:
         if not self._admitted():
@@ -116,14 +120,14 @@ class Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         try:
             self._give(path)
-        except Exception as error:  # such as a file of the package that is gone: the service stays up
+        except Exception as error:  # such as a missing file of the package; the server keeps running
             self.service.tell(f"page: {type(error).__name__}: {error}")
             self._refuse(500, "the page failed: look at the device's own messages")
 
     do_HEAD = do_GET  # `_send` leaves the body out
 
     def _give(self, path: str) -> None:
-        """Sends what lies at a path, or that there is nothing."""
+        """Answers a GET request of this path."""
         if path in FILES:
             name, kind = FILES[path]
             self._send(200, Path(__file__).with_name("page").joinpath(name).read_bytes(), kind)
@@ -147,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
             with self.service.gate.place(), self._uploaded() as path, self.service.gate.turn(self._wanted):
                 self._answer(path, brief=address.query == "brief")
         except Busy:
-            self._refuse(503, "the model is busy with others: try again", {"Retry-After": str(RETRY_SECONDS)})
+            self._refuse(503, "the model is busy with other requests: try again", {"Retry-After": str(RETRY_SECONDS)})
         except Refused as refused:
             self._refuse(refused.status, refused.reason)
         except AudioFault as fault:
@@ -156,12 +160,12 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(422, str(error))
         except Gone:
             pass
-        except Exception as error:  # a backend's own: the service stays up
+        except Exception as error:  # any exception of a backend; the server keeps running
             self.service.tell(f"page: {type(error).__name__}: {error}")
             self._refuse(500, "the model failed: look at the device's own messages")
 
     def _answer(self, path: Path, brief: bool) -> None:
-        """Sends the parts of the answer as lines of JSON, each as soon as it is there."""
+        """Sends the parts of the answer as JSON lines, each as soon as it is ready."""
         service = self.service
         parts = analyse(service.recogniser, path, service.max_seconds, self._wanted, brief)
         for place, part in enumerate(parts):
@@ -195,24 +199,24 @@ class Handler(BaseHTTPRequestHandler):
         }
 
     def _admitted(self) -> bool:
-        """Whether the request is meant for this device and comes from its own page.
+        """Whether the request is addressed to this device and comes from its own page; refuses it otherwise.
 
-        A page of another site can make a browser ask for anything here under a name of its own that leads to this
-        address (DNS rebinding); it cannot do so under this device's names or its plain address.
+        By DNS rebinding, another site's page can make a browser send requests here under a host name of that site; it
+        cannot use this device's host names or IP addresses.
         """
         host = self.headers.get("Host", "")
         if _host_name(host) not in self.service.hosts and not _is_address(host):
-            self._refuse(421, "this device is not called so: start it with --name NAME")
+            self._refuse(421, "this device does not have this name: start it with --name NAME")
             return False
         origin = self.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            self._refuse(403, "requests of other pages are not answered")
+            self._refuse(403, "requests from other sites are refused")
             return False
         return True
 
     @contextmanager
     def _uploaded(self) -> Iterator[Path]:
-        """The request's body as a file, for as long as the block lasts."""
+        """The request's body as a temporary file, which is removed after the `with` block; raises Refused or Gone."""
         try:
             length = int(self.headers.get("Content-Length", ""))
         except ValueError:
@@ -223,13 +227,13 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(413, f"the recording is larger than {self.service.max_bytes / 1e6:g} MB")
         ending = Path(self.headers.get("X-File-Name", "upload.wav")).suffix.lower()
         if ending not in ENDINGS:
-            raise Refused(415, f"the ending {ending[:8]!r} is none of {', '.join(ENDINGS)}")
+            raise Refused(415, f"the extension {ending[:8]!r} is none of {', '.join(ENDINGS)}")
         until = time.monotonic() + UPLOAD_SECONDS
         with tempfile.NamedTemporaryFile(prefix="speech-emotion-", suffix=ending) as file:
             left = length
             while left:
                 if time.monotonic() > until:
-                    raise Refused(408, "the recording comes too slowly")
+                    raise Refused(408, "the upload takes too long")
                 try:
                     block = self.rfile.read1(min(BLOCK, left))
                 except OSError:
@@ -242,19 +246,19 @@ class Handler(BaseHTTPRequestHandler):
             yield Path(file.name)
 
     def _wanted(self) -> None:
-        """Raises Gone where nobody waits for the answer any more."""
+        """Raises Gone if the client has closed the connection."""
         if is_gone(self.connection):
             raise Gone
 
     def _refuse(self, status: int, text: str, headers: Mapping[str, str] | None = None, reason: str = "") -> None:
-        if self._begun:  # a part of the answer is out: the client sees that the rest is missing
+        if self._begun:  # part of the answer is sent: the client notices that the rest is missing
             return
         self._json(status, {"error": text, **({"reason": reason} if reason else {})}, headers)
         if self.command == "POST":
             self._linger()
 
     def _linger(self) -> None:
-        """Reads on for a while: a connection that is closed upon unread bytes may lose the answer on its way."""
+        """Reads on for a while: closing a connection with unread bytes may discard the answer on its way."""
         until, left = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
         try:
             self.wfile.flush()
@@ -304,10 +308,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Refused(Exception):
-    """A request that is not answered.
+    """A request is refused.
 
     Attributes:
-        status: of HTTP.
+        status: HTTP status code.
         reason: a sentence.
     """
 
@@ -323,7 +327,7 @@ def _host_name(host: str) -> str:
 
 
 def _is_address(host: str) -> bool:
-    """Whether a Host header is a plain address, with or without a port."""
+    """Whether a Host header is an IP address, with or without a port."""
     name = re.sub(r":\d+$", "", host) if host.count(":") < 2 or "]" in host else host
     try:
         ip_address(name[1:-1] if name.startswith("[") and name.endswith("]") else name)

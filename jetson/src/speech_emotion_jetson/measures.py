@@ -1,8 +1,8 @@
-"""What tells speech from other sounds: measures of a stretch of waveform, whatever its level. numpy alone.
+"""Measures that tell speech from other sounds: of a segment of waveform, independent of its level; needs only numpy.
 
 They describe the spectrum's shape, how it changes, how loudness rises and falls at the pace of syllables, and how
 periodic the waveform is. Scheirer & Slaney, "Construction and evaluation of a robust multifeature speech/music
-discriminator", ICASSP 1997, use modulation energy near 4 Hz, spectral flux and the share of quiet frames likewise.
+discriminator", ICASSP 1997, use modulation energy near 4 Hz, spectral flux and the share of quiet frames, too.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ import numpy as np
 
 FRAME_SECONDS, STEP_SECONDS = 0.032, 0.016
 BANDS, LOW_HZ, HIGH_HZ = 24, 80.0, 7600.0
-RANGE_DB = 60.0  # below the loudest band value of the stretch nothing is told apart
+RANGE_DB = 60.0  # dynamic range: values further below the loudest band of the segment are raised to this floor
 ACTIVE_DB = 30.0  # frames this far below the loudest count as pauses
 CEPSTRA = 10
 HIGH_FROM_HZ = 3000.0
 PITCH_HZ = (60.0, 450.0)
-# Frames at a time. The memory of larger arrays goes back to the system and comes again page by page each time, and a
-# larger product of matrices wakes further threads of numpy's, which contend with the model's.
+# Frames at a time. Larger arrays are returned to the system and paged in again each time, and larger matrix products
+# start more of numpy's threads, which compete with the model's.
 BLOCK = 16
-MODULATION_HZ = (0.5, 2.0, 4.0, 8.0, 16.0, 32.0)  # edges of the bands of loudness' modulation
+MODULATION_HZ = (0.5, 2.0, 4.0, 8.0, 16.0, 32.0)  # edges of the modulation bands of the loudness
 TINY = 1e-12
 
 
 def measures(samples: np.ndarray, rate: int) -> np.ndarray:
-    """The measures of a stretch; a second or more says something of the pace of syllables.
+    """The measures of a segment; it should last a second or more, to show the pace of syllables.
 
     Args:
-        samples: (n,) at `rate` Hz, two frames at least.
+        samples: (n,), at least two frames.
+        rate: Hz.
 
     Returns:
-        (D,) float64, finite. A change of level by a factor changes nothing.
+        (D,) float64, finite; scaling the samples by a factor does not change them.
     """
     samples = np.array(samples, dtype=np.float64)
     samples -= samples.mean()
@@ -44,7 +45,7 @@ def measures(samples: np.ndarray, rate: int) -> np.ndarray:
     loudness = 10 * np.log10(power + 1e-30)
     loudness = np.maximum(loudness, loudness.max() - RANGE_DB)
     active = loudness >= loudness.max() - ACTIVE_DB
-    cepstra = bands @ _cosines()  # (T, CEPSTRA), without the one that is the level
+    cepstra = bands @ _cosines()  # (T, CEPSTRA), without coefficient 0, the level
     spoken, changes = cepstra[active], np.abs(np.diff(cepstra, axis=0))
     both = active[1:] & active[:-1]
     both = both if both.any() else np.ones(len(both), bool)
@@ -111,7 +112,7 @@ def _window(frame: int) -> np.ndarray:
 def _peakedness(spectrum: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
     """Log of the spectral flatness, and the share of the four largest bins, of each frame's power (T, K): (T,) each.
 
-    The power's order is lost.
+    Reorders and overwrites `spectrum`.
     """
     mean = spectrum.mean(axis=1)
     spectrum.partition(spectrum.shape[1] - 4, axis=1)
@@ -132,7 +133,7 @@ def _above(rate: int, hertz: float) -> int:
 
 @lru_cache(maxsize=8)
 def _bank(rate: int) -> np.ndarray:
-    """Triangles (K, BANDS) equally wide in mel (O'Shaughnessy 1987: 2595 log10(1 + f / 700)), each of mean 1."""
+    """Triangular filters (K, BANDS) equally wide in mel, 2595 log10(1 + f / 700) (O'Shaughnessy 1987), of sum 1."""
     edges = np.linspace(*(2595 * np.log10(1 + np.array([LOW_HZ, min(HIGH_HZ, rate / 2)]) / 700)), BANDS + 2)
     mel = 2595 * np.log10(1 + _frequencies(rate) / 700)
     rise = (mel[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
@@ -143,17 +144,17 @@ def _bank(rate: int) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _cosines() -> np.ndarray:
-    """DCT-II (BANDS, CEPSTRA) without its constant."""
+    """DCT-II (BANDS, CEPSTRA) without coefficient 0."""
     places = np.pi / BANDS * (np.arange(BANDS)[:, None] + 0.5) * np.arange(1, CEPSTRA + 1)
     return np.cos(places) / BANDS
 
 
 def _pitch(frames: np.ndarray, places: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of frames at places: height of the autocorrelation's peak within PITCH_HZ, log2 of its frequency; (T,) each."""
+    """Height of the autocorrelation's peak in PITCH_HZ, and log2 of its frequency, (T,) each, of frames at places."""
     frame = frames.shape[1]
     first, last = int(rate / PITCH_HZ[1]), min(int(rate / PITCH_HZ[0]), frame - 2)
-    size = _transform_size(frame + last + 1)  # long enough that no wanted lag wraps round
-    longer = frame / (frame - np.arange(first, last + 1))  # than its overlap with itself is the frame
+    size = _transform_size(frame + last + 1)  # long enough that no lag wraps around
+    longer = frame / (frame - np.arange(first, last + 1))  # ratio of the frame to its overlap with itself at each lag
     heights, lags = np.empty(len(places)), np.empty(len(places), int)
     for at in range(0, len(places), BLOCK):
         some = frames[places[at : at + BLOCK]]
@@ -168,7 +169,7 @@ def _pitch(frames: np.ndarray, places: np.ndarray, rate: int) -> tuple[np.ndarra
 
 
 def _power(spectrum: np.ndarray) -> np.ndarray:
-    """|spectrum|^2 of (n, K) complex, whose memory is made use of."""
+    """|spectrum|^2 of (n, K) complex; overwrites `spectrum`."""
     parts = spectrum.view(np.float64)
     np.square(parts, out=parts)
     return parts[:, ::2] + parts[:, 1::2]
@@ -176,7 +177,7 @@ def _power(spectrum: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _transform_size(least: int) -> int:
-    """The next length whose factors are 2, 3 and 5, which Fourier transforms are quick with."""
+    """The next length whose only prime factors are 2, 3 and 5, for which FFTs are fast."""
     size = least
     while True:
         left = size
@@ -189,7 +190,11 @@ def _transform_size(least: int) -> int:
 
 
 def _modulation(loudness: np.ndarray) -> np.ndarray:
-    """Shares of the modulation of loudness (T,) in dB, frames of STEP_SECONDS, between neighbouring MODULATION_HZ."""
+    """Log of the share of modulation power in each band between neighbouring MODULATION_HZ.
+
+    Args:
+        loudness: (T,) dB, a value every STEP_SECONDS.
+    """
     window, edges = _modulation_bands(len(loudness))
     power = np.abs(np.fft.rfft((loudness - loudness.mean()) * window)) ** 2
     shares = np.array([power[edges[k] : edges[k + 1]].sum() for k in range(len(edges) - 1)])
@@ -198,5 +203,5 @@ def _modulation(loudness: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _modulation_bands(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Window (count,), and the bins where bands of modulation begin; the last is where they end."""
+    """Window (count,), and the edges of the modulation bands as bins."""
     return np.hanning(count), np.searchsorted(np.fft.rfftfreq(count, STEP_SECONDS), MODULATION_HZ)

@@ -1,4 +1,4 @@
-"""A live microphone through `arecord` of alsa-utils, so that no library is needed."""
+"""A live microphone through `arecord` of alsa-utils, so that no further library is needed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from speech_emotion_jetson.errors import UserError
 from speech_emotion_jetson.wav import decode
 
 BLOCK_SECONDS = 0.1
-QUIET_SECONDS = 5.0  # a microphone that gives nothing for so long counts as gone
-WAITS = (1.0, 2.0, 5.0, 10.0)  # seconds before each new attempt; the last one is repeated
+QUIET_SECONDS = 5.0  # a microphone that sends nothing for this long counts as disconnected
+WAITS = (1.0, 2.0, 5.0, 10.0)  # seconds before each new attempt; the last value is repeated
 
 
 class MicrophoneGone(Exception):
@@ -32,17 +32,17 @@ def listen(
     retries: int | None = None,
     wait: Callable[[float], None] = time.sleep,
 ) -> Iterator[Iterator[np.ndarray]]:
-    """Opens the microphone, and again whenever it disappears.
+    """Opens the microphone, and opens it again whenever it disconnects.
 
     Args:
         device: ALSA's name, as `arecord -L` lists them.
         rate: Hz.
-        tell: is told, in a line, what went wrong and what comes next.
-        retries: attempts in a row that may fail; None tries for ever.
-        wait: sleeps for so many seconds.
+        tell: prints a line about what went wrong and what happens next.
+        retries: failed attempts in a row before giving up; None means no limit.
+        wait: sleeps for a number of seconds.
 
     Yields:
-        The blocks of one connection, (n,) float32 each; when it breaks they end, and another one follows.
+        For each connection an iterator of its blocks, (n,) float32 each, which ends when the connection breaks.
 
     Raises:
         UserError: arecord is not installed, or the retries are used up.
@@ -71,7 +71,7 @@ def listen(
 
 
 def _until_gone(blocks: Iterator[np.ndarray], tell: Callable[[str], None], device: str) -> Iterator[np.ndarray]:
-    """The blocks; a microphone that is gone ends them with a line, so that what follows is another waveform."""
+    """The blocks until the microphone disconnects, which is reported by `tell`."""
     try:
         yield from blocks
     except MicrophoneGone as error:
@@ -102,7 +102,7 @@ def _blocks(process: subprocess.Popen, said, size: int) -> Iterator[np.ndarray]:
     while True:
         ready, _, _ = select.select([process.stdout], [], [], QUIET_SECONDS)
         if not ready:
-            raise MicrophoneGone(f"has given nothing for {QUIET_SECONDS:g} s")
+            raise MicrophoneGone(f"has sent nothing for {QUIET_SECONDS:g} s")
         content = os.read(process.stdout.fileno(), size)
         if not content:
             process.wait()

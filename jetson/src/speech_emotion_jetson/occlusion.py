@@ -1,6 +1,6 @@
-"""Where the model looked: parts of each window are muted in turn, and what its emotion loses is noted.
+"""Where the model looked: each part of a window is muted in turn, and the drop of its emotion's probability recorded.
 
-Zeiler and Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 4.2, over time alone.
+Zeiler and Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 4.2; here along time only.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from speech_emotion_jetson.bundle import Interface
 from speech_emotion_jetson.streaming import Cutter
 from speech_emotion_jetson.temperature import tempered
 
-PARTS = 10  # of a window that are muted in turn
-MOST_ASKED = 400  # windows asked about at most: of long recordings some windows are left out
-FADE_SECONDS = 0.01  # so that muting makes no click
+PARTS = 10  # of a window, muted in turn
+MOST_ASKED = 400  # runs of the model at most; of long recordings some windows are left out
+FADE_SECONDS = 0.01  # so that muting does not click
 MOST_CELLS = 1000  # of the map
 
 
@@ -26,23 +26,24 @@ def occlusion(
     windows: int,
     seconds: float,
 ) -> np.ndarray:
-    """How much each moment spoke for the emotion that is heard there.
+    """How much each moment of a recording contributes to the emotion of the windows that hold it.
 
     Args:
         blocks: the recording at the model's rate and level, as `Recogniser.prepared` gives it.
-        bundle: what the model expects.
-        ask: window (window samples,) -> probabilities (classes,); what it raises ends the work.
-        windows: how many the recording has.
+        bundle: describes the model.
+        ask: window (window_samples,) -> probabilities (classes,); may raise to stop the work.
+        windows: how many windows the recording has.
         seconds: length of the recording.
 
     Returns:
-        (cells,) over the whole recording, -1 to 1: probability that the emotion of a window loses where the moment is
-        muted, mean over the windows that hold it; below 0 it spoke for others; NaN where no window was asked.
+        (cells,) over the whole recording, -1 to 1: the probability that a window's emotion loses when the moment is
+        muted, averaged over the windows that hold it; below 0 the moment speaks against the emotion; NaN in cells
+        whose windows were left out.
     """
     part = bundle.window_samples // PARTS
     cells = int(min(MOST_CELLS, max(1, np.ceil(seconds * bundle.sample_rate / part))))
     total, count = np.zeros(cells), np.zeros(cells)
-    # One answer is for the window as it is, PARTS are for the muted ones.
+    # One run for the window as it is, and PARTS runs with a part muted.
     every = -(-windows * (PARTS + 1) // MOST_ASKED)
     cutter = Cutter(bundle.window_samples, bundle.hop_samples, bundle.frame_hop_samples, bundle.least_samples)
 

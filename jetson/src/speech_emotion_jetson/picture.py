@@ -1,4 +1,4 @@
-"""What a page shows of a waveform of any length: its outline and its spectrogram, in a bounded number of columns."""
+"""The outline and the spectrogram of a waveform of any length, in a bounded number of columns, for the page."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-COLUMNS = 600  # at least half as many, where there are as many frames
+COLUMNS = 600  # at least this many, and at most twice, if the waveform has as many frames
 BANDS = 72
 LOW_HZ = 50.0
 FRAME_SECONDS, STEP_SECONDS = 0.032, 0.01
-RANGE_DB = 65.0  # below the loudest value everything is the darkest
+RANGE_DB = 65.0  # dynamic range: everything this far below the loudest value is black
 
 
 class Picture:
-    """Takes a waveform block by block. Whenever the columns are full, two become one, so that memory stays the same.
+    """Takes a waveform block by block; whenever the columns are full, they are merged in pairs, which bounds memory.
 
     Args:
         rate: Hz.
@@ -27,7 +27,7 @@ class Picture:
         self._step, self._frame = round(STEP_SECONDS * rate), round(FRAME_SECONDS * rate)
         self._kept = np.zeros(0, np.float32)
         self._samples = 0
-        self._each = 1  # steps a column
+        self._each = 1  # steps per column
         self._columns = np.zeros((0, BANDS + 2), np.float32)  # bands, highest and -lowest sample
         self._waiting: list[np.ndarray] = []  # steps that do not yet fill a column
 
@@ -44,9 +44,9 @@ class Picture:
         """Ends the waveform.
 
         Returns:
-            seconds; columns; seconds_each, of a column; low and high, outlines of the waveform (columns,); bands and
-            low_hz to high_hz of the spectrogram, equally wide in mel; image: base64 of (bands, columns) bytes, the
-            highest band first, 255 the loudest.
+            "seconds"; "columns"; "seconds_each", the length of a column; "low" and "high", the outline of the waveform,
+            (columns,); "bands", "low_hz" and "high_hz" of the spectrogram, whose bands are equally wide in mel;
+            "image", base64 of (bands, columns) bytes, the highest band first, 255 the loudest.
         """
         if self._samples:
             short = -(-len(self._kept) // self._step)
@@ -96,14 +96,14 @@ class Picture:
 
 @lru_cache(maxsize=4)
 def _bank(rate: int) -> np.ndarray:
-    """Triangles (K, BANDS) equally wide in mel (O'Shaughnessy 1987)."""
+    """Triangular filters (K, BANDS) equally wide in mel (O'Shaughnessy 1987)."""
     frame = round(FRAME_SECONDS * rate)
     edges = np.linspace(*(2595 * np.log10(1 + np.array([LOW_HZ, rate / 2]) / 700)), BANDS + 2)
     mel = 2595 * np.log10(1 + np.fft.rfftfreq(frame, 1 / rate) / 700)
     rise = (mel[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     fall = (edges[2:] - mel[:, None]) / (edges[2:] - edges[1:-1])
     bank = np.maximum(0, np.minimum(rise, fall))
-    # Low bands can be narrower than the grid of frequencies: these take the nearest one.
+    # Low bands can be narrower than a frequency bin: these take the nearest bin.
     nearest = np.abs(mel[:, None] - edges[1:-1]).argmin(axis=0)
     empty = bank.sum(axis=0) == 0
     bank[nearest[empty], np.flatnonzero(empty)] = 1

@@ -15,25 +15,26 @@ BLOCK_SECONDS = 0.1
 
 
 def check_rate(rate: int) -> None:
-    """Refuses a rate, in Hz, that no recording may have."""
+    """Raises UserError if a rate, in Hz, is out of range."""
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise UserError(f"--rate = {rate}: must lie within {MIN_RATE} and {MAX_RATE} Hz")
+        raise UserError(f"--rate = {rate}: must be within {MIN_RATE} and {MAX_RATE} Hz")
 
 
 def raw_blocks(stream: BinaryIO, rate: int, channels: int, encoding: str) -> Iterator[np.ndarray]:
     """The mean of the channels of interleaved little-endian samples, (n,) float32 each, until the stream ends.
 
     Args:
-        stream: binary; what it has is taken at once, so that answers do not wait for a full block.
+        stream: binary; available bytes are taken at once, so that answers do not wait for a full block.
         rate: Hz.
+        channels: interleaved, 1 to 64.
         encoding: one of wav.WIDTHS.
 
     Raises:
-        UserError: rate or channels out of range, or samples that cannot be of this encoding.
+        UserError: rate or channels are out of range, or the samples do not look like this encoding.
     """
     check_rate(rate)
     if not 1 <= channels <= MAX_CHANNELS:
-        raise UserError(f"--channels = {channels}: must lie within 1 and {MAX_CHANNELS}")
+        raise UserError(f"--channels = {channels}: must be within 1 and {MAX_CHANNELS}")
     wide = WIDTHS[encoding] * channels
     most = max(1, round(BLOCK_SECONDS * rate)) * wide
     left = b""

@@ -1,6 +1,6 @@
-"""Audio files read block by block, or refused with the reason.
+"""Reads audio files block by block, or refuses them with the reason.
 
-WAV is read with numpy alone; FLAC, Ogg (Vorbis, Opus) and MP3 where the package soundfile is installed.
+WAV needs only numpy; FLAC, Ogg (Vorbis, Opus) and MP3 need the package soundfile.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ENDINGS = {
 MIN_RATE, MAX_RATE = 8000, 96000  # Hz
 MAX_CHANNELS = 64
 
-NO_LENGTH = 2**62  # libsndfile tells more frames than this when a header tells none
+NO_LENGTH = 2**62  # libsndfile returns more frames than this if a header gives no length
 _TAIL = 65536 + 282  # longest Ogg page is 65,307 bytes
 _MAGIC = {
     b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b".snd": "AU", b"NIST_1A": "NIST Sphere", b"caff": "CAF",
@@ -31,16 +31,16 @@ _MAGIC = {
 
 
 class Source:
-    """An audio file that is known to be sound as far as its header tells, and can be drawn more than once.
+    """An audio file whose header has been checked; `blocks` may be called more than once.
 
     Args:
-        path: of the file; its ending and its content must agree.
-        max_seconds: longer files are refused before they are decoded; None takes any.
+        path: of the file; its extension and its content must agree.
+        max_seconds: longer files are refused before they are decoded; None means no limit.
 
     Attributes:
         rate: Hz.
         channels: of the file; `blocks` gives their mean.
-        seconds: length.
+        seconds: length of the recording.
 
     Raises:
         AudioFault: missing, empty, not-audio, wrong-format, truncated, no-samples, too-long, sample-rate, channels,
@@ -75,7 +75,7 @@ class Source:
 
     def _check(self, max_seconds: float | None) -> None:
         if not MIN_RATE <= self.rate <= MAX_RATE:
-            raise AudioFault(self.path, "sample-rate", f"{self.rate} Hz: must lie within {MIN_RATE} and {MAX_RATE} Hz")
+            raise AudioFault(self.path, "sample-rate", f"{self.rate} Hz: must be within {MIN_RATE} and {MAX_RATE} Hz")
         if self.channels > MAX_CHANNELS:
             raise AudioFault(self.path, "channels", f"{self.channels} channels: must be at most {MAX_CHANNELS}")
         if self._frames > NO_LENGTH:
@@ -90,10 +90,10 @@ class Source:
         return self._frames / self.rate
 
     def blocks(self, seconds: float) -> Iterator[np.ndarray]:
-        """The mean of the channels from the start on, (n,) float32 of full scale 1 each; memory holds one block.
+        """The mean of the channels from the start of the file, in blocks (n,) float32 of `seconds`, full scale 1.
 
         Raises:
-            AudioFault: truncated or not-finite, where the file turns out so.
+            AudioFault: truncated, not-audio or not-finite, found while decoding.
         """
         length = max(1, round(seconds * self.rate))
         if self._header is not None:
@@ -127,14 +127,14 @@ class Source:
             raise self._undecodable(error) from None
 
     def _undecodable(self, error: Any) -> AudioFault:
-        # WAV and Ogg are known to be whole here; in FLAC and MP3 nothing but decoding shows what is missing
+        # WAV and Ogg have been checked for their end; FLAC and MP3 show only in decoding that they are truncated
         reason = "truncated" if self._container in ("FLAC", "MP3") else "not-audio"
         said = error.error_string.strip().rstrip(".")
         return AudioFault(self.path, reason, f"cannot be decoded ({said})")
 
 
 def soundfile() -> Any:
-    """The package soundfile, or None where it or its library is not installed."""
+    """The package soundfile, or None if it or its library is not installed."""
     try:
         import soundfile as library
     except (ImportError, OSError):
@@ -143,22 +143,27 @@ def soundfile() -> Any:
 
 
 def formats() -> tuple[str, ...]:
-    """The containers that can be read here."""
+    """The containers that this installation can read."""
     return tuple(dict.fromkeys(ENDINGS.values())) if soundfile() else ("WAV",)
 
 
 def is_audio(path: Path | str) -> bool:
-    """Whether the name's ending is that of an audio file."""
+    """Whether a name has the extension of an audio file."""
     return os.path.splitext(path)[1].lower() in ENDINGS
 
 
 def shown(path: Path | str) -> str:
-    """A path as text that can be written; bytes of a name that are no UTF-8 stand as \\xNN."""
+    """A path as text that can be printed; bytes that are not UTF-8 become \\xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def mono(path: Path, block: np.ndarray) -> np.ndarray:
-    """The mean of the channels of (n, channels): (n,) float32, contiguous and finite."""
+    """The mean of the channels of a block (n, channels): (n,) float32, contiguous; raises AudioFault if not finite.
+
+    Args:
+        path: of the file, for the message.
+        block: (n, channels) float32.
+    """
     samples = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
     if not np.isfinite(samples).all():
         count = int(np.count_nonzero(~np.isfinite(samples)))
@@ -167,7 +172,7 @@ def mono(path: Path, block: np.ndarray) -> np.ndarray:
 
 
 def check_container(path: Path) -> str:
-    """The container, which the ending and the first bytes must agree on."""
+    """The container of a file, "WAV", "FLAC", "Ogg" or "MP3"; raises AudioFault if extension and content disagree."""
     try:
         with open(path, "rb") as file:
             head = file.read(16)
@@ -190,7 +195,7 @@ def check_container(path: Path) -> str:
 
 
 def content_type(head: bytes) -> str | None:
-    """What the first bytes (12 or more) of a file say it is: WAV, FLAC, Ogg, MP3, another name, or None."""
+    """The file type by the first bytes (12 or more) of a file: WAV, FLAC, Ogg, MP3, another name, or None."""
     if head[:4] in (b"RIFF", b"RF64", b"BW64", b"RIFX"):
         return "WAV" if head[8:12] == b"WAVE" else "RIFF that is no WAV"
     if head[:4] == b"FORM":
@@ -206,7 +211,7 @@ def content_type(head: bytes) -> str | None:
 
 
 def check_ogg_whole(path: Path) -> None:
-    """The last page of an Ogg stream is marked as the last and is there to its end (RFC 3533, section 6)."""
+    """Raises AudioFault unless an Ogg file ends with a whole page that is marked as the last (RFC 3533, section 6)."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         file.seek(max(0, size - _TAIL))

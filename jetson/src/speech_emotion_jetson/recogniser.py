@@ -1,4 +1,4 @@
-"""The model asked about recordings of any length, and about speech as it comes."""
+"""Runs a model on recordings of any length and on live speech."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy as np
 from speech_emotion_jetson.backends import AT_ONCE, Backend, load_backend
 from speech_emotion_jetson.bundle import Bundle, Interface
 from speech_emotion_jetson.errors import UserError
-from speech_emotion_jetson.likeness import SILENT_RMS, Likeness, Stretches, loudness
+from speech_emotion_jetson.out_of_distribution import SILENT_RMS, OodDetector, Segments, loudness
 from speech_emotion_jetson.reading import MAX_CHANNELS, MAX_RATE, MIN_RATE, Source
 from speech_emotion_jetson.resampling import Resampler
 from speech_emotion_jetson.streaming import Cutter, levelled, prepared, resampled
 from speech_emotion_jetson.temperature import tempered
-from speech_emotion_jetson.timeline import Smoother, Stretch, stretches
+from speech_emotion_jetson.timeline import Segment, Smoother, segments
 
 BLOCK_SECONDS = 10.0  # of audio in memory at a time
-HALF_LIFE = 1.0  # of smoothing, seconds
-MAX_PEAK = 16.0  # of full scale; float files overshoot 1 a little, samples of 16-bit scale by thousands
-RECENT_STRETCHES = 5  # of live speech, a second apart, that say whether it is like the training speech
+HALF_LIFE = 1.0  # of smoothing over time, seconds
+MAX_PEAK = 16.0  # of full scale; float files exceed 1 slightly, 16-bit samples stored as floats by thousands
+RECENT_SEGMENTES = 5  # latest segments of live speech, a second apart, that its out-of-distribution score is taken from
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,13 @@ class Window:
     """A window of a recording, or the latest one of live speech.
 
     Attributes:
-        start: seconds; end: seconds, at most the recording's end.
-        probabilities: emotion -> probability at the model's temperature.
-        smoothed: the same over this and earlier windows.
-        silent: nothing can be heard in it.
-        distance: of live speech, from the training speech; above 1 is unlike it; 0 until it can be told.
+        start: seconds from the start of the recording.
+        end: seconds; at most the end of the recording.
+        probabilities: emotion -> probability, calibrated by the model's temperature.
+        smoothed: the probabilities smoothed over this and earlier windows.
+        silent: its loudness is below SILENT_RMS.
+        ood_score: out-of-distribution score of live speech, above 1 is out of distribution; 0 for the first two
+            seconds, and for windows of a recording.
     """
 
     start: float
@@ -42,37 +44,37 @@ class Window:
     probabilities: Mapping[str, float]
     smoothed: Mapping[str, float]
     silent: bool = False
-    distance: float = 0.0
+    ood_score: float = 0.0
 
     @property
     def emotion(self) -> str:
-        """The most probable."""
+        """The most probable emotion."""
         return max(self.probabilities, key=self.probabilities.__getitem__)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of a recording.
+    """The model's answer for a recording.
 
     Attributes:
-        emotion: the most probable.
-        probabilities: emotion -> probability, in the model's order; they sum to 1.
-        unlike_training: it is unlike the speech that the model was trained on: do not rely on the rest; None where
-            nobody asked.
-        distance: from that speech; above 1 is unlike it; None where nobody asked.
+        emotion: the most probable emotion.
+        probabilities: emotion -> calibrated probability, in the model's order; they sum to 1.
+        out_of_distribution: the recording is unlike the speech that the model was trained on: do not rely on the
+            answer. None without the detector.
+        ood_score: out-of-distribution score, 0 to 1000; above 1 is out of distribution. None without the detector.
         seconds: length of the recording.
         windows: in order of time.
-        timeline: stretches of one emotion.
-        milliseconds: what was spent on it: "model" in the graph, "total" on all.
+        timeline: segments of one emotion, in order of time.
+        milliseconds: time spent: "model" in the graph, "total" on everything.
     """
 
     emotion: str
     probabilities: Mapping[str, float]
-    unlike_training: bool | None
-    distance: float | None
+    out_of_distribution: bool | None
+    ood_score: float | None
     seconds: float
     windows: tuple[Window, ...]
-    timeline: tuple[Stretch, ...]
+    timeline: tuple[Segment, ...]
     milliseconds: Mapping[str, float]
 
 
@@ -81,14 +83,18 @@ class Recogniser:
 
     Args:
         bundle: what the model expects.
-        backend: computes windows.
-        half_life: of smoothing, seconds.
-        compare: with the training speech as well, which takes about as long as two windows for a second of speech.
-        source: opens the files of `predict_file`; Source, or a class that is used like it.
-        resampler: brings a waveform to the model's rate; Resampler, or a class that is used like it.
+        backend: computes the probabilities of windows.
+        half_life: of smoothing over time, seconds.
+        detect_ood: compute the out-of-distribution score, which for one second of speech takes about as long as two
+            windows.
+        source: opens a file for `predict_file`; Source or a class with the same methods.
+        resampler: resamples a waveform to the model's rate; Resampler or a class with the same methods.
 
     Attributes:
         labels: emotions, in the order of probabilities.
+
+    Raises:
+        UserError: the detector's file is damaged, or the model's outputs are not probabilities.
     """
 
     def __init__(
@@ -96,49 +102,64 @@ class Recogniser:
         bundle: Interface,
         backend: Backend,
         half_life: float = HALF_LIFE,
-        compare: bool = True,
+        detect_ood: bool = True,
         source: Callable[[Path], Any] = Source,
         resampler: Callable[[int, int], Any] = Resampler,
     ):
         self.bundle, self.backend, self.half_life = bundle, backend, half_life
-        self._compare, self._source, self._resampler = compare, source, resampler
+        self._detect_ood, self._source, self._resampler = detect_ood, source, resampler
         self.labels = bundle.labels
-        self._likeness = Likeness.from_file(bundle.likeness)
+        self._detector = OodDetector.from_file(bundle.out_of_distribution)
         said = self.backend.ask(np.zeros(bundle.window_samples, np.float32))  # the first window is the slowest
         if not np.isfinite(said).all() or abs(float(said.sum()) - 1) > 1e-2:
             raise UserError(
-                f"{bundle.folder}: the model's answers are no probabilities on {backend.name}: "
-                "take the backend cpu, or export again"
+                f"{bundle.folder}: the model's outputs are not probabilities on {backend.name}: "
+                "use the backend cpu, or export again"
             )
 
     @classmethod
     def load(
         cls, bundle: Bundle, variant: str | None = None, backend: str = "auto", threads: int = 1, **more: Any
     ) -> Recogniser:
-        """Loads a variant of an opened bundle; see `load_backend`."""
+        """Loads a variant of an opened bundle.
+
+        Args:
+            bundle: as `bundle.opened` gives it.
+            variant: name of one of its variants; None is the default one.
+            backend: one of backends.BACKENDS.
+            threads: of onnxruntime on the CPU, 1 or more.
+            more: other arguments of Recogniser.
+
+        Raises:
+            UserError: there is no such variant or backend, or the model cannot be loaded.
+        """
         return cls(bundle, load_backend(bundle, bundle.variant(variant), backend, threads), **more)
 
     def predict_file(self, path: Path, **more: Any) -> Prediction:
-        """Asks about a file of any length; raises AudioFault where it cannot be read to its end."""
+        """Predicts the emotion of a file of any length; `more` is as for `predict_blocks`.
+
+        Raises:
+            AudioFault: the file cannot be read completely.
+        """
         return self.predict_source(self._source(path), **more)
 
     def predict_source(self, source: Source, **more: Any) -> Prediction:
-        """Asks about an open file; `more` is what `predict_blocks` takes."""
+        """Predicts the emotion of an open audio file; `more` is as for `predict_blocks`."""
         return self.predict_blocks(lambda: map(checked, source.blocks(BLOCK_SECONDS)), source.rate, **more)
 
     def predict(self, samples: np.ndarray, sample_rate: int) -> Prediction:
-        """Asks about a waveform.
+        """Predicts the emotion of a waveform.
 
         Args:
-            samples: (N,) or (N, channels) floats, full scale 1; channels are averaged. Any N of at least 1: a
-                waveform shorter than one window is repeated, as in training.
+            samples: (N,) or (N, channels) floats, full scale 1; channels are averaged. N is 1 or more: a waveform
+                shorter than `least_samples` is repeated, as in training.
             sample_rate: Hz, 8000 to 96000.
 
         Raises:
-            UserError: another shape, type or rate, no samples, or some that are NaN or infinite.
+            UserError: wrong shape, type or rate, no samples, or NaN or infinite ones.
         """
         if not MIN_RATE <= sample_rate <= MAX_RATE:
-            raise UserError(f"sample_rate = {sample_rate}: must lie within {MIN_RATE} and {MAX_RATE} Hz")
+            raise UserError(f"sample_rate = {sample_rate}: must be within {MIN_RATE} and {MAX_RATE} Hz")
         mono = checked(samples)
         length = round(BLOCK_SECONDS * sample_rate)
         return self.predict_blocks(
@@ -149,14 +170,17 @@ class Recogniser:
         self,
         blocks: Callable[[], Iterable[np.ndarray]],
         rate: int,
-        heard: Callable[[np.ndarray], None] = lambda block: None,
+        on_block: Callable[[np.ndarray], None] = lambda block: None,
     ) -> Prediction:
-        """Asks about a waveform that can be drawn block by block; memory does not grow with its samples.
+        """Predicts the emotion of a waveform that is read block by block, so that memory does not grow with its length.
 
         Args:
-            blocks: gives the waveform from its start, (n,) float32 each; may be drawn twice.
+            blocks: gives the waveform from its start, (n,) float32 each; may be called twice.
             rate: Hz of the blocks.
-            heard: is told each block at the model's rate and level; what it raises ends the work.
+            on_block: is called with each block at the model's rate and level; it may raise to stop the prediction.
+
+        Raises:
+            UserError: the waveform has no samples at the model's rate.
         """
         begun = perf_counter()
         bundle, spent, count = self.bundle, 0.0, 0
@@ -169,7 +193,7 @@ class Recogniser:
                 yield block
 
         cutter = Cutter(bundle.window_samples, bundle.hop_samples, bundle.frame_hop_samples, bundle.least_samples)
-        measured = Stretches(bundle.sample_rate)
+        measured = Segments(bundle.sample_rate)
         starts, rows, waiting = [], [], []
 
         def ask(found: list[tuple[int, np.ndarray]]) -> None:
@@ -180,8 +204,8 @@ class Recogniser:
             starts.extend(start for start, _ in found)
 
         for block in self.prepared(counted, rate):
-            heard(block)
-            if self._compare:
+            on_block(block)
+            if self._detect_ood:
                 measured.push(block)
             waiting.extend(cutter.push(block))
             if len(waiting) >= AT_ONCE:
@@ -189,25 +213,25 @@ class Recogniser:
                 waiting.clear()
         ask([*waiting, *cutter.finish()])
         if not rows:
-            raise UserError(f"samples = {count} at {rate} Hz: are none at {bundle.sample_rate} Hz: give more of them")
+            raise UserError(f"samples = {count} at {rate} Hz: too few for one at {bundle.sample_rate} Hz: give more")
         seconds = count / rate
         windows, smoothed = self._windows(starts, rows, seconds)
         mean = np.mean(rows, axis=0, dtype=np.float64)
         calibrated = tempered(mean, bundle.temperature)
-        distance = self._likeness.distance(measured.finish()) if self._compare else None
+        score = self._detector.score(measured.finish()) if self._detect_ood else None
         return Prediction(
             emotion=self.labels[int(mean.argmax())],
             probabilities=self.named(calibrated),
-            unlike_training=None if distance is None else distance > 1.0,
-            distance=distance,
+            out_of_distribution=None if score is None else score > 1.0,
+            ood_score=score,
             seconds=seconds,
             windows=tuple(windows),
-            timeline=tuple(stretches([(one.start, one.end) for one in windows], smoothed, self.labels, seconds)),
+            timeline=tuple(segments([(one.start, one.end) for one in windows], smoothed, self.labels, seconds)),
             milliseconds={"model": 1000 * spent, "total": 1000 * (perf_counter() - begun)},
         )
 
     def prepared(self, blocks: Callable[[], Iterable[np.ndarray]], rate: int) -> Iterator[np.ndarray]:
-        """A waveform as `predict_blocks` takes it, at the model's rate and level: (m,) float32 each, none empty."""
+        """The waveform of `predict_blocks` at the model's rate and level: blocks (m,) float32, none empty."""
         bundle = self.bundle
         return prepared(blocks, rate, bundle.sample_rate, bundle.level, bundle.level_dbfs, self._resampler)
 
@@ -217,7 +241,7 @@ class Recogniser:
         """The windows of a recording, and the smoothed probabilities (classes,) of each."""
         rate, smoother, windows, smoothed = self.bundle.sample_rate, Smoother(self.half_life), [], []
         for start, row in zip(starts, rows):
-            if start and start >= seconds * rate:  # of a short waveform's repetitions; they count in the whole's answer
+            if start and start >= seconds * rate:  # a repetition of a short waveform; it counts in the answer only
                 break
             begin, end = start / rate, min((start + self.bundle.window_samples) / rate, seconds)
             probabilities = tempered(row, self.bundle.temperature)
@@ -226,19 +250,20 @@ class Recogniser:
         return windows, smoothed
 
     def follow(self, blocks: Iterable[np.ndarray], rate: int) -> Iterator[Window]:
-        """Asks about speech as it comes, for as long as it comes; memory stays the same.
+        """Predicts the emotion of live speech until it ends; memory does not grow.
 
-        The level, where the model wants one, is set window by window, since that of the whole is not known.
+        If the model normalises the level, that is done window by window, since the whole's level is not known yet.
 
         Args:
             blocks: (n,) float32 at `rate` Hz, full scale 1.
+            rate: Hz of the blocks.
 
         Yields:
-            A window every hop, from the first full window on; and what is left when the blocks end.
+            A window every hop, from the first full window on; and the rest when the blocks end.
         """
         bundle = self.bundle
         cutter = Cutter(bundle.window_samples, bundle.hop_samples, bundle.frame_hop_samples)
-        recent, smoother = Stretches(bundle.sample_rate, RECENT_STRETCHES), Smoother(self.half_life)
+        recent, smoother = Segments(bundle.sample_rate, RECENT_SEGMENTES), Smoother(self.half_life)
 
         def said(start: int, window: np.ndarray) -> Window:
             row = self.backend.ask(levelled(window, bundle.level, bundle.level_dbfs))
@@ -251,11 +276,11 @@ class Recogniser:
                 self.named(probabilities),
                 self.named(smoother.push(end, probabilities)),
                 loudness(window) < SILENT_RMS,
-                self._likeness.distance(recent.loud()) if len(recent) else 0.0,
+                self._detector.score(recent.loud()) if len(recent) else 0.0,
             )
 
         for block in resampled(blocks, rate, bundle.sample_rate, self._resampler):
-            if self._compare:
+            if self._detect_ood:
                 recent.push(block)
             for start, window in cutter.push(block):
                 yield said(start, window)
@@ -268,7 +293,7 @@ class Recogniser:
 
 
 def checked(samples: np.ndarray) -> np.ndarray:
-    """A caller's or a stream's samples as one waveform.
+    """Checks samples of a caller or a stream and averages their channels.
 
     Args:
         samples: (N,) or (N, channels) floats, full scale 1, N at least 1.
@@ -277,7 +302,7 @@ def checked(samples: np.ndarray) -> np.ndarray:
         (N,) float32, the mean of the channels.
 
     Raises:
-        UserError: another shape or type, no samples, some that are NaN or infinite, or another full scale.
+        UserError: wrong shape or type, no samples, NaN or infinite ones, or a wrong full scale.
     """
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > MAX_CHANNELS):

@@ -1,4 +1,4 @@
-"""Answers as rows: a table for people, CSV, or JSON lines; a row a file, a window, or a stretch of one emotion."""
+"""Answers as rows of a table for people, CSV or JSON lines: one row for each file, window or segment of one emotion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Iterator, Mapping, Sequence, TextIO
 from speech_emotion_jetson.errors import AudioFault, UserError
 from speech_emotion_jetson.reading import shown
 from speech_emotion_jetson.recogniser import Prediction, Window
-from speech_emotion_jetson.timeline import Stretch
+from speech_emotion_jetson.timeline import Segment
 
 FORMS = ("table", "csv", "jsonl")
 ROWS = ("files", "windows", "timeline")
@@ -19,7 +19,7 @@ DIGITS = 6  # of a probability
 
 
 class Report:
-    """Writes rows as they come.
+    """Writes rows one by one.
 
     Args:
         stream: open text file.
@@ -38,27 +38,27 @@ class Report:
             columns["probability"] = 11
         else:
             columns.update({PROBABILITY + label: max(5, len(label)) for label in labels})
-        self._widths = {**columns, "unlike_training": len("unlike training")}
-        self._csv = csv.DictWriter(stream, [*self._widths, "distance", "error"], lineterminator="\n")
+        self._widths = {**columns, "out_of_distribution": len("out of distribution")}
+        self._csv = csv.DictWriter(stream, [*self._widths, "ood_score", "error"], lineterminator="\n")
         if form == "csv":
             self._csv.writeheader()
         elif form == "table":
             self._print({name: _heading(name) for name in self._widths})
 
     def add(self, path: Path, said: Prediction) -> None:
-        """Writes what was said of a file."""
+        """Writes the rows of the answer for a file."""
         for row in self._of(said):
-            self._write({"file": shown(path), **row}, said.unlike_training, said.distance)
+            self._write({"file": shown(path), **row}, said.out_of_distribution, said.ood_score)
 
     def live(self, window: Window) -> None:
-        """Writes what was said of the latest window of live speech, smoothed; nothing heard is `silence`."""
+        """Writes the smoothed answer for the latest window of live speech; a silent one is named `silence`."""
         emotion = "silence" if window.silent else max(window.smoothed, key=window.smoothed.__getitem__)
         row = {**_times(window), "emotion": emotion, "probabilities": _rounded(window.smoothed)}
-        self._write(row, window.silent or window.distance > 1, window.distance)
+        self._write(row, window.silent or window.ood_score > 1, window.ood_score)
         self._stream.flush()
 
     def fail(self, path: Path, error: UserError) -> None:
-        """Writes why a file got no answer."""
+        """Writes why a file could not be used."""
         text = f"{error.reason}: {error.detail}" if isinstance(error, AudioFault) else str(error)
         if self._form == "jsonl":
             self._json({"file": shown(path), "error": text})
@@ -79,18 +79,22 @@ class Report:
             for part in said.timeline:
                 yield {**_times(part), "emotion": part.emotion, "probability": round(part.probability, DIGITS)}
 
-    def _write(self, row: dict[str, Any], unlike: bool | None, distance: float | None) -> None:
-        row = {**row, "unlike_training": unlike, "distance": None if distance is None else round(distance, 3)}
+    def _write(self, row: dict[str, Any], out_of_distribution: bool | None, ood_score: float | None) -> None:
+        row = {
+            **row,
+            "out_of_distribution": out_of_distribution,
+            "ood_score": None if ood_score is None else round(ood_score, 3),
+        }
         if self._form == "jsonl":
             self._json(row)
             return
         probabilities = row.pop("probabilities", {})
         row.update({PROBABILITY + label: value for label, value in probabilities.items()})
-        row["unlike_training"] = {True: "yes", False: "no", None: ""}[unlike]
+        row["out_of_distribution"] = {True: "yes", False: "no", None: ""}[out_of_distribution]
         if self._form == "csv":
             self._csv.writerow(row)
             return
-        texts = ("file", "emotion", "unlike_training")
+        texts = ("file", "emotion", "out_of_distribution")
         digits = {"seconds": 2, "start": 2, "end": 2}
         cells = {name: row[name] for name in self._widths}
         self._print({k: v if k in texts else f"{v:.{digits.get(k, 3)}f}" for k, v in cells.items()})
@@ -104,7 +108,7 @@ class Report:
         self._stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _times(part: Window | Stretch) -> dict[str, float]:
+def _times(part: Window | Segment) -> dict[str, float]:
     return {"start": round(part.start, 4), "end": round(part.end, 4)}
 
 

@@ -1,7 +1,7 @@
 """Band-limited resampling of a stream: a polyphase windowed sinc in numpy.
 
 The pass band ends at 0.913 of the lower Nyquist frequency and the stop band begins at that frequency, 120 dB down, as
-in soxr's high quality, with which the models' training speech was brought to its rate. Kaiser's window; linear phase.
+in soxr's high quality, which resampled the training speech. Kaiser window; linear phase.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy as np
 
 PASS_BAND = 0.913  # of the lower of the two Nyquist frequencies
 STOP_DB = 120.0
-LEAST_OUTPUTS = 64  # of one product of a stretch of samples with a matrix of filters
+LEAST_OUTPUTS = 64  # of one product of a segment of samples with a matrix of filters
 MOST_WEIGHTS = 1 << 21  # of that matrix; beyond it filters are interpolated between PHASES
 PHASES = 1024
-STRETCHES = 256  # gathered at a time, which bounds memory
+SEGMENTS = 256  # gathered at a time, which bounds memory
 
 
 class Resampler:
-    """Takes blocks at one rate and gives blocks at another; together as long as the whole, to half a sample.
+    """Resamples a stream block by block; the result's length is right to half a sample.
 
     Args:
         rate: Hz of the blocks.
-        target: Hz wanted.
+        target: Hz of the result.
     """
 
     def __init__(self, rate: int, target: int):
@@ -33,26 +33,26 @@ class Resampler:
         self._same = rate == target
         self._half = _half(rate, target)
         self._matrix = _matrix(rate, target)
-        # Outputs come in groups that lie alike between the samples, so that one matrix serves all.
+        # Outputs come in groups with the same offsets from the samples, so that one matrix computes every group.
         self._group = PHASES if self._matrix is None else len(self._matrix)
         self._filters = _filters(rate, target, PHASES) if self._matrix is None else None
         self._kept = np.zeros(self._half - 1, np.float32)  # half a filter of silence before the waveform
-        self._first = 1 - self._half  # place of the first kept sample
-        self._come = 0  # samples that have come
-        self._done = 0  # samples that have been given
+        self._first = 1 - self._half  # index of the first kept sample
+        self._come = 0  # samples received
+        self._done = 0  # samples returned
 
     def push(self, block: np.ndarray) -> np.ndarray:
-        """Takes the next samples (n,) float32; returns those that can be given by now, (m,) float32."""
+        """Takes the next samples (n,) float32; returns the resampled ones so far, (m,) float32."""
         if self._same:
             return block
         self._come += len(block)
         self._kept = np.concatenate([self._kept, block])
-        # Output k lies at k * down / up and needs `half` samples on both sides.
+        # Output k is at k * down / up and needs `half` samples on both sides.
         ready = ((self._come - self._half - 1) * self._up) // self._down + 1
         return self._give((ready - self._done) // self._group)
 
     def finish(self) -> np.ndarray:
-        """Ends the stream: what is left, (m,) float32."""
+        """Ends the stream; returns the remaining samples, (m,) float32."""
         if self._same:
             return np.zeros(0, np.float32)
         left = (2 * self._come * self._up + self._down) // (2 * self._down) - self._done  # of the rounded length
@@ -62,7 +62,7 @@ class Resampler:
         return self._give(groups)[: max(0, left)]
 
     def _give(self, groups: int) -> np.ndarray:
-        """The next groups of outputs, which the kept samples suffice for."""
+        """The next groups of outputs, for which enough samples are kept."""
         if groups <= 0:
             return np.zeros(0, np.float32)
         count = groups * self._group
@@ -75,18 +75,18 @@ class Resampler:
     def _products(self, groups: int) -> np.ndarray:
         outputs, width = self._matrix.shape
         step = outputs * self._down // self._up
-        stretches = np.lib.stride_tricks.sliding_window_view(self._kept, width)[::step][:groups]
-        starts = range(0, groups, STRETCHES)
-        parts = [np.ascontiguousarray(stretches[at : at + STRETCHES]) @ self._matrix.T for at in starts]
+        segments = np.lib.stride_tricks.sliding_window_view(self._kept, width)[::step][:groups]
+        starts = range(0, groups, SEGMENTS)
+        parts = [np.ascontiguousarray(segments[at : at + SEGMENTS]) @ self._matrix.T for at in starts]
         return np.concatenate(parts).ravel()
 
     def _between(self, count: int) -> np.ndarray:
         places = np.arange(self._done, self._done + count, dtype=np.int64) * self._down
-        starts = places // self._up - self._half + 1 - self._first  # of each output's samples within what is kept
+        starts = places // self._up - self._half + 1 - self._first  # of each output's samples, within the kept ones
         windows = np.lib.stride_tricks.sliding_window_view(self._kept, 2 * self._half)
         given = np.empty(count, np.float32)
-        for at in range(0, count, STRETCHES):
-            part = slice(at, at + STRETCHES)
+        for at in range(0, count, SEGMENTS):
+            part = slice(at, at + SEGMENTS)
             exact = places[part] % self._up / self._up * PHASES
             low = exact.astype(np.int64)
             share = (exact - low).astype(np.float32)[:, np.newaxis]
@@ -96,19 +96,19 @@ class Resampler:
 
 
 def resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
-    """A whole waveform (n,) float32 at another rate, (m,) float32."""
+    """Resamples a whole waveform (n,) float32 from `rate` to `target` Hz: (m,) float32."""
     stream = Resampler(rate, target)
     return np.concatenate([stream.push(samples), stream.finish()])
 
 
 def _half(rate: int, target: int) -> int:
-    """Samples of the source on each side of an output that its filter reaches."""
+    """Half the length of a filter: source samples on each side of an output."""
     transition = (1 - PASS_BAND) * np.pi * min(rate, target) / rate  # radians a sample of the source
     return ceil(((STOP_DB - 7.95) / (2.285 * transition)) / 2) + 1
 
 
 def _filters(rate: int, target: int, phases: int) -> np.ndarray:
-    """Filters (phases + 1, taps) float32 for outputs that lie 0 to 1 sample after a sample of the source."""
+    """Filters (phases + 1, taps) float32 for outputs 0 to 1 sample after a sample of the source."""
     half = _half(rate, target)
     cutoff = (1 + PASS_BAND) / 2 * min(rate, target) / rate  # of the source's Nyquist frequency
     beta = 0.1102 * (STOP_DB - 8.7)
@@ -120,7 +120,7 @@ def _filters(rate: int, target: int, phases: int) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _matrix(rate: int, target: int) -> np.ndarray | None:
-    """From a stretch of samples to a group of outputs (outputs, stretch); None where that would be too large."""
+    """Matrix (outputs, samples) from a segment of samples to a group of outputs; None if it would be too large."""
     common, half = gcd(rate, target), _half(rate, target)
     up, down = target // common, rate // common
     outputs = up * ceil(LEAST_OUTPUTS / up)

@@ -1,4 +1,4 @@
-"""The command serve: the page on this device, until it is stopped."""
+"""The command `serve`: the page on this device, until it is stopped."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from speech_emotion_jetson.tls import fingerprint, own_certificate, secure_conte
 from speech_emotion_jetson.web import WebServer
 
 MOST_SAMPLES = 60
-# The samples of a bundle.
-SYNTHESISED = "Synthesised voices, each made to sound like the emotion it is called by. Nobody speaks here."
+# A note for the samples of a bundle.
+SYNTHESISED = "Synthesised voices, each made to sound like the emotion in its name. These are not real speakers."
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -26,11 +26,12 @@ def serve(recogniser: Recogniser, options: argparse.Namespace, tell: Callable[[s
     """Serves the page until interrupted.
 
     Args:
+        recogniser: a loaded model.
         options: of the command line.
-        tell: is told where the page is, and what goes wrong.
+        tell: prints a line: the page's address, and errors.
 
     Raises:
-        UserError: an option cannot be used, or the port is taken.
+        UserError: an option is invalid, or the port is in use.
     """
     with page(recogniser, options, tell) as server:
         server.serve_forever()
@@ -38,11 +39,11 @@ def serve(recogniser: Recogniser, options: argparse.Namespace, tell: Callable[[s
 
 @contextmanager
 def page(recogniser: Recogniser, options: argparse.Namespace, tell: Callable[[str], None]) -> Iterator[WebServer]:
-    """The page's server, bound and ready to serve."""
+    """The page's server, bound and ready to serve; arguments and errors are as for `serve`."""
     for name, least, most in (("max_megabytes", 0.001, 4096), ("max_seconds", 0.1, 86400), ("queue", 0, 1000)):
         if not least <= getattr(options, name) <= most:
             shown = name.replace("_", "-")
-            raise UserError(f"--{shown} = {getattr(options, name)}: must lie within {least} and {most}")
+            raise UserError(f"--{shown} = {getattr(options, name)}: must be within {least} and {most}")
     names = list(dict.fromkeys(["localhost", *_own_names(options.host), *options.name]))
     service = Service(
         recogniser=recogniser,
@@ -57,7 +58,7 @@ def page(recogniser: Recogniser, options: argparse.Namespace, tell: Callable[[st
     context = None
     if options.certificate or options.key or options.tls:
         if bool(options.certificate) != bool(options.key):
-            raise UserError("--certificate, --key: belong together: give both, or --tls alone")
+            raise UserError("--certificate, --key: belong together: give both, or only --tls")
         pair = (options.certificate, options.key) if options.key else own_certificate(names)
         context = secure_context(*pair)
         tell(f"certificate {pair[0]}: SHA-256 {fingerprint(pair[0])}")
@@ -72,12 +73,12 @@ def page(recogniser: Recogniser, options: argparse.Namespace, tell: Callable[[st
         for name in shown:
             tell(f"page: {scheme}://{f'[{name}]' if ':' in name else name}:{port}/")
         if context is None and options.host not in LOOPBACK:
-            tell("page: browsers of other devices give it no microphone: start it with --tls")
+            tell("page: browsers on other devices do not allow it the microphone: start it with --tls")
         yield server
 
 
 def _own_names(host: str) -> list[str]:
-    """What this device may be called, where it is open to others."""
+    """Host names and addresses under which browsers reach this device."""
     if host in LOOPBACK:
         return ["127.0.0.1"]
     if host not in ("0.0.0.0", "::"):
@@ -87,10 +88,10 @@ def _own_names(host: str) -> list[str]:
 
 
 def _own_addresses() -> list[str]:
-    """The address towards other networks, where there is one; nothing is sent."""
+    """This device's address towards other networks, if it has one; nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # of the range for documentation (RFC 5737)
+            probe.connect(("192.0.2.1", 9))  # an address reserved for documentation (RFC 5737)
             return [probe.getsockname()[0]]
         except OSError:
             return []

@@ -1,6 +1,6 @@
-"""Who made a bundle: an Ed25519 signature of checksums.sha256 that `ssh-keygen -Y verify` of OpenSSH 8.1 checks.
+"""Verifies who made a bundle: an Ed25519 signature of checksums.sha256, by `ssh-keygen -Y verify` of OpenSSH 8.1.
 
-OpenSSH is part of L4T; its keys are those that people already have, and nothing has to be installed.
+OpenSSH is part of L4T, so nothing has to be installed, and people already have its keys.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from speech_emotion_jetson.checksums import CHECKSUMS
 from speech_emotion_jetson.errors import UserError
 
 SIGNATURE = "signature"
-NAMESPACE = "speech-emotion-bundle"  # a signature made for another purpose does not count
+NAMESPACE = "speech-emotion-bundle"  # a signature made for another purpose is not accepted
 SIGNER = "bundle"  # the name in front of the key in the file of trusted keys
 
 
 def verify_signature(folder: Path, trusted: Path) -> None:
-    """Accepts a bundle whose checksums were signed with a trusted key.
+    """Verifies that a bundle's checksums were signed with a trusted key.
 
     Args:
-        trusted: file of public keys, a line each: `bundle ssh-ed25519 AAAA...`.
+        folder: of the bundle.
+        trusted: file of public keys, one per line: `bundle ssh-ed25519 AAAA...`.
 
     Raises:
-        UserError: no signature, another's, or no ssh-keygen to check it with.
+        UserError: there is no signature or one by another key, or ssh-keygen is not installed.
     """
     if not trusted.is_file():
         raise UserError(f"--trust = {trusted}: is not there: write `{SIGNER} ` and the maker's public key into it")
@@ -33,10 +34,10 @@ def verify_signature(folder: Path, trusted: Path) -> None:
             f"--trust = {trusted}: holds no line `{SIGNER} ssh-ed25519 ...`: write `{SIGNER} ` before the key"
         )
     if not (folder / SIGNATURE).is_file():
-        raise UserError(f"{folder / SIGNATURE}: is not there: ask the maker for a signed bundle, or leave out --trust")
+        raise UserError(f"{folder / SIGNATURE}: is not there: ask the maker for a signed bundle, or omit --trust")
     program = shutil.which("ssh-keygen")
     if program is None:
-        raise UserError("ssh-keygen: is not there: apt-get install openssh-client, or leave out --trust")
+        raise UserError("ssh-keygen: is not there: apt-get install openssh-client, or omit --trust")
     command = [program, "-Y", "verify", "-f", str(trusted), "-I", SIGNER, "-n", NAMESPACE]
     with open(folder / CHECKSUMS, "rb") as signed:
         finished = subprocess.run(
@@ -45,6 +46,6 @@ def verify_signature(folder: Path, trusted: Path) -> None:
     if finished.returncode:
         said = (finished.stderr or finished.stdout).strip().splitlines()
         raise UserError(
-            f"{folder / SIGNATURE}: is not by a key of {trusted} ({said[-1] if said else 'refused'}): "
+            f"{folder / SIGNATURE}: is not by a key in {trusted} ({said[-1] if said else 'refused'}): "
             "get the bundle from its maker"
         )

@@ -1,7 +1,7 @@
-"""A waveform of any length as it comes: mono blocks -> resampled, levelled blocks -> windows.
+"""Processes a waveform of any length as a stream: mono blocks -> resampled blocks at the model's level -> windows.
 
-What comes out is what the model was trained on; memory holds a block and a window. Who resamples is a parameter: any
-class that is made and used as resampling.Resampler is.
+The windows are computed as in training; memory holds a block and a window. The resampler is a parameter: Resampler or a
+class with the same constructor and methods.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ def prepared(
     """The blocks at the target rate and level.
 
     Args:
-        blocks: gives the waveform from its start, (n,) float32 each, full scale 1; drawn twice where a level is set.
+        blocks: gives the waveform from its start, (n,) float32 each, full scale 1; called twice if a level is set.
         rate: Hz of the blocks.
-        target: Hz wanted.
+        target: Hz of the result.
         level: "none", "peak" or "rms".
-        level_dbfs: what peak or RMS of the whole waveform is brought to; digital silence stays.
-        resampler: Resampler, or a class that is used like it.
+        level_dbfs: level that the peak or the RMS of the whole waveform is scaled to, in dBFS; digital silence is not
+            scaled.
+        resampler: Resampler or a class with the same constructor and methods.
 
     Yields:
         (m,) float32, none of them empty.
@@ -44,7 +45,7 @@ def prepared(
 def resampled(
     blocks: Iterable[np.ndarray], rate: int, target: int, resampler: Callable[[int, int], Any] = Resampler
 ) -> Iterator[np.ndarray]:
-    """The blocks (n,) float32 at `rate` Hz brought to `target` Hz, none of them empty."""
+    """The blocks (n,) float32 at `rate` Hz resampled to `target` Hz by `resampler`, none of them empty."""
     stream = resampler(rate, target)
     for block in blocks:
         done = stream.push(block)
@@ -56,41 +57,47 @@ def resampled(
 
 
 def levelled(window: np.ndarray, level: str, level_dbfs: float) -> np.ndarray:
-    """A window of a live waveform, whose whole level nobody knows, brought to the level by itself."""
+    """A window (n,) scaled to the level by itself, for live speech, where the level of the whole is not known.
+
+    Args:
+        window: (n,) float32, full scale 1.
+        level: "none", "peak" or "rms".
+        level_dbfs: level that its peak or RMS is scaled to, in dBFS.
+    """
     return window if level == "none" else window * _gain([window], level, level_dbfs)
 
 
 def _gain(blocks: Iterable[np.ndarray], level: str, level_dbfs: float) -> np.float32:
-    """The factor that brings the peak or the RMS of the whole to `level_dbfs`; 1 for digital silence."""
+    """The factor that scales the peak or the RMS of the whole to `level_dbfs`; 1 for digital silence."""
     peak, energy, count = 0.0, 0.0, 0
     for block in blocks:
         peak = max(peak, float(np.abs(block).max()))
         energy += float(np.square(block, dtype=np.float64).sum())
         count += len(block)
     present = peak if level == "peak" else float(np.sqrt(energy / max(1, count)))
-    # In decibels, as training computes it, so that both round alike.
+    # Computed in decibels, as in training, so that both round in the same way.
     return np.float32(10 ** ((level_dbfs - 20 * np.log10(present)) / 20)) if present > 0 else np.float32(1.0)
 
 
 class Cutter:
-    """Cuts a waveform that comes in blocks into windows: every `hop` samples, and one that ends with the last step.
+    """Cuts a waveform, given in blocks, into windows: one every `hop` samples, and one that ends with the last step.
 
     Args:
-        window: samples of a window.
+        window: samples in a window.
         hop: samples between the starts of neighbouring windows, a multiple of `step`.
-        step: the last window starts at a multiple of it.
-        least: a waveform of fewer samples is repeated until it has so many; one window at least.
+        step: samples; the last window starts at a multiple of it.
+        least: a waveform of fewer samples is repeated to this length, but at least to one window.
     """
 
     def __init__(self, window: int, hop: int, step: int, least: int = 0):
         self.window, self.hop, self.step, self.least = window, hop, step, max(window, least)
-        self._kept = np.zeros(0, np.float32)  # begins at the last window given
-        self._start = 0  # of what is kept
-        self._next = 0  # start of the window to come
+        self._kept = np.zeros(0, np.float32)  # from the start of the last window returned
+        self._start = 0  # index of the first kept sample
+        self._next = 0  # start of the next window
 
     @property
     def samples(self) -> int:
-        """How many have come."""
+        """Number of samples received."""
         return self._start + len(self._kept)
 
     def push(self, block: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -104,7 +111,7 @@ class Cutter:
             yield self._start, self._kept[: self.window]
 
     def finish(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Ends the waveform; yields the last window where it differs from those given; all windows of a short one."""
+        """Ends the waveform; yields (start, window) for the last window if it is new, or all of a short waveform."""
         if not self.samples:
             return
         if self.samples < self.least:

@@ -1,4 +1,4 @@
-"""The emotion over time: windows' probabilities smoothed, and joined to stretches of one emotion."""
+"""The emotion over time: smooths the probabilities of windows and joins windows to segments of one emotion."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 
 class Smoother:
-    """Exponential smoothing of probabilities that come at uneven times; it looks back alone, so that live speech and
-    files get the same line.
+    """Exponential smoothing of probabilities at uneven times; it is causal, so that live speech and files get the same
+    curve.
 
     Args:
-        half_life: seconds after which a window counts half; 0 smooths nothing.
+        half_life: seconds after which a window counts half; 0 turns smoothing off.
     """
 
     def __init__(self, half_life: float):
@@ -33,13 +33,14 @@ class Smoother:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Segment:
     """A part of a recording with one emotion.
 
     Attributes:
-        start: seconds; end: seconds.
-        emotion: the most probable after smoothing.
-        probability: its mean over the part.
+        start: seconds from the start of the recording.
+        end: seconds.
+        emotion: the most probable one after smoothing.
+        probability: its mean over the segment.
     """
 
     start: float
@@ -48,17 +49,18 @@ class Stretch:
     probability: float
 
 
-def stretches(
+def segments(
     times: Sequence[tuple[float, float]], smoothed: Sequence[np.ndarray], labels: Sequence[str], seconds: float
-) -> list[Stretch]:
-    """Joins neighbouring windows of one emotion; together the stretches are the whole recording.
+) -> list[Segment]:
+    """Joins neighbouring windows of one emotion to segments that together cover the whole recording.
+
+    A window covers the time that is nearer to its centre than to the centres of its neighbours.
 
     Args:
         times: start and end of each window in seconds, in order.
         smoothed: probabilities (classes,) of each window.
+        labels: emotions in the order of the classes.
         seconds: length of the recording.
-
-    A window stands for the time that is nearer to its centre than to its neighbours' centres.
     """
     if not times:
         return []
@@ -70,6 +72,6 @@ def stretches(
     for place in range(1, len(winners) + 1):
         if place == len(winners) or winners[place] != winners[first]:
             mean = float(np.mean([row[winners[first]] for row in smoothed[first:place]]))
-            found.append(Stretch(edges[first], edges[place], labels[winners[first]], mean))
+            found.append(Segment(edges[first], edges[place], labels[winners[first]], mean))
             first = place
     return found

@@ -1,4 +1,4 @@
-"""How long answers take on this machine: recordings are answered again and again, from their samples to the label."""
+"""Measures how long answers take on this machine, by repeating the prediction of recordings."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ import numpy as np
 from speech_emotion_jetson.errors import UserError
 from speech_emotion_jetson.recogniser import Recogniser
 
-WARM_UP = 3  # answers to each recording that are not counted: caches fill, clocks rise
+WARM_UP = 3  # first runs on each recording, which are not counted: caches fill and clocks rise
 PERCENTILES = (50, 90, 99)
 
 
 def measure(recogniser: Recogniser, paths: Sequence[Path], repeat: int) -> dict[str, Any]:
-    """Times the answers to recordings, reading included.
+    """Measures the time of predictions, including reading the file.
 
     Args:
-        repeat: how often each recording is answered.
+        recogniser: a loaded model.
+        paths: of the recordings.
+        repeat: counted predictions of each recording, 1 or more.
 
     Returns:
-        backend, answers, seconds (mean length of a recording), milliseconds ("total" and "model": p50, p90,
-        p99) and peak_megabytes of this process.
+        "backend"; "answers", their number; "seconds", the mean length of a recording; "milliseconds", of "total" and
+        "model", each with "p50", "p90" and "p99"; and "peak_megabytes" of this process.
 
     Raises:
-        UserError: nothing to measure, or a recording cannot be read.
+        UserError: `repeat` is below 1, or a recording cannot be read.
     """
     if repeat < 1:
         raise UserError(f"--repeat = {repeat}: must be 1 or more")
@@ -51,14 +53,14 @@ def measure(recogniser: Recogniser, paths: Sequence[Path], repeat: int) -> dict[
 
 
 def _peak() -> float:
-    """Most memory that this process has held, in MB, as Linux counts it; getrusage would count its parent's as well."""
+    """Peak memory of this process in MB, as Linux counts it; getrusage would include its parent's."""
     lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
     (kibibytes,) = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
     return kibibytes * 1024 / 1e6
 
 
 def shown(found: dict[str, Any]) -> str:
-    """The same, with the variant's name, for a terminal."""
+    """The values of `measure`, with the variant's name and threads added, as text for a terminal."""
     made = f"{found['answers']} answers, recordings of {found['seconds']:.2f} s on average"
     lines = [f"{found['variant']} on {found['backend']}: {made}"]
     for name, values in found["milliseconds"].items():

@@ -1,4 +1,4 @@
-"""HTTPS: with the user's own certificate, or with one that openssl makes once and that is kept."""
+"""HTTPS with the user's own certificate, or with one that openssl makes once and that is kept."""
 
 from __future__ import annotations
 
@@ -16,14 +16,22 @@ from typing import Sequence
 from speech_emotion_jetson.errors import UserError
 
 KEPT = Path("~/.config/speech-emotion-jetson")
-DAYS = 825  # browsers take no certificate that lasts longer
-_FIRST = re.compile(  # the block that a server shows
+DAYS = 825  # browsers accept no certificate that is valid for longer
+_FIRST = re.compile(  # the block that a server sends
     r"-----BEGIN (?P<kind>(TRUSTED |X509 )?)CERTIFICATE-----.*?-----END (?P=kind)CERTIFICATE-----", re.DOTALL
 )
 
 
 def secure_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """What a server needs for HTTPS; raises UserError where the files are no certificate and its key."""
+    """The TLS context of a server.
+
+    Args:
+        certificate: PEM file.
+        key: PEM file of its private key, without a password.
+
+    Raises:
+        UserError: the files are not a certificate and its key.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
@@ -36,19 +44,19 @@ def secure_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def own_certificate(names: Sequence[str], folder: Path | None = None) -> tuple[Path, Path]:
-    """A self-signed certificate for this device and its key; made where there is none for these names.
+    """A self-signed certificate for this device and its key; made if there is none for these names yet.
 
     Args:
         names: host names and addresses that browsers will use.
-        folder: where it is kept; None is KEPT below the home folder.
+        folder: to keep it in; None is KEPT.
 
     Raises:
-        UserError: openssl is not there or fails, or the folder cannot be written.
+        UserError: openssl is not installed or fails, or the folder cannot be written.
     """
     folder = folder or KEPT
     try:
         return _made_once(names, folder.expanduser())
-    except (OSError, RuntimeError, KeyError) as error:  # a user without a home: RuntimeError, in Python 3.8 KeyError
+    except (OSError, RuntimeError, KeyError) as error:  # without a home folder: RuntimeError, in Python 3.8 KeyError
         raise UserError(
             f"--tls: {folder}: cannot be written ({error}): set HOME, or give --certificate and --key"
         ) from None
@@ -80,12 +88,12 @@ def _made_once(names: Sequence[str], folder: Path) -> tuple[Path, Path]:
 
 
 def fingerprint(certificate: Path) -> str:
-    """SHA-256 of a PEM certificate as browsers show it; UserError where openssl's other kinds of PEM come first."""
-    text = certificate.read_text(encoding="ascii", errors="replace")  # people write notes beside the blocks
+    """SHA-256 of a PEM certificate as browsers show it; raises UserError unless a plain certificate comes first."""
+    text = certificate.read_text(encoding="ascii", errors="replace")  # there may be notes between the blocks
     first = _FIRST.search(text)
     if first is None or first["kind"]:
         raise UserError(
-            f"--certificate = {certificate}: holds no BEGIN CERTIFICATE block{' at first' if first else ''}: "
+            f"--certificate = {certificate}: {'first block is not' if first else 'holds no'} BEGIN CERTIFICATE: "
             f"openssl x509 -in {certificate} -out NEW.crt writes one"
         )
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(first[0])).hexdigest().upper()
@@ -93,7 +101,7 @@ def fingerprint(certificate: Path) -> str:
 
 
 def _lasts(certificate: Path) -> bool:
-    """Whether it is valid for another day, as far as openssl is there to tell."""
+    """Whether it is valid for another day; True if openssl is not installed."""
     program = shutil.which("openssl")
     if program is None:
         return True

@@ -1,6 +1,6 @@
-"""WAV read block by block: 8 to 32 bit, float, A-law and mu-law, plain and extensible, RIFF, RIFX and RF64.
+"""Reads WAV block by block: 8 to 32 bit, float, A-law and mu-law, plain and extensible, RIFF, RIFX and RF64.
 
-The standard library's `wave` knows none of float, A-law, mu-law and extensible headers, which recorders do write.
+The standard library's `wave` does not read float, A-law, mu-law or extensible headers, which recorders do write.
 """
 
 from __future__ import annotations
@@ -17,24 +17,26 @@ import numpy as np
 from speech_emotion_jetson.errors import AudioFault
 
 CUT_HEADER = "ends within its header, before any samples"
-LENGTH_UNKNOWN = 0xFFFFFFFF  # a data chunk's size when it was written to a pipe, or in RF64
+LENGTH_UNKNOWN = 0xFFFFFFFF  # size of the data chunk if the file was written to a pipe, and in RF64
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 ENCODINGS = {
     (PCM, 8): "u8", (PCM, 16): "s16", (PCM, 24): "s24", (PCM, 32): "s32",
     (FLOAT, 32): "f32", (FLOAT, 64): "f64", (A_LAW, 8): "alaw", (MU_LAW, 8): "ulaw",
 }  # fmt: skip
-WIDTHS = {"u8": 1, "s16": 2, "s24": 3, "s32": 4, "f32": 4, "f64": 8, "alaw": 1, "ulaw": 1}  # bytes a sample
+WIDTHS = {"u8": 1, "s16": 2, "s24": 3, "s32": 4, "f32": 4, "f64": 8, "alaw": 1, "ulaw": 1}  # bytes per sample
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a WAV file says of itself.
+    """The header of a WAV file.
 
     Attributes:
+        rate: Hz.
+        channels: interleaved.
         encoding: one of WIDTHS.
-        offset: of the first sample in the file.
+        offset: of the first sample, in bytes from the start of the file.
         frames: samples of each channel.
-        big_endian: bytes of a sample come the greatest first.
+        big_endian: whether the most significant byte of a sample comes first.
     """
 
     rate: int
@@ -46,10 +48,13 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Reads the chunks up to the samples, which must all be there.
+    """Reads the chunks up to the samples, and checks that all samples are there.
+
+    Args:
+        path: of the file.
 
     Raises:
-        AudioFault: truncated, or not-audio where the header or the encoding is not known.
+        AudioFault: truncated, not-audio, or encoding for one that is not supported.
     """
     with open(path, "rb") as file:
         return _parse(path, file, os.fstat(file.fileno()).st_size)
@@ -70,7 +75,7 @@ def _parse(path: Path, file: BinaryIO, size: int) -> Header:
             form = _form(path, _whole(path, file, min(length, 40)), order)
         elif chunk == b"data":
             if form is None:
-                raise AudioFault(path, "not-audio", "its samples come before their description: convert it to WAV")
+                raise AudioFault(path, "not-audio", "its data chunk comes before its fmt chunk: convert it to WAV")
             if length == LENGTH_UNKNOWN:
                 length = size - position if long_data is None else long_data
             if position + length > size:
@@ -83,7 +88,7 @@ def _parse(path: Path, file: BinaryIO, size: int) -> Header:
 
 
 def _whole(path: Path, file: BinaryIO, size: int) -> bytes:
-    """The next so many bytes of a header."""
+    """Reads `size` bytes of a header; raises AudioFault if the file ends before."""
     content = file.read(size)
     if len(content) < size:
         raise AudioFault(path, "truncated", CUT_HEADER)
@@ -104,7 +109,16 @@ def _form(path: Path, chunk: bytes, order: str) -> tuple[int, int, str]:
 
 
 def read_blocks(path: Path, header: Header, frames: int) -> Iterator[np.ndarray]:
-    """The samples in blocks of `frames`: (n, channels) float32, full scale 1, the last one shorter."""
+    """The samples in blocks (n, channels) float32, full scale 1.
+
+    Args:
+        path: of the file.
+        header: of the file.
+        frames: n of each block but the last, which may be shorter.
+
+    Raises:
+        AudioFault: truncated since the header was read.
+    """
     wide = WIDTHS[header.encoding] * header.channels
     left = header.frames
     with open(path, "rb") as file:
@@ -119,7 +133,14 @@ def read_blocks(path: Path, header: Header, frames: int) -> Iterator[np.ndarray]
 
 
 def decode(content: bytes, encoding: str, channels: int, big_endian: bool = False) -> np.ndarray:
-    """Bytes of interleaved samples as (n, channels) float32 of full scale 1."""
+    """Decodes interleaved samples to (n, channels) float32, full scale 1.
+
+    Args:
+        content: bytes of whole frames.
+        encoding: one of WIDTHS.
+        channels: interleaved.
+        big_endian: whether the most significant byte of a sample comes first.
+    """
     order = ">" if big_endian else "<"
     if encoding == "u8":
         samples = (np.frombuffer(content, "u1").astype(np.float32) - 128) / 128

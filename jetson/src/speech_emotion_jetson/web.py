@@ -1,4 +1,4 @@
-"""A web server that many strangers cannot bring down: bounded connections, time limits, no file system behind it."""
+"""A web server that is robust against overload: bounded connections, time limits, and no access to the file system."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from contextlib import suppress
 from http.server import ThreadingHTTPServer
 from typing import Any, Callable
 
-CONNECTIONS = 24  # at a time; each is a thread
-SILENCE_SECONDS = 15.0  # a connection that says nothing for so long is closed
-HEADER_SECONDS = 20.0  # until the header of a request must have come
+CONNECTIONS = 24  # at a time; each has a thread
+SILENCE_SECONDS = 15.0  # a connection that sends nothing for this long is closed
+HEADER_SECONDS = 20.0  # within which the header of a request must be complete
 REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Type: application/json\r\nContent-Length: 46\r\n"
     b'Connection: close\r\n\r\n{"error": "too many connections: try again"}\r\n'
@@ -26,9 +26,9 @@ class WebServer(ThreadingHTTPServer):
 
     Args:
         address: host and port; port 0 takes a free one.
-        handler: of requests.
+        handler: class that handles requests.
         context: for HTTPS; None is HTTP.
-        tell: is told, in a line, what went wrong.
+        tell: prints a line about an error.
     """
 
     daemon_threads = True
@@ -44,7 +44,7 @@ class WebServer(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        # HTTPServer asks the network for the host's full name here, which takes long where there is none.
+        # HTTPServer looks up the host's full name here, which takes long if it has none.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
 
@@ -69,24 +69,24 @@ class WebServer(ThreadingHTTPServer):
         if self._context is None:
             self.RequestHandlerClass(request, client_address, self)
             return
-        # The handshake belongs to this thread: in the one that accepts, a silent client would stop all others.
+        # The handshake is done in this thread: in the accepting thread, a silent client would block all others.
         with self._context.wrap_socket(request, server_side=True) as secured:
             self.RequestHandlerClass(secured, client_address, self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
-        if not isinstance(error, (OSError, ValueError)):  # those are clients that went away or speak no HTTP
+        if not isinstance(error, (OSError, ValueError)):  # clients that disconnected or do not speak HTTP
             self._tell(f"page: {client_address[0]}: {type(error).__name__}: {error}")
 
 
 def is_gone(connection: socket.socket) -> bool:
     """Whether the client of a request that has been read has closed the connection."""
     try:
-        # Below TLS, whose sockets cannot be peeked into.
+        # On the socket below TLS, since TLS sockets do not support MSG_PEEK.
         with socket.socket(fileno=os.dup(connection.fileno())) as plain:
             first = plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
         return False
     except OSError:
         return True
-    return first in (b"", b"\x15")  # the end, or TLS's alert that announces it
+    return first in (b"", b"\x15")  # end of the stream, or TLS's alert before it

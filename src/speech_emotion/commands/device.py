@@ -1,4 +1,4 @@
-"""Graphs and bundles for a small device."""
+"""`speech-emotion check-graph` and `device-bundle`: graphs and bundles for a small device."""
 
 from pathlib import Path
 
@@ -11,13 +11,14 @@ EXPORTED = Path("artifacts/export")
 
 
 def check_graph(path: Path, precision: str | None = None) -> str:
-    """What TensorRT 8.5 makes of each node of an ONNX file, as Markdown.
+    """How TensorRT 8.5 runs each node of an ONNX file, as Markdown.
 
     Args:
-        precision: of the engine; None is int8 where the file holds Q/DQ pairs, else fp32.
+        path: of the ONNX file.
+        precision: of the engine; None is int8 if the file holds Q/DQ pairs, else fp32.
 
     Raises:
-        UserError: TensorRT refuses a node or the file, or it is no ONNX file.
+        UserError: TensorRT refuses a node or the file, or it is not an ONNX file.
     """
     from speech_emotion.export.graph import read_graph
     from speech_emotion.export.precision import report
@@ -39,19 +40,22 @@ def device_bundle(
     key: Path | None = None,
     register: bool = False,
 ) -> str:
-    """Makes what a small device needs of an export or of a registered model: a folder, or an archive.
+    """Makes a device bundle, a folder or a .tar.gz, from an export or a registered model.
 
     Args:
-        output: None where it goes into the registry alone.
-        exported: folder of the export step; without it and without a model artifacts/export.
+        output: folder or .tar.gz; None only registers the bundle.
+        exported: folder of the export step; None is artifacts/export, unless `model` is given.
         model: models:/name@alias or models:/name/version.
-        source: version that the export is; of a model it is known.
-        key: private Ed25519 key of OpenSSH to sign it with.
-        register: make it a version of <name>-jetson; a model's alone.
+        source: version of the export, for bundle.json; with `model` it is known.
+        key: private OpenSSH Ed25519 key to sign the bundle with.
+        register: register the bundle as a version of <name>-jetson; needs `model`.
+
+    Returns:
+        What was made, and the command that shows it.
 
     Raises:
-        UserError: the export is not there or not whole, or options contradict each other, or other files would be
-            removed.
+        UserError: the export is absent or incomplete, options contradict each other, or `output` holds other files
+            that would be removed.
     """
     if model is None and register:
         raise UserError("--register: needs a registered model: add --model models:/speech-emotion@champion")

@@ -1,4 +1,4 @@
-"""What an application must know of a model beside its graph: bundle.json."""
+"""bundle.json: what an application must know about a model besides its graph."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +18,13 @@ def describe(
     utterances: pd.DataFrame,
     sha256: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The bundle of an exported system.
+    """The content of bundle.json.
 
     Args:
-        level_dbfs: what the recipe brings peak or RMS of a waveform to, in dB of full scale.
-        least_samples: a shorter waveform was repeated to this length before its features were taken.
-        temperature: of an utterance's probabilities, as the select step fitted it on unheard speakers.
+        system: the trained system.
+        level_dbfs: level that the recipe scales the peak or RMS of a waveform to, in dBFS.
+        least_samples: a shorter waveform was repeated to this length before its features were computed.
+        temperature: of an utterance's probabilities, as the select step fitted it on held-out speakers.
         utterances: the table that the system was trained on.
         sha256: file name -> hex sha256 of each file that an application reads beside the bundle.
     """

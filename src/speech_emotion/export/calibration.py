@@ -1,9 +1,9 @@
-"""A calibration cache for TensorRT: for whoever builds an INT8 engine of the FP32 file, by implicit quantisation.
+"""Writes TensorRT's calibration cache, for building an INT8 engine from the FP32 file by implicit quantisation.
 
-Text: a line that names TensorRT's version and algorithm, then `tensor: scale`, the scale as the eight hexadecimal
-digits of a big-endian float32; a tensor's scale is the greatest absolute value seen in it, over 127. A layer runs in
-INT8 where the tensors before and behind it have scales: here those of convolutions and dense layers, and of the
-activations that are fused to them.
+The cache is text: a line with TensorRT's version and algorithm, then lines `tensor: scale`, with the scale as the eight
+hexadecimal digits of a big-endian float32. A tensor's scale is its largest absolute value over the calibration windows,
+divided by 127. A layer runs in INT8 if its input and output tensors have scales: here those of convolutions and dense
+layers, and of the activations that are fused with them.
 """
 
 import struct
@@ -16,34 +16,37 @@ from speech_emotion.errors import UserError
 from speech_emotion.export.graph import INPUT, Graph, serialise, session
 from speech_emotion.export.quantise import LAYERS
 
-HEADER = "TRT-8502-EntropyCalibration2"  # TensorRT 8.5.2; the algorithm that trtexec reads caches of
+HEADER = "TRT-8502-EntropyCalibration2"  # TensorRT 8.5.2; the algorithm whose caches trtexec reads
 LARGEST = 127.0  # of INT8, symmetric
 FUSED = ("Clip", "LeakyRelu", "Relu")
 
 
 def calibration_cache(graph: Graph, windows: Iterable[np.ndarray]) -> str:
-    """The cache of an exported graph.
+    """The calibration cache of an exported graph, as text.
 
     Args:
         graph: as exported, in FP32.
-        windows: training speech, each (window samples,): those that the INT8 file is calibrated on.
+        windows: training speech, (window_samples,) each: the same windows that the INT8 file is calibrated on.
 
     Raises:
-        UserError: no windows, or a tensor that is not finite.
+        UserError: there are no windows, or a tensor is not finite.
     """
     lines = [HEADER]
     for tensor, largest in ranges(graph, windows).items():
-        # what is always zero is exact with any scale
+        # a tensor that is always zero is exact with any scale
         scale = (largest or LARGEST) / LARGEST
         lines.append(f"{tensor}: {struct.pack('>f', scale).hex()}")
     return "\n".join(lines) + "\n"
 
 
 def parse(text: str) -> dict[str, float]:
-    """The scales of a cache, by tensor.
+    """Reads a cache: tensor -> scale.
+
+    Args:
+        text: as `calibration_cache` returns it.
 
     Raises:
-        UserError: it is no such text.
+        UserError: the text is damaged.
     """
     header, *lines = text.splitlines() or [""]
     try:
@@ -56,7 +59,18 @@ def parse(text: str) -> dict[str, float]:
 
 
 def ranges(graph: Graph, windows: Iterable[np.ndarray]) -> dict[str, float]:
-    """Tensor -> greatest absolute value over the windows, of tensors around the network's layers, in their order."""
+    """Largest absolute value of each tensor before and after the network's layers, in the graph's order.
+
+    Args:
+        graph: as exported, in FP32.
+        windows: training speech, (window_samples,) each.
+
+    Returns:
+        tensor -> largest absolute value over the windows.
+
+    Raises:
+        UserError: there are no windows, or a tensor is not finite.
+    """
     names = _around_layers(graph)
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)

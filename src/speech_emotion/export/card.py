@@ -1,4 +1,4 @@
-"""MODEL_CARD.md of an exported system, made from the graph's own results (Mitchell et al. 2019, "Model cards")."""
+"""MODEL_CARD.md of an exported system, from the graph's results (Mitchell et al. 2019, "Model cards")."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,30 +14,34 @@ from speech_emotion.evaluation.results import SystemResult
 from speech_emotion.export.quantisation_aware_fitting import FORMS, KEPT, NOT_NEEDED, QAT
 from speech_emotion.reporting.rendering import render
 
-CONFIDENCE_EDGES = (0.0, 0.4, 0.6, 0.8, 0.9, 1.0)  # of the table of calibration
+CONFIDENCE_EDGES = (0.0, 0.4, 0.6, 0.8, 0.9, 1.0)  # edges of the bins in the table of calibration
 OBLIGATIONS = (  # part of a licence's name -> what follows for the model
-    ("-NC", "**Non-commercial use only**: the model is made of this data and is to be used as the data may be."),
-    ("-SA", "What is made of it is passed on under the same licence."),
-    ("CC BY", "The authors of the data are to be named wherever the model is passed on or its answers are published."),
-    ("licensed", "The data is under a licence with its owner: the model goes no further than that licence allows."),
-    ("own", "The data is the user's own: whether the model may be passed on, its speakers' consent decides."),
+    (
+        "-NC",
+        "**Non-commercial use only**: the model is derived from this data and may be used only as the data may be.",
+    ),
+    ("-SA", "Works derived from the data are passed on under the same licence."),
+    ("CC BY", "Name the authors of the data wherever the model is passed on or its answers are published."),
+    ("licensed", "The data is under a licence with its owner, which also limits the use of the model."),
+    ("own", "The data is the user's own: its speakers' consent decides whether the model may be passed on."),
 )
 SPREADS = {"ua_fold_std": "spread of UA over folds", "ua_seed_std": "spread of UA over seeds"}
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the card is made of.
+    """The contents of the card.
 
     Attributes:
         result: predictions of the folds' models.
-        figures: of the system, as the evaluate step took them.
-        utterances: the table, of which the protocol tests a part.
+        figures: of the system, as the evaluate step computed them.
+        utterances: the table; the protocol tests all or some of its rows.
         fitted: rows of the table that the shipped model was fitted on.
-        bundle: bundle.json; check: check.json.
+        bundle: content of bundle.json.
+        check: content of check.json.
         table_sha256: of utterances.parquet.
-        refit: what the shipped model was fitted with: epochs, hyperparameters, agreeing, folds (see the select step).
-        calibrated_ece: expected calibration error after temperature scaling, each speaker's by the others.
+        refit: how the shipped model was fitted: epochs, hyperparameters, agreeing, folds (see the select step).
+        calibrated_ece: expected calibration error after temperature scaling, fitted for each speaker on the others.
     """
 
     result: SystemResult
@@ -88,7 +92,7 @@ def _obligations(licences: Sequence[str]) -> Iterator[str]:
 
 
 def _tested(facts: Facts) -> dict[str, Any]:
-    """How many speakers and utterances the protocol tests: in all, by its emotions, by sex."""
+    """Numbers of speakers and utterances that the protocol tests: in total, by emotion, by sex."""
     emotions = facts.result.predictions.drop_duplicates("id").set_index("id")["emotion"].rename("label")
     rows = facts.utterances.join(emotions, on="id", how="inner")
     return {
@@ -103,7 +107,7 @@ def _extent(rows: pd.DataFrame) -> dict[str, int]:
 
 
 def _confusion(result: SystemResult) -> Iterator[tuple[str, np.ndarray]]:
-    """Each emotion that occurs, with the shares of its utterances that were taken for each label."""
+    """Each emotion that occurs, with the share of its utterances that was classified as each label."""
     counts = confusion(result.truth, result.predicted, len(result.labels))
     for label, row in zip(result.labels, counts, strict=True):
         if row.any():

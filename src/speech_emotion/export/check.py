@@ -1,4 +1,4 @@
-"""Whether an exported graph says what the trained model says."""
+"""Compares the probabilities of an exported graph with those of the trained model."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,12 @@ from speech_emotion.learning.sequences import utterance_means
 
 
 def trained_probabilities(classifier: nn.Module, windows: Sequence[np.ndarray]) -> np.ndarray:
-    """What the torch model says of windows (window samples,): (windows, classes)."""
+    """Probabilities (windows, classes) of the torch model.
+
+    Args:
+        classifier: (1, window_samples) -> (1, classes); put into evaluation mode.
+        windows: (window_samples,) each.
+    """
     classifier.eval()
     with torch.no_grad():
         rows = [classifier(torch.from_numpy(np.array(window, dtype=np.float32)[np.newaxis])) for window in windows]
@@ -20,7 +25,12 @@ def trained_probabilities(classifier: nn.Module, windows: Sequence[np.ndarray]) 
 
 
 def exported_probabilities(model: bytes, windows: Sequence[np.ndarray]) -> np.ndarray:
-    """What the ONNX model says of windows (window samples,), on the CPU: (windows, classes)."""
+    """Probabilities (windows, classes) of an ONNX model, on the CPU.
+
+    Args:
+        model: bytes of the ONNX file; of the form for one window or for many.
+        windows: (window_samples,) each.
+    """
     with session(model) as running:
         more = {STARTS: np.zeros(1, np.int64)} if len(running.get_inputs()) > 1 else {}
         rows = [
@@ -31,17 +41,30 @@ def exported_probabilities(model: bytes, windows: Sequence[np.ndarray]) -> np.nd
 
 
 def utterance_probabilities(model: bytes, utterances: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """What the ONNX model says of utterances, (N, classes): the mean over the windows (window samples,) of each."""
+    """Probabilities (N, classes) of an ONNX model: for each utterance the mean over its windows.
+
+    Args:
+        model: bytes of the ONNX file.
+        utterances: the windows of each, (window_samples,) each.
+    """
     said = exported_probabilities(model, [window for windows in utterances for window in windows])
     owners = np.repeat(np.arange(len(utterances)), [len(windows) for windows in utterances])
     return utterance_means(said.astype(np.float64), owners, len(utterances))
 
 
 def compare(trained: np.ndarray, exported: np.ndarray) -> dict[str, float | int]:
-    """Differences of probabilities (windows, classes), and the share of windows where both name one class.
+    """Compares probabilities.
+
+    Args:
+        trained: (windows, classes), of the trained model.
+        exported: (windows, classes), of the exported one.
+
+    Returns:
+        "windows"; "max_difference" and "mean_difference" of a probability; and "agreement", the share of windows for
+        which both name the same class.
 
     Raises:
-        UserError: the exported model gave a value that is no number.
+        UserError: a probability of the exported model is NaN or infinite.
     """
     if not np.isfinite(exported).all():
         raise UserError("exported model = NaN or infinite probabilities: a layer overflows: check the trained weights")

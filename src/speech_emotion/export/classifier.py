@@ -1,4 +1,4 @@
-"""A trained network in the two forms that are exported: for one window, and for all windows of a waveform at once."""
+"""A trained network in the two forms that are exported: for one window, and for all windows of a waveform."""
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +8,12 @@ from speech_emotion.systems.network import NetworkSystem
 
 
 class WindowClassifier(nn.Module):
-    """Samples (1, N) of one window -> probabilities (1, classes); TensorRT wants its fixed shapes.
+    """Samples (1, N) of one window -> probabilities (1, classes); its shapes are fixed, as TensorRT needs.
 
-    Computes what `NetworkSystem.waveform_classifier` computes, with the front-ends' arithmetic shared (spectra.py).
+    It computes the same as `NetworkSystem.waveform_classifier`, but the front-ends share their transforms (spectra.py).
+
+    Args:
+        system: trained.
     """
 
     def __init__(self, system: NetworkSystem):
@@ -27,9 +30,9 @@ class WindowClassifier(nn.Module):
 
 
 class UtteranceClassifier(WindowClassifier):
-    """Samples (1, N), and the first frames (W,) of windows within them -> probabilities (W, classes).
+    """Samples (1, N) and the first frame (W,) of each window -> probabilities (W, classes).
 
-    Windows overlap: their frames are computed once here, and the network takes all windows in one batch.
+    Windows overlap; their frames are computed only once, and the network takes all windows as one batch.
     """
 
     def forward(self, samples: Tensor, starts: Tensor) -> Tensor:

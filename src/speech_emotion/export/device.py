@@ -1,6 +1,6 @@
-"""The device bundle: what a small device needs, as a folder, or as a .tar.gz with the same bytes each time.
+"""Makes device bundles: all that a small device needs, as a folder, or as a .tar.gz with the same bytes each time.
 
-Its reader is the package in jetson/, which travels in it: an environment with the bundle and its requirements answers.
+A bundle contains the package in jetson/, which reads it; the device only has to install the bundle's requirements.
 """
 
 import gzip
@@ -21,7 +21,7 @@ from speech_emotion.corpora.synthesis import Line, write_lines
 from speech_emotion.corpora.synthesis_prosody import EMOTIONS
 from speech_emotion.errors import UserError
 from speech_emotion.export.engines import engines, reports, write_reports
-from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, INT8, INT8_CPU, LIKENESS, PRUNED
+from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, FP32, INT8, INT8_CPU, OUT_OF_DISTRIBUTION, PRUNED
 from speech_emotion.store.atomic import atomic_file, atomic_folders
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion_jetson.bundle import FORMAT, KIND
@@ -31,13 +31,13 @@ from speech_emotion_jetson.signature import NAMESPACE, SIGNATURE
 RUNTIME = Path(speech_emotion_jetson.__file__).parent  # the device's package
 ARCHIVE = ".tar.gz"
 SAMPLES = "samples"
-SCRIPTS = ("run", "build_engine.sh")  # those of the bundled files that can be executed
+SCRIPTS = ("run", "build_engine.sh")  # executable ones among the bundled files
 COPIED = (  # from the export's bundle.json
     "system", "title", "paper", "labels", "input", "output", "sample_rate", "level", "window_samples", "hop_samples",
     "frame_hop_samples", "least_samples", "temperature", "parameters", "corpora", "licences", "synthetic",
 )  # fmt: skip
-VOICES = (("01", "t2"), ("02", "t4"))  # speaker and text of the samples in turn
-MOST_CHANGES = 3  # emotions that follow each other in the longest sample
+VOICES = (("01", "t2"), ("02", "t4"))  # speaker and text of the samples, taken in turn
+MOST_CHANGES = 3  # emotions in the sample that changes emotion
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Variant:
     """One form of the model on the device.
 
     Attributes:
-        name: such as "int8-trt"; what TensorRT makes of it becomes engines/<name>.plan.
+        name: such as "int8-trt"; TensorRT's engine becomes engines/<name>.plan.
         file: the ONNX file; several variants may share one.
         description: a line for people.
-        precision: of TensorRT's engine, one of precision.PRECISIONS; None where this form is not for TensorRT.
+        precision: of TensorRT's engine, one of precision.PRECISIONS; None if this form is not for TensorRT.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Variant:
 
 
 def exported_variants(exported: Path) -> list[Variant]:
-    """The forms that the export step writes."""
+    """The forms of the model in the export step's folder."""
     found = [
         Variant(name, exported / one.file, one.description, one.precision) for name, one in engines(exported).items()
     ]
@@ -77,21 +77,22 @@ def make_device_bundle(
     source: str = "",
     key: Path | None = None,
 ) -> Path:
-    """Makes the device bundle of an export. It appears whole or not at all.
+    """Makes the device bundle of an export; it is written whole or not at all.
 
     Args:
         exported: folder that the export step wrote.
-        output: a folder, or a file that ends with .tar.gz; takes the place of a bundle that is there.
+        output: a folder, or a file that ends with .tar.gz; replaces an earlier bundle.
         variants: forms of the model; None takes those of the export step.
-        default: name of the variant that is used where none is asked for.
-        source: the registry's version, such as models:/speech-emotion/3.
-        key: private Ed25519 key of OpenSSH to sign the checksums with.
+        default: name of the variant that is used if none is chosen.
+        source: version in the registry, such as models:/speech-emotion/3.
+        key: private OpenSSH Ed25519 key to sign the checksums with.
 
     Returns:
         `output`.
 
     Raises:
-        UserError: the export is not there or not whole, the key does not sign, or check_output() refuses the output.
+        UserError: the export is absent, incomplete or by an older version, the key cannot sign, or `check_output`
+            refuses `output`.
     """
     check_output(output)
     if not output.name.endswith(ARCHIVE):
@@ -107,7 +108,7 @@ def make_device_bundle(
 
 
 def check_output(output: Path) -> None:
-    """Raises UserError where a bundle at `output` would remove anything but an earlier bundle."""
+    """Raises UserError if a bundle at `output` would replace anything but an earlier bundle."""
     place, here = output.resolve(), Path.cwd()
     if output.name.endswith(ARCHIVE):
         if place.is_dir():
@@ -133,7 +134,7 @@ def _is_bundle(folder: Path) -> bool:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Writes a folder's files into a .tar.gz: sorted, without owners and times."""
+    """Writes the files of `folder` to the .tar.gz `archive`: sorted, without owners and times."""
     with (
         open(archive, "wb") as file,
         gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed,
@@ -164,7 +165,7 @@ def _fill(
         text = "".join(f"{flag}\n" for flag in flags)
         (folder / f"models/{name}.flags").write_text(text, encoding="utf-8")
     write_reports(folder, found)
-    for name in (LIKENESS, CARD):
+    for name in (OUT_OF_DISTRIBUTION, CARD):
         shutil.copyfile(exported / name, folder / name)
     bundled = resources.files("speech_emotion.export").joinpath("bundled")
     for part in bundled.iterdir():
@@ -189,7 +190,7 @@ def _fill(
                 for variant in variants
             },
             "default": default,
-            "likeness": LIKENESS,
+            "out_of_distribution": OUT_OF_DISTRIBUTION,
             "samples": [path.relative_to(folder).as_posix() for path in samples],
         },
     )
@@ -210,7 +211,7 @@ def _copy_models(folder: Path, variants: Sequence[Variant]) -> dict[str, str]:
 
 
 def _description(exported: Path) -> dict[str, Any]:
-    """bundle.json of the export, whose files are those that it describes."""
+    """bundle.json of the export, after comparing the files with their sha256 in it."""
     path = exported / BUNDLE
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
@@ -220,7 +221,7 @@ def _description(exported: Path) -> dict[str, Any]:
         raise UserError(f"{path}: is damaged ({error}): run the export step again (dvc repro)") from None
     if missing := [name for name in (*COPIED, "sha256") if name not in description]:
         raise UserError(f"{path}: {missing[0]}: is missing: run the export step again (dvc repro)")
-    for name in (FP32, INT8, INT8_CPU, LIKENESS, CALIBRATION, CARD):
+    for name in (FP32, INT8, INT8_CPU, OUT_OF_DISTRIBUTION, CALIBRATION, CARD):
         if not (exported / name).is_file():
             raise UserError(f"{exported / name}: is not there: run the export step again (dvc repro)")
     for name, expected in description["sha256"].items():
@@ -230,7 +231,7 @@ def _description(exported: Path) -> dict[str, Any]:
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Iterator[Path]:
-    """Synthesised recordings to try the page with: one of each emotion that can be made, and one that changes."""
+    """Synthesises recordings for trying the page: one of each emotion that can be synthesised, and one that changes."""
     folder.mkdir()
     emotions = [label for label in labels if label in EMOTIONS]
     voices = itertools.cycle(VOICES)
@@ -248,17 +249,17 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _sign(signed: Path, signature: Path, key: Path) -> None:
-    """An Ed25519 signature by OpenSSH, which is on every L4T: the device needs no further library to check it."""
+    """Signs with OpenSSH, which every L4T has, so that the device needs no further library to verify it."""
     program = shutil.which("ssh-keygen")
     if program is None:
-        raise UserError("ssh-keygen: is not there: install OpenSSH's client, or leave out the key")
+        raise UserError("ssh-keygen: is not there: install OpenSSH's client, or omit the key")
     command = [program, "-Y", "sign", "-q", "-f", str(key), "-n", NAMESPACE]
     with signed.open("rb") as content:
         finished = subprocess.run(command, stdin=content, capture_output=True, check=False)
     if finished.returncode:
         said = finished.stderr.decode("utf-8", "replace").strip().splitlines()
         raise UserError(
-            f"key = {key}: does not sign ({said[-1] if said else 'refused'}): ssh-keygen -t ed25519 makes one"
+            f"key = {key}: cannot sign ({said[-1] if said else 'refused'}): ssh-keygen -t ed25519 makes one"
         )
     signature.write_bytes(finished.stdout)
 

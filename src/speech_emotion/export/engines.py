@@ -1,4 +1,4 @@
-"""The engines that TensorRT can make of an export, and the reports on what it makes of their nodes."""
+"""The engines that TensorRT can build from an export, and the reports on how they run each node."""
 
 import json
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from speech_emotion.store.atomic import write_text
 
 @dataclass(frozen=True)
 class Engine:
-    """One way to make an engine.
+    """One way to build an engine.
 
     Attributes:
-        file: of the export.
+        file: name of the ONNX file in the export.
         precision: one of precision.PRECISIONS.
         description: a line for people.
     """
@@ -28,7 +28,7 @@ class Engine:
 
 
 ENGINES = {
-    "fp32": Engine(FP32, "fp32", "32-bit floats; what the figures of the model card stand for"),
+    "fp32": Engine(FP32, "fp32", "32-bit floats; the figures of the model card are of this form"),
     "fp16": Engine(FP32, "fp16", "16-bit floats behind the front-end, for TensorRT"),
     "int8-trt": Engine(INT8, "int8", "8-bit convolutions and dense layers for TensorRT"),
     "int8-calibrated": Engine(FP32, "int8-calibrated", "8-bit convolutions by calibration cache, for TensorRT"),
@@ -44,21 +44,24 @@ PRUNED_ENGINES = {
 
 
 def engines(exported: Path) -> dict[str, Engine]:
-    """The engines that can be made of an export: of pruned forms too, where it has them."""
+    """Name -> engine that can be built from the export in this folder, including pruned forms if it has them."""
     return ENGINES | PRUNED_ENGINES if (exported / (PRUNED + FP32)).is_file() else ENGINES
 
 
 def reports(models: Mapping[str, tuple[Path, str]]) -> dict[str, Report]:
-    """The report on each engine: name -> (ONNX file, precision).
+    """Name -> report on an engine.
+
+    Args:
+        models: name -> (ONNX file, one of precision.PRECISIONS).
 
     Raises:
-        UserError: a graph does not suit its precision.
+        UserError: an engine of this precision cannot be built from its file.
     """
     return {name: report(read_graph(file), precision) for name, (file, precision) in models.items()}
 
 
 def exported_reports(exported: Path) -> dict[str, Report]:
-    """The reports on the engines of an export."""
+    """Name -> report on each engine of the export in this folder."""
     return reports({name: (exported / engine.file, engine.precision) for name, engine in engines(exported).items()})
 
 

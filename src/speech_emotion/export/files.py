@@ -7,6 +7,6 @@ PRUNED = "pruned-"  # before these names: forms with filters removed, where expo
 CHECK = "check.json"
 BUNDLE = "bundle.json"
 CARD = "MODEL_CARD.md"
-LIKENESS = "likeness.json"
+OUT_OF_DISTRIBUTION = "out_of_distribution.json"
 CALIBRATION = "calibration.cache"
 OPERATORS, OPERATORS_CARD = "operators.json", "OPERATORS.md"

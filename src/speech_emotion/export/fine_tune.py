@@ -1,5 +1,5 @@
-"""A trained network that was changed for the device is trained further: the folds' models with early stopping on inner
-speakers, the shipped one for as many epochs as they needed."""
+"""Fine-tunes a trained network after it was changed for the device: the folds' models with early stopping on inner
+speakers, the shipped model for the median of their epochs."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,9 @@ class FoldModel:
     """One fold's trained model.
 
     Attributes:
-        path: its folder.
-        experiment: that it was trained in.
+        path: folder of the saved model.
+        experiment: in which it was trained.
+        fold: its training, inner validation and test speakers.
         seed: of its training.
     """
 
@@ -42,10 +43,19 @@ def tuned_on_fold(
     purpose: str,
     seed: int,
 ) -> tuple[NetworkSystem, int]:
-    """A changed system, fine-tuned on the fold's training speakers with early stopping on its inner ones; its epochs.
+    """Fine-tunes a changed system on a fold's training speakers, with early stopping on its inner speakers.
 
     Args:
-        purpose: names the draws of this fine-tuning, beside those of training.
+        system: trained, with the changed network; it is not modified.
+        experiment: in which it was trained.
+        stores: feature -> store of its arrays.
+        fold: its speakers.
+        tuning: epochs at most, and learning rate as a factor of the system's own.
+        purpose: part of the seed, so that the random draws differ from those of training.
+        seed: of the fold's training.
+
+    Returns:
+        the fine-tuned system, and the number of epochs.
     """
     going_on = _going_on(system, tuning.learning_rate)
     experiment = replace(experiment, max_epochs=min(tuning.epochs, experiment.max_epochs))
@@ -63,7 +73,17 @@ def tuned_on_all(
     epochs: int,
     seed: int,
 ) -> NetworkSystem:
-    """A changed system, fine-tuned on all speakers for shipping."""
+    """Fine-tunes a changed system on all speakers, for shipping.
+
+    Args:
+        system: trained, with the changed network; it is not modified.
+        experiment: in which it was trained.
+        stores: feature -> store of its arrays.
+        tuning: its learning rate, a factor of the system's own, is used.
+        purpose: part of the seed, so that the random draws differ from those of training.
+        epochs: number of epochs.
+        seed: of the training.
+    """
     going_on = _going_on(system, tuning.learning_rate)
     seed = training_seed(seed, experiment.protocol, experiment.system, "refit", purpose)
     refit(going_on, experiment, stores, seed, epochs, temperature=1.0)
@@ -71,21 +91,22 @@ def tuned_on_all(
 
 
 def epochs_for_shipping(epochs: Sequence[int]) -> int:
-    """The median of those that the folds' models needed, 1 at least."""
+    """The median of the folds' epochs, at least 1."""
     return max(1, int(np.median(epochs)))
 
 
 def with_network(system: NetworkSystem, network: Network) -> NetworkSystem:
-    """The same system around another network, which is put into evaluation mode."""
+    """A copy of the system with another network, which is put into evaluation mode."""
     other = copy.copy(system)
     other.network = network.eval()
     return other
 
 
 def _going_on(system: NetworkSystem, factor: float) -> NetworkSystem:
-    """The system as the training loop wants it, which asks it for a fresh network: it gives a copy of its own.
+    """A copy of the system that the training loop continues from: `build` returns a copy of the trained network.
 
     Args:
+        system: trained.
         factor: of the system's learning rate.
     """
     network, other = copy.deepcopy(system.network), copy.copy(system)

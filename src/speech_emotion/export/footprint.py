@@ -1,6 +1,6 @@
-"""What models cost on a processor: time of one window, and the memory of a process that has nothing else in it.
+"""Measures models on a CPU: time per window, and peak memory of a process that does nothing else.
 
-python -m speech_emotion.export.footprint MODEL WINDOWS.npy      prints the bytes that loading and asking took at most
+python -m speech_emotion.export.footprint MODEL WINDOWS.npy      prints the peak memory of loading and running, in bytes
 """
 
 import subprocess
@@ -19,9 +19,16 @@ WARM = 10  # first runs, which are slower and do not count
 
 
 def window_milliseconds(models: Mapping[str, bytes], windows: Sequence[np.ndarray]) -> dict[str, list[float]]:
-    """Time of one core that each model takes for each window (window samples,); the models take turns.
+    """Time of each model for each window, on one core; the models take turns.
 
-    It is the processor's time, not the clock's, so that other processes at work disturb it little.
+    This is CPU time, not elapsed time, so that other running processes have little effect.
+
+    Args:
+        models: name -> bytes of an ONNX file.
+        windows: (window_samples,) each.
+
+    Returns:
+        name -> milliseconds for each window.
     """
     from speech_emotion.export.graph import session
 
@@ -39,7 +46,11 @@ def window_milliseconds(models: Mapping[str, bytes], windows: Sequence[np.ndarra
 
 
 def process_memory(model: bytes, windows: Sequence[np.ndarray]) -> int:
-    """Bytes that a process takes at most which loads a model and asks it about windows (window samples,).
+    """Peak memory, in bytes, of a process that loads a model and runs it.
+
+    Args:
+        model: bytes of an ONNX file.
+        windows: (window_samples,) each.
 
     Raises:
         UserError: the process fails.
@@ -57,8 +68,8 @@ def process_memory(model: bytes, windows: Sequence[np.ndarray]) -> int:
 
 
 def peak_memory() -> int:
-    """Bytes that this process held at most since it began."""
-    # ru_maxrss would count what the process that started this one held
+    """Peak memory of this process so far, in bytes."""
+    # ru_maxrss would include the memory of the parent process
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 

@@ -1,4 +1,4 @@
-"""The forms of a trained system that devices take."""
+"""Exports a trained system in its forms for devices."""
 
 from collections.abc import Sequence
 
@@ -17,8 +17,9 @@ def exported_models(system: NetworkSystem, opset: int, calibration: Sequence[np.
     """Exports and quantises a trained system.
 
     Args:
+        system: trained.
         opset: of ONNX's default domain.
-        calibration: windows (window samples,) of its own training speech.
+        calibration: windows (window_samples,) of its own training speech.
 
     Returns:
         file name -> graph.

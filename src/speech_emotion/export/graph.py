@@ -1,4 +1,4 @@
-"""A trained classifier as one ONNX graph: in the default domain, byte for byte the same each time."""
+"""Exports a trained classifier as one ONNX graph, with standard operators and the same bytes each time."""
 
 import io
 import warnings
@@ -19,7 +19,7 @@ from speech_emotion.errors import UserError
 INPUT = "waveform"
 STARTS = "starts"  # of windows, in frames: the second input of a graph that takes many windows
 OUTPUT = "probabilities"
-FRONT_END = "/front-end"  # the names of nodes that compute features begin so, in the file and in the device's engine
+FRONT_END = "/front-end"  # prefix of the names of nodes that compute features, in the file and in the device's engine
 REFUSALS = (
     torch.onnx.errors.OnnxExporterError,
     onnx.checker.ValidationError,
@@ -33,9 +33,9 @@ class Graph:
     """An exported classifier.
 
     Attributes:
-        model: (1, window samples) float32 `waveform` -> (1, classes) float32 `probabilities`; for many windows
+        model: (1, window_samples) float32 `waveform` -> (1, classes) float32 `probabilities`; for many windows
             (1, samples) float32 and (windows,) int64 `starts` -> (windows, classes).
-        front_end: names of the nodes that compute features, everything before the network proper.
+        front_end: names of the nodes that compute features, before the network.
     """
 
     model: onnx.ModelProto
@@ -43,7 +43,7 @@ class Graph:
 
 
 class _Probed(nn.Module):
-    """Gives the front-ends' outputs beside the probabilities, so that the graph shows where features end."""
+    """Returns the front-ends' outputs along with the probabilities, to find where features end in the graph."""
 
     def __init__(self, classifier: nn.Module, front_end: type[nn.Module]):
         super().__init__()
@@ -75,21 +75,24 @@ def export_graph(
         window_samples: samples of one window.
         opset: of the default domain, 13 to 17.
         front_end: class of the modules that compute features inside the classifier.
-        many: the classifier takes waveforms of any length, and the starts of any number of windows beside them.
+        many: the classifier takes waveforms of any length, and as second input the starts of any number of windows.
 
     Raises:
-        UserError: the exporter or ONNX's own checker refuses the classifier.
+        UserError: the exporter or ONNX's checker refuses the classifier.
     """
     classifier.eval()
     examples: tuple[torch.Tensor, ...] = (torch.zeros(1, window_samples),)
     names, free = [INPUT], None
     if many:
-        examples = (torch.zeros(1, 2 * window_samples), torch.zeros(3, dtype=torch.int64))  # 1 would become a constant
+        examples = (
+            torch.zeros(1, 2 * window_samples),
+            torch.zeros(3, dtype=torch.int64),
+        )  # a size of 1 would become a constant
         names, free = [INPUT, STARTS], {INPUT: {1: "samples"}, STARTS: {0: "windows"}}
     buffer = io.BytesIO()
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # of a varying batch size: it is fixed here
+            warnings.simplefilter("ignore")  # about a varying batch size, which is fixed here
             # The TorchScript exporter writes opset 13 and LSTM operators; the newer one starts at opset 18.
             torch.onnx.export(
                 _Probed(classifier, front_end),
@@ -108,14 +111,14 @@ def export_graph(
         onnx.checker.check_model(model, full_check=True)
     except REFUSALS as error:
         raise UserError(
-            f"{type(classifier).__name__} = no ONNX graph of opset {opset}: {_first_line(error)}: "
+            f"{type(classifier).__name__} = cannot be exported with opset {opset}: {_first_line(error)}: "
             "use layers that the exporter knows"
         ) from None
     return Graph(model, front_end_nodes)
 
 
 def _folded(model: bytes) -> onnx.ModelProto:
-    """Constants folded and redundant nodes removed, by rewrites within the standard operators alone."""
+    """Folds constants and removes redundant nodes, by rewrites that use only standard operators."""
     with TemporaryDirectory() as folder:
         options = session_options()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -131,7 +134,7 @@ def _folded(model: bytes) -> onnx.ModelProto:
 
 
 def _split(model: onnx.ModelProto) -> frozenset[str]:
-    """Drops the probes from the outputs; names the nodes that compute them by FRONT_END, and returns the names."""
+    """Removes the probes from the outputs; gives the nodes before them the prefix FRONT_END; returns their names."""
     probabilities, *probes = model.graph.output
     before = _upstream(model, (probe.name for probe in probes))
     for probe in probes:
@@ -156,7 +159,7 @@ def _upstream(model: onnx.ModelProto, tensors: Iterable[str]) -> frozenset[str]:
 
 
 def rename(model: onnx.ModelProto, old: str, new: str) -> None:
-    """Renames a tensor everywhere in the graph."""
+    """Renames a tensor from `old` to `new` everywhere in the graph."""
     for node in model.graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
         node.output[:] = [new if name == old else name for name in node.output]
@@ -166,7 +169,7 @@ def rename(model: onnx.ModelProto, old: str, new: str) -> None:
 
 
 def plain(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph in the default domain, with inferred shapes, and without notes on who made it when."""
+    """The same graph with inferred shapes, and without unused domains and metadata of its producer."""
     default = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     needed = {node.domain for node in model.graph.node} - {"", "ai.onnx"}
     kept = [entry for entry in model.opset_import if entry.domain in needed]
@@ -193,24 +196,20 @@ def serialise(model: onnx.ModelProto) -> bytes:
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
-    """An ONNX file.
-
-    Raises:
-        UserError: it is not there, or is no ONNX file.
-    """
+    """Reads an ONNX file; raises UserError if it is absent or not an ONNX file."""
     try:
         model = onnx.load(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}): name an ONNX file") from None
     except DecodeError:
-        raise UserError(f"{path}: is no ONNX file: name one, such as artifacts/export/int8.onnx") from None
+        raise UserError(f"{path}: is not an ONNX file: name one, such as artifacts/export/int8.onnx") from None
     if not model.graph.node:
         raise UserError(f"{path}: holds no graph: name an ONNX file, such as artifacts/export/int8.onnx")
     return model
 
 
 def session_options() -> ort.SessionOptions:
-    """One thread and no chatter: sums do not depend on the number of cores."""
+    """Options of onnxruntime: one thread, so that sums do not depend on the number of cores; only errors are logged."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -219,7 +218,7 @@ def session_options() -> ort.SessionOptions:
 
 @contextmanager
 def session(model: bytes | Path) -> Iterator[ort.InferenceSession]:
-    """Runs a model on the CPU with one thread."""
+    """An onnxruntime session on the CPU with one thread; `model` is the content or the path of an ONNX file."""
     source = model if isinstance(model, bytes) else str(model)
     yield ort.InferenceSession(source, session_options(), providers=["CPUExecutionProvider"])
 

@@ -1,4 +1,4 @@
-"""What the device's parser reads: the operators of TensorRT 8.5 as its own table lists them, node by node.
+"""Checks that TensorRT 8.5's parser can read a graph, node by node, by its own table of operators.
 
 Source: onnx/onnx-tensorrt, branch 8.5-GA, docs/operators.md; kept as data in tensorrt-8.5-ops.json.
 """
@@ -29,7 +29,7 @@ TYPE_NAMES = {
     TensorProto.BOOL: "BOOL",
 }
 
-# The inputs that the table wants known when the engine is built: operator -> (place, name).
+# Inputs that must be constants according to the table: operator -> (index, name).
 CONSTANT_INPUTS = {
     "CumSum": ((1, "axis"),),
     "DequantizeLinear": ((1, "x_scale"), (2, "x_zero_point")),
@@ -41,9 +41,9 @@ CONSTANT_INPUTS = {
     "Unsqueeze": ((1, "axes"),),
 }
 PAIR = ("QuantizeLinear", "DequantizeLinear")
-OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1}  # of weights; of Gemm it depends on transB
+OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1}  # of weights; for Gemm it depends on transB
 INT32 = np.iinfo(np.int32)
-CLAMPED = ("Slice",)  # an end beyond INT32 means as far as there is
+CLAMPED = ("Slice",)  # an end beyond INT32 means up to the last element
 RESIZE_COORDINATES = (
     "half_pixel",
     "pytorch_half_pixel",
@@ -55,19 +55,19 @@ RESIZE_COORDINATES = (
 
 @cache
 def table() -> dict[str, Any]:
-    """The facts: `opset_max` and, for each operator, `supported`, `types` and `restrictions`."""
+    """TensorRT's table: `opset_max` and, for each operator, `supported`, `types` and `restrictions`."""
     return json.loads(resources.files("speech_emotion.export").joinpath(TABLE).read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """A node as the device's parser sees it.
+    """A node as TensorRT's parser reads it.
 
     Attributes:
         node: of the graph.
-        faults: why TensorRT 8.5 refuses it; empty where it does not.
-        kind: type of its first output as TensorRT names it, such as FP32; None where unknown.
-        narrowed: it reads or gives INT64, which becomes INT32.
+        faults: why TensorRT 8.5 refuses it; empty if it does not.
+        kind: type of its first output as TensorRT names it, such as FP32; None if unknown.
+        narrowed: an input or output is INT64, which becomes INT32.
     """
 
     node: onnx.NodeProto
@@ -77,19 +77,24 @@ class Inspected:
 
     @property
     def name(self) -> str:
-        """Of the node, or of its first output where it has none."""
+        """Name of the node, or of its first output if it has none."""
         return self.node.name or self.node.output[0]
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """A graph as the device's parser sees it: what is wrong with the file as a whole, and each node in its order."""
+    """A graph as TensorRT's parser reads it.
+
+    Attributes:
+        faults: of the file as a whole.
+        nodes: every node, in the graph's order.
+    """
 
     faults: tuple[str, ...]
     nodes: tuple[Inspected, ...]
 
     def lines(self) -> Iterator[str]:
-        """Every fault, one line each."""
+        """All faults, one line each."""
         yield from self.faults
         for one in self.nodes:
             for fault in one.faults:
@@ -97,13 +102,16 @@ class Inspection:
 
 
 def check_operators(model: onnx.ModelProto) -> dict[str, int]:
-    """Counts the operators of a graph that the device can read.
+    """Counts the operators of a graph, after checking that the device can read it.
+
+    Args:
+        model: an ONNX graph.
 
     Returns:
         operator -> number of nodes.
 
     Raises:
-        UserError: a line for each fault: file format, opset, domain, shape, operator, type or restriction.
+        UserError: one line for each fault: file format, opset, domain, shape, operator, type or restriction.
     """
     if found := list(faults(model)):
         raise UserError("\n".join(found))
@@ -116,12 +124,12 @@ def count_operators(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def faults(model: onnx.ModelProto) -> Iterator[str]:
-    """What of a graph TensorRT 8.5 does not read, one line each."""
+    """The faults for which TensorRT 8.5 refuses a graph, one line each."""
     yield from inspect(model).lines()
 
 
 def inspect(model: onnx.ModelProto) -> Inspection:
-    """Looks at a graph and at each of its nodes."""
+    """Checks a graph and each of its nodes."""
     found = list(_of_the_file(model))
     try:
         model = onnx.shape_inference.infer_shapes(model, data_prop=True)
@@ -145,7 +153,7 @@ def _of_the_file(model: onnx.ModelProto) -> Iterator[str]:
 
 
 class _Checked:
-    """One graph with what is known of its tensors."""
+    """One graph with the types, makers and users of its tensors."""
 
     def __init__(self, graph: onnx.GraphProto):
         self.nodes = graph.node
@@ -200,7 +208,7 @@ class _Checked:
                     yield f"{name} holds {beyond.flat[0]}, which is beyond INT32: keep it smaller"
 
     def _element(self, tensor: str) -> int | None:
-        """Its type as ONNX numbers it."""
+        """ONNX's number of a tensor's type; None if unknown."""
         if tensor in self.constants:
             return self.constants[tensor].data_type
         return (self.types[tensor].elem_type or None) if tensor in self.types else None
@@ -220,7 +228,7 @@ class _Checked:
     def _maxpool(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
         yield from self._averagepool(node, attributes)
         if len(node.output) > 1 and node.output[1]:
-            yield "its output Indices cannot be had"
+            yield "its output Indices is not supported"
 
     def _quantizelinear(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
         if len(node.input) < 3 or not node.input[2]:
@@ -238,9 +246,9 @@ class _Checked:
     _dequantizelinear = _quantizelinear
 
     def _scales(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
-        """One scale for an activation; for weights one, or one an output channel."""
+        """Activations have one scale; weights have one, or one for each output channel."""
         if node.input[1] not in self.constants:
-            return  # told of already
+            return  # reported already
         scale = numpy_helper.to_array(self.constants[node.input[1]])
         if not (np.isfinite(scale) & (scale > 0)).all():
             yield "its scale must be positive and finite"
@@ -248,20 +256,20 @@ class _Checked:
             return
         source = self.makers.get(node.input[0])
         if node.input[0] not in self.constants and (source is None or source.input[0] not in self.constants):
-            yield "has several scales for an activation: give it one"
+            yield "has several scales for an activation: use one"
             return
         for user in self.users.get(node.output[0], ()):
             axis = OUTPUT_AXIS.get(user.op_type)
             if user.op_type == "Gemm":
                 axis = 0 if any(item.name == "transB" and item.i for item in user.attribute) else 1
             if axis is not None and attributes.get("axis", 1) != axis:
-                yield f"its scales lie along axis {attributes.get('axis', 1)} of the weights of {user.op_type} " + (
+                yield f"its scales are along axis {attributes.get('axis', 1)} of the weights of {user.op_type} " + (
                     f"{user.name}: must be axis {axis}, its output channels"
                 )
 
     def _lstm(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
         if attributes.get("input_forget", 0):
-            yield "coupled input and forget gates cannot be had"
+            yield "coupled input and forget gates are not supported"
         activations = attributes.get("activations", ())
         if attributes.get("direction", b"forward") == b"bidirectional" and activations:
             half = len(activations) // 2
@@ -277,9 +285,9 @@ class _Checked:
     def _einsum(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
         operands = attributes["equation"].decode().replace(" ", "").split("->")[0].split(",")
         if any("..." in operand for operand in operands):
-            yield "ellipsis cannot be had"
+            yield "ellipsis is not supported"
         if any(len(set(operand)) < len(operand) for operand in operands if "..." not in operand):
-            yield "diagonals cannot be had"
+            yield "diagonals are not supported"
 
     def _resize(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Iterator[str]:
         if attributes.get("mode", b"nearest").decode() not in ("nearest", "linear"):

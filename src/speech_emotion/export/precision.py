@@ -1,9 +1,9 @@
-"""Which precision is asked for each node of a graph, what TensorRT 8.5 gives it, and the pins that say so.
+"""The precision that is requested for each node of a graph, the one that TensorRT 8.5 uses, and the flags to pin it.
 
-Four engines are made of two files. INT8 is for convolutions and dense layers between Q/DQ pairs alone. The front-end
-stays in FP32: the power spectrum reaches beyond FP16's 65504 and below its 6e-8. So do means, roots, quotients and
-exponentials. Recurrent layers have FP16 and FP32 forms alone; TensorRT's parser makes many nameless layers of one, so
-that no pin can name them. What is not pinned takes FP16 or FP32, whichever is quicker, or hands INT8 through.
+Four engines are built from two files. INT8 is only for convolutions and dense layers between Q/DQ pairs. The front-end
+stays in FP32, since the power spectrum exceeds FP16's range of 6e-8 to 65504; so do means, roots, quotients and
+exponentials. Recurrent layers support only FP16 and FP32; TensorRT's parser expands them into many unnamed layers,
+which cannot be pinned. Nodes that are not pinned run in FP16 or FP32, whichever is faster, or pass INT8 on.
 
 Names of layers: onnx-tensorrt, branch 8.5-GA, registers the layer of a node under the node's name. Flags: trtexec of
 TensorRT 8.5, samples/common/sampleOptions.cpp (facts only).
@@ -23,7 +23,7 @@ from speech_emotion.export.operators import table as operator_table
 from speech_emotion.export.quantise import LAYERS
 from speech_emotion.reporting.rendering import render
 
-PRECISIONS: dict[str, tuple[str, ...]] = {  # of engines -> flags of trtexec
+PRECISIONS: dict[str, tuple[str, ...]] = {  # precision of an engine -> flags of trtexec
     "fp32": ("--noTF32",),
     "fp16": ("--fp16", "--noTF32"),
     "int8": ("--int8", "--fp16", "--noTF32"),
@@ -33,11 +33,11 @@ FP32, FP16, INT8 = "FP32", "FP16", "INT8"
 FLOATS = (FP32, FP16)
 RECURRENT = ("LSTM", "GRU", "RNN")
 WEIGHTED = (*LAYERS, "ConvTranspose", "MatMul")
-SENSITIVE = (  # FP16's 11 bits of mantissa and largest value of 65504 do not suffice
+SENSITIVE = (  # FP16's 11 bits of mantissa or its largest value of 65504 are not enough
     "Div", "Exp", "Log", "LogSoftmax", "Pow", "Reciprocal", "ReduceL2", "ReduceLogSumExp", "ReduceMean", "ReduceSum",
     "ReduceSumSquare", "Softmax", "Sqrt",
 )  # fmt: skip
-UNFIT = frozenset(",'\"*? \t")  # cannot stand in trtexec's list of layers
+UNFIT = frozenset(",'\"*? \t")  # cannot be in a name in trtexec's list of layers
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Row:
     Attributes:
         name: of the node.
         operator: of ONNX.
-        asked: FP32, FP16 or INT8; "" for integers, shapes and Q/DQ pairs, for which nothing is asked.
-        runs: what TensorRT 8.5 gives it; "" where it refuses the node.
-        pinned: its layer is pinned to what is asked.
-        remark: why it is refused or runs otherwise, or what to know.
+        asked: requested precision, FP32, FP16 or INT8; "" for integers, shapes and Q/DQ pairs.
+        runs: precision that TensorRT 8.5 uses; "" if it refuses the node.
+        pinned: whether its layer is pinned to the requested precision.
+        remark: why it is refused or runs in another precision, or a note.
     """
 
     name: str
@@ -62,19 +62,19 @@ class Row:
 
     @property
     def otherwise(self) -> bool:
-        """It runs, but in another precision than asked."""
+        """Whether it runs in another precision than requested."""
         return bool(self.asked and self.runs and self.asked != self.runs)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What TensorRT 8.5 makes of a graph.
+    """How TensorRT 8.5 runs each node of a graph.
 
     Attributes:
-        precision: which engine is meant.
+        precision: of the engine, one of PRECISIONS.
         opset: of the default domain.
         ir_version: of the file format.
-        faults: of the file as a whole; each refuses it.
+        faults: of the file as a whole; with any of them TensorRT refuses it.
         rows: every node, in the graph's order.
     """
 
@@ -91,38 +91,41 @@ class Report:
 
     @property
     def otherwise(self) -> list[Row]:
-        """The nodes that run in another precision than asked."""
+        """The nodes that run in another precision than requested."""
         return [row for row in self.rows if row.otherwise]
 
     @property
     def pinned(self) -> list[Row]:
-        """The nodes whose layers are pinned to what is asked."""
+        """The nodes whose layers are pinned to the requested precision."""
         return [row for row in self.rows if row.pinned]
 
     @property
     def sound(self) -> bool:
-        """TensorRT refuses nothing."""
+        """Whether TensorRT reads the whole graph."""
         return not self.faults and not self.refused
 
     def flags(self) -> tuple[str, ...]:
-        """Of trtexec, one an element: precisions, and the pin of each layer that has one.
+        """Flags for trtexec: precisions, and pins of layers.
 
         Raises:
-            UserError: a layer to be pinned has a name that trtexec cannot read.
+            UserError: the name of a layer to be pinned has a character that trtexec cannot read.
         """
         pins = self.pinned
         for row in pins:
             if set(row.name) & UNFIT:
-                raise UserError(f"{row.operator} {row.name}: cannot be pinned: its name must hold no blank or quote")
+                raise UserError(
+                    f"{row.operator} {row.name}: cannot be pinned: its name must not contain blanks or quotes"
+                )
         flags = PRECISIONS[self.precision]
         if pins:
             flags += (f"--layerPrecisions={','.join(f'{row.name}:{row.asked.lower()}' for row in pins)}",)
-        # a layer that computes in FP32 may still hand its sums on as FP16
+        # a layer that computes in FP32 may otherwise output FP16
         if exact := [row.name for row in pins if row.asked == FP32]:
             flags += (f"--layerOutputTypes={','.join(f'{name}:fp32' for name in exact)}",)
         return flags
 
     def to_json(self) -> dict[str, Any]:
+        """The report as plain values, for operators.json."""
         return {
             "precision": self.precision,
             "opset": self.opset,
@@ -134,30 +137,31 @@ class Report:
 
     @property
     def kinds(self) -> dict[str, int]:
-        """Precision -> how many nodes run in it, without those that are refused."""
+        """Precision -> number of nodes that run in it."""
         return dict(sorted(Counter(row.runs for row in self.rows if row.runs).items()))
 
     @property
     def alike(self) -> list[tuple[Row, list[str]]]:
-        """Nodes that differ in nothing but their names: the first of each kind, with the names of all."""
+        """Groups of nodes that differ only in their names: the first node of each, and all names."""
         groups: dict[tuple[str, ...], list[Row]] = {}
         for row in self.rows:
             groups.setdefault((row.operator, row.asked, row.runs, str(row.pinned), row.remark), []).append(row)
         return [(rows[0], [row.name for row in rows]) for _, rows in sorted(groups.items())]
 
     def markdown(self, title: str) -> str:
-        """The report for people: what is refused, what runs otherwise, then every node, alike ones in one row."""
+        """The report as Markdown under this title: refused nodes, nodes in another precision, all nodes in groups."""
         return render("engine.md.j2", title=title, report=self)
 
 
 def report(model: onnx.ModelProto, precision: str | None = None) -> Report:
-    """What TensorRT 8.5 makes of a graph.
+    """Reports how TensorRT 8.5 runs each node of a graph.
 
     Args:
-        precision: of the engine; None is int8 where the graph holds Q/DQ pairs, else fp32.
+        model: an ONNX graph.
+        precision: of the engine, one of PRECISIONS; None is int8 if the graph holds Q/DQ pairs, else fp32.
 
     Raises:
-        UserError: the engine cannot be made of such a graph.
+        UserError: an engine of this precision cannot be built from the graph.
     """
     explicit = any(node.op_type in PAIR for node in model.graph.node)
     precision = precision or ("int8" if explicit else "fp32")
@@ -172,7 +176,7 @@ def report(model: onnx.ModelProto, precision: str | None = None) -> Report:
 
 
 class _Rows:
-    """Decides node by node."""
+    """Makes the row of each node."""
 
     def __init__(self, graph: onnx.GraphProto, precision: str):
         self._precision = precision
@@ -186,7 +190,7 @@ class _Rows:
         pinned = asked == runs and self._is_pinned(node.op_type, asked)
         remarks = list(self._remarks(one, asked, runs))
         if pinned and not node.name:
-            remarks.append("has no name by which it could be pinned")
+            remarks.append("has no name, so it cannot be pinned")
         return Row(one.name, node.op_type, asked, runs, pinned and bool(node.name), "; ".join(remarks))
 
     def _asked(self, one: Inspected) -> str:
@@ -201,7 +205,7 @@ class _Rows:
 
     def _is_to_be_int8(self, operator: str) -> bool:
         if self._precision == "int8-calibrated":
-            return operator == "Conv"  # a dense layer becomes a product and a nameless sum, for which no range is known
+            return operator == "Conv"  # a dense layer becomes a product and an unnamed sum, for which no range is known
         return self._precision == "int8" and operator in LAYERS
 
     def _runs(self, one: Inspected) -> str:
@@ -226,7 +230,7 @@ class _Rows:
 
     def _is_pinned(self, operator: str, asked: str) -> bool:
         if self._precision == "fp32":
-            return False  # the engine knows no other
+            return False  # the engine has no other precision
         return asked in (FP32, INT8) or (asked == FP16 and operator in WEIGHTED)
 
     def _remarks(self, one: Inspected, asked: str, runs: str) -> Iterator[str]:
@@ -234,13 +238,13 @@ class _Rows:
         if asked == INT8 != runs and operator in LAYERS:
             yield "INT8 needs a Q/DQ pair before its input and one before its weights"
         elif asked == INT8 != runs:
-            yield "its Q/DQ pair is for convolutions and dense layers alone: take it away"
+            yield "its Q/DQ pair is only for convolutions and dense layers: remove it"
         elif asked != runs and asked:
-            yield f"TensorRT 8.5 has no {asked} form of it"
+            yield f"TensorRT 8.5 does not support {asked} for it"
         if one.name.startswith(FRONT_END) and asked:
             yield "front-end"
         if operator in RECURRENT:
-            yield "recurrent: FP16 or FP32, never INT8; it becomes many nameless layers, which cannot be pinned"
+            yield "recurrent: FP16 or FP32, never INT8; it becomes many unnamed layers, which cannot be pinned"
         if operator == "Gemm" and self._precision == "int8-calibrated" and not one.name.startswith(FRONT_END):
             yield "dense: INT8 needs a Q/DQ pair (engine int8)"
         if one.narrowed:

@@ -1,12 +1,12 @@
-"""Structured pruning: whole filters of convolutions and units of dense layers go, and all that depends on them.
+"""Structured pruning: removes whole filters of convolutions and units of dense layers, with all that depends on them.
 
-What is left is a smaller dense network of the same class, which is exported like any other. Of each layer the same
-share goes, those whose weights have the smallest L1 norm; weights of inputs that are gone no longer count (Li et al.
-2017, "Pruning Filters for Efficient ConvNets", section 3, the greedy form). Recurrent units, attention and the layer of
-the classes stay.
+The result is a smaller dense network of the same class, which is exported like any other. Each layer loses the same
+share of filters, those whose weights have the smallest L1 norm; weights of removed inputs do not count (Li et al. 2017,
+"Pruning Filters for Efficient ConvNets", section 3, the greedy form). Recurrent units, attention and the output layer
+are not pruned.
 
-A general tool (Torch-Pruning 1.6) does this for W1; of T1 it cuts the wrong inputs, since T1 transposes its image
-before it flattens it. What reads what is therefore written down here, network by network.
+A general tool (Torch-Pruning 1.6) can prune W1, but removes the wrong inputs in T1, which transposes its image before
+it flattens it. The links between layers are therefore written down here for each network.
 """
 
 import copy
@@ -22,18 +22,18 @@ from speech_emotion.learning.network import Network
 from speech_emotion.systems.cl import CL
 from speech_emotion.systems.cnn_lstm_attention import CnnLstmAttention
 
-BLOCK = 8  # channels that processors and TensorRT multiply at once: fewer cost as much
+BLOCK = 8  # channels that CPUs and TensorRT multiply at once: fewer take as long
 
 
 @dataclass(frozen=True)
 class Link:
-    """A layer whose outputs can be removed, and who reads them.
+    """A layer whose outputs can be removed, and the layer that reads them.
 
     Attributes:
         layer: Conv2d or Linear.
         norm: BatchNorm2d over its outputs, or LayerNorm over the `places`; None for neither.
         reader: the next layer with weights: Conv2d, Linear, or LSTM.
-        places: (outputs, n), the reader's inputs that hold each output.
+        places: (outputs, n), indices of the reader's inputs that hold each output.
     """
 
     layer: nn.Module
@@ -43,11 +43,14 @@ class Link:
 
 
 def pruned(network: Network, share: float) -> Network:
-    """A copy of the network without this share (0 to 1) of each layer's filters and units; what is kept is a multiple
-    of BLOCK.
+    """A copy of the network with filters and units removed.
+
+    Args:
+        network: of a class in STRUCTURES.
+        share: of each layer's filters and units to remove, 0 to 1; a multiple of BLOCK remains.
 
     Raises:
-        UserError: nothing is known of the network's structure, or there is nothing that could go.
+        UserError: the class is not in STRUCTURES, or the share is too small to remove anything.
     """
     links = STRUCTURES.get(type(network))
     if links is None:
@@ -111,15 +114,17 @@ def _size(network: Network) -> int:
 
 
 def _each(first: int, outputs: int, width: int = 1) -> Tensor:
-    """Places of outputs that lie one behind the other, `width` inputs each, from the input `first` on."""
+    """Indices (outputs, width) of inputs that hold consecutive outputs, `width` each, starting at input `first`."""
     return torch.arange(first, first + outputs * width).view(outputs, width)
 
 
 def _t1(network: CnnLstmAttention) -> Iterator[Link]:
-    # sizes are read when a link is asked for: the ones before have been cut by then
+    # sizes are read when a link is yielded: earlier layers have been pruned by then
     for stream in network.streams:
         convolutions = [one for one in stream.spectral if isinstance(one, nn.Conv2d)]
-        _, *norms = [one for one in stream.spectral if isinstance(one, nn.BatchNorm2d)]  # the first is of the input
+        _, *norms = [
+            one for one in stream.spectral if isinstance(one, nn.BatchNorm2d)
+        ]  # the first normalises the input
         project, prosodic = stream.project[0], stream.prosodic[0]
         width = project.in_features // convolutions[-1].out_channels
         for (layer, reader), norm in zip(pairwise(convolutions), norms, strict=False):

@@ -1,4 +1,4 @@
-"""Pruned systems, fine-tuned: of each fold, to know what pruning costs, and the one that ships."""
+"""Prunes and fine-tunes systems: each fold's, to measure what pruning costs, and the shipped one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,17 @@ from speech_emotion.systems.catalogue import load_system
 from speech_emotion.systems.network import NetworkSystem
 from speech_emotion.training.fitting import predict
 
-PURPOSE = "prune"  # names the draws of fine-tuning
+PURPOSE = "prune"  # part of the seed of fine-tuning
 
 
 @dataclass(frozen=True)
 class PruneJob:
-    """One fold's model, to be pruned, fine-tuned and asked about the fold's test speakers."""
+    """One fold's model, to be pruned, fine-tuned and evaluated on the fold's test speakers.
+
+    Attributes:
+        model: of the fold.
+        prune: share and fine-tuning.
+    """
 
     model: FoldModel
     prune: Prune
@@ -29,13 +34,13 @@ class PruneJob:
 
 @dataclass(frozen=True)
 class PruneFound:
-    """What a fold's model says of its test utterances, (N, classes) each, in the fold's order.
+    """Probabilities (N, classes) of a fold's test utterances, in the fold's order.
 
     Attributes:
-        whole: as it was trained.
-        cut: with filters removed, not yet fine-tuned.
-        tuned: fine-tuned.
-        epochs: of fine-tuning, until its best.
+        whole: by the model as trained.
+        cut: by the pruned model before fine-tuning.
+        tuned: by the fine-tuned model.
+        epochs: of fine-tuning, up to the best one.
     """
 
     whole: np.ndarray
@@ -45,7 +50,7 @@ class PruneFound:
 
 
 def smaller(system: NetworkSystem, share: float) -> NetworkSystem:
-    """The system with a pruned network, which is not fine-tuned; see `pruned`."""
+    """The system with a pruned network, not fine-tuned; arguments and errors are as for `pruned`."""
     return with_network(system, pruned(system.network, share))
 
 
@@ -67,17 +72,21 @@ def prune_fold(job: PruneJob) -> PruneFound:
 def prune_for_shipping(
     system: NetworkSystem, models: Sequence[FoldModel], prune: Prune, workers: int, recorder: Recorder
 ) -> tuple[NetworkSystem, dict[str, Any]]:
-    """The shipped system pruned, and fine-tuned for the median of the epochs that the folds' models needed.
+    """Prunes the shipped system and fine-tunes it for the median of the folds' epochs.
 
     Args:
+        system: the shipped one.
         models: the folds' models, of one seed.
+        prune: share and fine-tuning.
+        workers: processes.
+        recorder: of progress and notes.
 
     Returns:
-        the system, and facts: share, epochs, parameters, folds, seed; and ua and wa in percent over the test speakers
-        of the folds' models, `whole`, `cut` and `tuned`.
+        the system, and facts: share, epochs, parameters, folds, seed; and for `whole`, `cut` and `tuned` ua and wa in
+        percent over the test speakers of all folds.
     """
     experiment, seed = models[0].experiment, models[0].seed
-    cut = smaller(system, prune.share)  # what cannot be pruned is refused before the folds' work
+    cut = smaller(system, prune.share)  # a system that cannot be pruned is refused before the folds' work
     jobs = [PruneJob(model, prune) for model in models]
     found = list(ordered_map(prune_fold, jobs, workers, recorder, "prune the folds' models"))
     epochs = epochs_for_shipping([one.epochs for one in found])

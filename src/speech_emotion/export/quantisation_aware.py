@@ -1,12 +1,12 @@
-"""A network that computes in training as its INT8 form will: weights and inputs of the layers that export/quantise.py
-quantises are rounded to the steps that they will have there, and gradients pass as if they were not (Jacob et al. 2018,
+"""Quantisation-aware training: the network rounds as its INT8 form will. Weights and inputs of the layers that
+export/quantise.py quantises are rounded to their INT8 steps, and gradients ignore the rounding (Jacob et al. 2018,
 "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", section 3).
 
-Batch normalisation behind a convolution is folded into its weights at export: it scales whole output channels, and so
-their steps, and which step a weight falls on stays the same. No folding is needed here.
+Batch normalisation after a convolution is folded into its weights at export. That scales whole output channels together
+with their steps, so each weight keeps its step, and no folding is needed here.
 
-torch.ao.quantization, which did this, is deprecated and to be deleted; torchao's form for single layers knows dense
-ones alone, and its form for whole graphs ends in a graph of its own, not in the network as it was.
+torch.ao.quantization, which did this, is deprecated and will be removed; torchao supports only dense layers one by one,
+and for whole models it returns a graph rather than the original network.
 """
 
 import copy
@@ -20,12 +20,12 @@ from torch.nn.utils import parametrize
 from speech_emotion.errors import UserError
 from speech_emotion.learning.network import Network
 
-LARGEST = 127  # steps on either side of 0
-STEP = "input_step"  # buffer of a layer: the step of its input
+LARGEST = 127  # steps on each side of 0
+STEP = "input_step"  # buffer of a layer: the step size of its input
 
 
 class RoundedWeights(nn.Module):
-    """Weights (outputs, ...) in int8 steps, of each output channel its greatest magnitude / 127."""
+    """Rounds weights (outputs, ...) to INT8 steps; the step of an output channel is its largest magnitude / 127."""
 
     def forward(self, weights: Tensor) -> Tensor:
         greatest = weights.detach().abs().amax(dim=tuple(range(1, weights.dim())), keepdim=True)
@@ -33,20 +33,20 @@ class RoundedWeights(nn.Module):
 
 
 def rounded(values: Tensor, step: Tensor) -> Tensor:
-    """Values in whole steps; the gradient is that of the values (straight-through)."""
+    """Values rounded to multiples of `step`; the gradient ignores the rounding (straight-through estimator)."""
     steps = values / step
     return (steps + (steps.round() - steps).detach()) * step
 
 
 def rounded_inputs(values: Tensor, step: Tensor) -> Tensor:
-    """Values in -128 to 127 steps, as QuantizeLinear has them; those beyond are cut off, and have no gradient."""
+    """Values rounded to -128 to 127 steps, as by QuantizeLinear; values outside are clipped and have no gradient."""
     return rounded(values.clamp(-(LARGEST + 1) * step, LARGEST * step), step)
 
 
 def quantised_modules(network: nn.Module) -> dict[str, nn.Module]:
-    """Name -> layer of those that compute in INT8 on the device, the Conv and Gemm of the exported graph.
+    """Name -> layer that computes in INT8 on the device: the Conv and Gemm nodes of the exported graph.
 
-    A dense layer becomes a Gemm where it has a bias; one without is a MatMul.
+    A dense layer with a bias becomes a Gemm, one without a MatMul.
     """
     return {
         name: module
@@ -57,7 +57,7 @@ def quantised_modules(network: nn.Module) -> dict[str, nn.Module]:
 
 @contextmanager
 def observed(network: Network) -> Iterator[dict[str, Tensor]]:
-    """Inside, what the network computes is looked at: yields layer -> greatest magnitude of its inputs so far, ()."""
+    """Observes inputs of `quantised_modules` during the `with` block: yields layer -> largest magnitude so far, ()."""
     seen: dict[str, Tensor] = {}
 
     def watch(name: str, inputs: Tensor) -> None:
@@ -79,11 +79,12 @@ def quantisation_aware(network: Network, ranges: dict[str, Tensor]) -> Network:
     """A copy of the network that computes with rounded weights and inputs.
 
     Args:
-        ranges: layer -> greatest magnitude of its inputs on training speech, as `observed` yields it. It is held: a
-            small learning rate moves it little, and the exported form is calibrated anew.
+        network: trained.
+        ranges: layer -> largest magnitude of its inputs on training speech, as `observed` yields it. It stays fixed: a
+            small learning rate changes it little, and the exported form is calibrated again.
 
     Raises:
-        UserError: the network has no such layer, or one was not observed, or its inputs were not finite.
+        UserError: the network has no layer to quantise, or a layer was not observed, or its inputs were not finite.
     """
     aware = copy.deepcopy(network)
     layers = quantised_modules(aware)
@@ -92,7 +93,7 @@ def quantisation_aware(network: Network, ranges: dict[str, Tensor]) -> Network:
     for name, module in layers.items():
         if name not in ranges or not ranges[name].isfinite():
             raise UserError(
-                f"export.qat: layer {name}: {'is not finite' if name in ranges else 'hears nothing'} on training "
+                f"export.qat: layer {name}: {'is not finite' if name in ranges else 'has no input'} on training "
                 "speech: check the trained weights"
             )
         parametrize.register_parametrization(module, "weight", RoundedWeights())
@@ -102,7 +103,7 @@ def quantisation_aware(network: Network, ranges: dict[str, Tensor]) -> Network:
 
 
 def plain(aware: Network, network: Network) -> Network:
-    """A copy of `network`, which `aware` was made of, with the weights that its rounding started from by now."""
+    """A copy of `network` with the current weights of `aware`, which was made from it, before rounding."""
     weights = {name.replace(".parametrizations.weight.original", ".weight"): one for name, one in _state(aware)}
     other = copy.deepcopy(network)
     other.load_state_dict(weights)
@@ -114,7 +115,7 @@ def _state(aware: Network) -> Iterator[tuple[str, Tensor]]:
 
 
 def _step(greatest: Tensor) -> Tensor:
-    return torch.where(greatest > 0, greatest / LARGEST, 1.0)  # what is always zero is exact with any step
+    return torch.where(greatest > 0, greatest / LARGEST, 1.0)  # an input that is always zero is exact with any step
 
 
 def _round_inputs(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:

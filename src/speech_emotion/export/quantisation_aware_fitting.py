@@ -1,8 +1,8 @@
-"""Quantisation-aware fine-tuning where calibration alone costs too much: of each fold's model, to know what it gains,
-and of the one that ships.
+"""Quantisation-aware fine-tuning if calibration loses too much: of each fold's model, to measure the gain, and of the
+shipped model.
 
-Whether it is needed, and whether what it gives is kept, the folds' inner validation speakers decide; what the forms are
-worth on the test speakers is told and decides nothing.
+The folds' inner validation speakers decide whether it is needed and whether its result is kept; the figures of the test
+speakers are only reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,22 +28,24 @@ from speech_emotion.systems.catalogue import load_system
 from speech_emotion.systems.network import NetworkSystem
 from speech_emotion.training.fitting import Experiment, predict
 
-PURPOSE = "qat"  # names the draws of fine-tuning
+PURPOSE = "qat"  # part of the seed of fine-tuning
 FORMS = {INT8: "int8", INT8_CPU: "int8-cpu"}  # file -> name of the form
-QAT = "qat-"  # before these names: of the fine-tuned network
-PARTS = ("inner", "test")  # speakers of a fold: those that decide, those that are told of
+QAT = "qat-"  # prefix of the names of fine-tuned forms
+PARTS = ("inner", "test")  # speakers of a fold: inner ones decide, test ones are only reported
 NOT_NEEDED, KEPT, NO_BETTER = "not needed", "kept", "no better"
 Said = Mapping[str, Mapping[str, np.ndarray]]  # part of the fold -> form -> probabilities (N, classes)
 
 
 @dataclass(frozen=True)
 class QatJob:
-    """One fold's model, whose INT8 forms are asked about the fold's inner and test speakers.
+    """One fold's model, whose INT8 forms are evaluated on the fold's inner and test speakers.
 
     Attributes:
-        waveforms: store of prepared waveforms.
-        least_samples: to which shorter ones are repeated.
-        tune: fine-tune it before.
+        model: of the fold.
+        waveforms: folder of the store of prepared waveforms.
+        least_samples: shorter waveforms are repeated to this length.
+        export: params of the export.
+        tune: whether to fine-tune it first.
     """
 
     model: FoldModel
@@ -56,10 +58,16 @@ class QatJob:
 def aware_on_fold(
     system: NetworkSystem, model: FoldModel, stores: Mapping[str, ArrayStore], qat: QuantisationAware
 ) -> tuple[NetworkSystem, int]:
-    """The system of a fold, fine-tuned with rounding on its training speakers, and plain again; the epochs it took.
+    """Fine-tunes a fold's system with rounding, on the fold's training speakers.
 
     Args:
-        system: its trained model, or what pruning made of it.
+        system: the fold's trained model, or its pruned form.
+        model: of the fold.
+        stores: feature -> store of its arrays.
+        qat: epochs at most, and learning rate.
+
+    Returns:
+        the system without rounding, and the number of epochs.
     """
     aware = _aware(system, model.experiment, stores, model.fold.train)
     tuned, epochs = tuned_on_fold(aware, model.experiment, stores, model.fold, qat, PURPOSE, model.seed)
@@ -69,7 +77,18 @@ def aware_on_fold(
 def aware_on_all(
     system: NetworkSystem, experiment: Experiment, qat: QuantisationAware, epochs: int, seed: int
 ) -> NetworkSystem:
-    """The shipped system, fine-tuned with rounding on all speakers, and plain again."""
+    """Fine-tunes the shipped system with rounding, on all speakers.
+
+    Args:
+        system: the shipped one.
+        experiment: in which it was trained.
+        qat: its learning rate is used.
+        epochs: number of epochs.
+        seed: of the training.
+
+    Returns:
+        the system without rounding.
+    """
     stores = experiment.stores()
     aware = _aware(system, experiment, stores, sorted(experiment.targets))
     tuned = tuned_on_all(aware, experiment, stores, qat, PURPOSE, epochs, seed)
@@ -77,9 +96,9 @@ def aware_on_all(
 
 
 def qat_fold(job: QatJob) -> tuple[Said, int]:
-    """What the forms of a fold's model say, and the epochs of its fine-tuning, 0 without.
+    """Probabilities of a fold's forms, and the epochs of fine-tuning, 0 without it.
 
-    Without, `fp32` is among them: the trained model, which the exported file agrees with.
+    Without fine-tuning, they include `fp32`: the trained model, with which the exported file agrees.
     """
     model, stores, waveforms = job.model, job.model.experiment.stores(), ArrayStore(job.waveforms)
     trained = system = load_system(model.path)
@@ -91,9 +110,10 @@ def qat_fold(job: QatJob) -> tuple[Said, int]:
     graphs = exported_models(system, job.export.opset, calibration)
     said = {}
     for part, ids in zip(PARTS, (model.fold.valid, model.fold.test), strict=True):
-        heard = [waveform_windows(system, waveforms[id], least) for id in ids]
+        windows = [waveform_windows(system, waveforms[id], least) for id in ids]
         said[part] = {
-            prefix + form: utterance_probabilities(serialise(graphs[file].model), heard) for file, form in FORMS.items()
+            prefix + form: utterance_probabilities(serialise(graphs[file].model), windows)
+            for file, form in FORMS.items()
         }
         if not job.tune:
             said[part]["fp32"] = predict(trained, model.experiment, stores, ids)
@@ -103,17 +123,20 @@ def qat_fold(job: QatJob) -> tuple[Said, int]:
 def qat_for_shipping(
     system: NetworkSystem, jobs: Sequence[QatJob], workers: int, recorder: Recorder
 ) -> tuple[NetworkSystem | None, dict[str, Any]]:
-    """The shipped system for the INT8 forms, fine-tuned where the folds' models say so.
+    """Fine-tunes the shipped system for its INT8 forms, if that helps the folds' models.
 
-    Calibration alone is good enough where no INT8 form of the folds' models loses more than `when_loss` points of UA
-    against FP32; fine-tuned forms are kept where the worse of them is better than the worse one before.
+    Without fine-tuning, the INT8 forms are good enough if none of them loses more than `when_loss` points of UA against
+    FP32 on the folds' inner speakers. Fine-tuned forms are kept if the worse of the two is better than before.
 
     Args:
+        system: the shipped one.
         jobs: the folds' models, of one seed.
+        workers: processes.
+        recorder: of progress and notes.
 
     Returns:
-        the system, None where it is to stay as it is; and facts: done, when_loss, loss (points), epochs, folds, seed;
-        and ua and wa in percent of each form on the folds' inner and test speakers.
+        the fine-tuned system, or None if it is not fine-tuned; and facts: done, when_loss, loss (points), epochs,
+        folds, seed; and ua and wa in percent of each form on the folds' inner and test speakers.
     """
     first = jobs[0].model
     experiment, qat, seed = first.experiment, jobs[0].export.qat, first.seed
@@ -121,9 +144,9 @@ def qat_for_shipping(
     facts = {part: _worth(experiment, jobs, found, part) for part in PARTS}
     loss = {part: round(facts[part]["fp32"]["ua"] - _worse(facts[part], ""), 2) for part in PARTS}
     facts |= {"when_loss": qat.when_loss, "loss": loss, "folds": len(jobs), "seed": seed}
-    told = f"export: INT8 by calibration alone loses {loss['inner']:g} points of UA on the folds' inner speakers"
+    measured = f"export: INT8 by calibration loses {loss['inner']:g} points of UA on the folds' inner speakers"
     if loss["inner"] <= qat.when_loss:
-        recorder.note(f"{told}, {loss['test']:g} on their test speakers: not fine-tuned")
+        recorder.note(f"{measured}, {loss['test']:g} on their test speakers: not fine-tuned")
         return None, {"done": NOT_NEEDED, **facts}
     asked = [replace(job, tune=True) for job in jobs]
     tuned = list(ordered_map(qat_fold, asked, workers, recorder, "fine-tune the folds' models for INT8"))
@@ -132,8 +155,8 @@ def qat_for_shipping(
     facts["epochs"] = epochs_for_shipping([epochs for _, epochs in tuned])
     kept = _worse(facts["inner"], QAT) > _worse(facts["inner"], "")
     recorder.note(
-        f"{told}; fine-tuned for it, UA there {_worse(facts['inner'], '')} -> {_worse(facts['inner'], QAT)}: "
-        f"{'kept' if kept else 'no better, left out'} (on test speakers {_worse(facts['test'], '')} -> "
+        f"{measured}; fine-tuned for it, UA there {_worse(facts['inner'], '')} -> {_worse(facts['inner'], QAT)}: "
+        f"{'kept' if kept else 'no better, not kept'} (on test speakers {_worse(facts['test'], '')} -> "
         f"{_worse(facts['test'], QAT)})"
     )
     if not kept:
@@ -144,7 +167,7 @@ def qat_for_shipping(
 def _aware(
     system: NetworkSystem, experiment: Experiment, stores: Mapping[str, ArrayStore], ids: Sequence[str]
 ) -> NetworkSystem:
-    """The system with rounding, whose ranges are those that it sees on these utterances."""
+    """The system with rounding; its ranges are those of these utterances."""
     with observed(system.network) as ranges:
         predict(system, experiment, stores, ids)
     return with_network(system, quantisation_aware(system.network, ranges))
@@ -153,7 +176,7 @@ def _aware(
 def _worth(
     experiment: Experiment, jobs: Sequence[QatJob], found: Sequence[Said], part: str
 ) -> dict[str, dict[str, float]]:
-    """Form -> ua and wa in percent, over the pooled utterances of this part of the folds."""
+    """Form -> ua and wa in percent, over the pooled utterances of this part of all folds."""
     folds = [job.model.fold for job in jobs]
     truth = experiment.classes([id for fold in folds for id in (fold.valid if part == "inner" else fold.test)])
     worth = {}

@@ -1,8 +1,8 @@
-"""INT8 by explicit quantisation: symmetric, weights per channel, convolutions and dense layers alone.
+"""INT8 by explicit quantisation: symmetric, with weights per channel, of convolutions and dense layers only.
 
-TensorRT 8.5 takes Q/DQ pairs with zero points of 0 and no others, and has no INT8 form of LSTM, MatMul or
-Softmax. Outputs of layers get no pair, so that bias and activation fuse into the layer. Weights stay float32
-in the file with a pair beside them: the device's engine holds them as INT8; the file is no smaller.
+TensorRT 8.5 accepts only Q/DQ pairs with zero points of 0, and does not support INT8 for LSTM, MatMul or Softmax.
+Outputs of layers get no pair, so that bias and activation are fused with the layer. In the file, weights stay float32
+with a pair after them, so the file is not smaller; the device's engine holds them as INT8.
 """
 
 import logging
@@ -26,12 +26,17 @@ from onnxruntime.quantization import (
 from speech_emotion.errors import UserError
 from speech_emotion.export.graph import INPUT, Graph, plain, serialise
 
-LAYERS = ("Conv", "Gemm")  # of the operators that TensorRT 8.5 has in INT8, those that hold weights
+LAYERS = ("Conv", "Gemm")  # operators with weights that TensorRT 8.5 supports in INT8
 PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
 class CalibrationWindows(CalibrationDataReader):
-    """Windows (window samples,) one after the other; `more` are a graph's other inputs."""
+    """Feeds windows to onnxruntime's calibration one by one.
+
+    Args:
+        windows: (window_samples,) each.
+        more: other inputs of the graph, the same for each window.
+    """
 
     def __init__(self, windows: Iterable[np.ndarray], **more: np.ndarray):
         self._windows, self._more = iter(windows), more
@@ -48,10 +53,10 @@ def quantise(graph: Graph, windows: Iterable[np.ndarray]) -> onnx.ModelProto:
 
     Args:
         graph: as exported; its front-end and everything recurrent stay float32.
-        windows: training speech, each (window samples,); the greatest value seen sets a range.
+        windows: training speech, (window_samples,) each; the largest magnitude sets a range.
 
     Raises:
-        UserError: no windows, a layer whose range is not finite, or a result that breaks the rules above.
+        UserError: there are no windows, the range of a layer is not finite, or the result breaks the rules above.
     """
     model = calibrated(
         graph,
@@ -77,16 +82,17 @@ def quantise(graph: Graph, windows: Iterable[np.ndarray]) -> onnx.ModelProto:
 def calibrated(
     graph: Graph, windows: Iterable[np.ndarray], more: Mapping[str, np.ndarray] | None = None, **options: Any
 ) -> onnx.ModelProto:
-    """The graph with Q/DQ pairs as onnxruntime's quantiser puts them: weights in int8 per channel, activations
-    within the least and the greatest value seen.
+    """The graph with Q/DQ pairs by onnxruntime's quantiser: weights in int8 per channel, activations in the range
+    between their smallest and largest value.
 
     Args:
-        windows: training speech, each (window samples,).
+        graph: as exported, in FP32.
+        windows: training speech, (window_samples,) each.
         more: the graph's other inputs.
-        options: of quantize_static: what is quantised, and how activations are.
+        options: of quantize_static: which nodes are quantised, and how activations are.
 
     Raises:
-        UserError: no windows.
+        UserError: there are no windows.
     """
     windows = list(windows)
     if not windows:
@@ -108,7 +114,12 @@ def calibrated(
 
 
 def faults(model: onnx.ModelProto, graph: Graph) -> Iterator[str]:
-    """Where a quantised graph breaks the rules, one line each."""
+    """How a quantised graph breaks the rules of this module, one line each.
+
+    Args:
+        model: the quantised graph.
+        graph: the graph that it was made from.
+    """
     constants = {item.name: item for item in model.graph.initializer}
     makers = {output: node for node in model.graph.node for output in node.output}
     users: dict[str, list[onnx.NodeProto]] = {}
@@ -141,7 +152,7 @@ def quantised_layers(model: onnx.ModelProto) -> list[str]:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """onnxruntime's quantiser writes advice to the root logger, none of it for the user."""
+    """Hides the advice that onnxruntime's quantiser writes to the root logger, which is not for users."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.ERROR)

@@ -1,10 +1,10 @@
-"""INT8 for processors: every weight of the network is stored in 8 bits, and large layers compute in 8 bits too.
+"""INT8 for CPUs: all weights of the network are stored in 8 bits, and large layers compute in 8 bits, too.
 
-onnxruntime computes a layer between Q/DQ pairs in integers: activations in unsigned, weights in signed 8 bits per
-channel, which is what AVX-512 VNNI and ARM's dot products multiply. Convolutions of few channels and small dense layers
-gain nothing from it, and LSTMs would need ranges taken anew from each batch, so that an answer would depend on the
-windows beside it. Their weights are int8 with a scale per channel and become float32 once, when the file is loaded:
-a Cast and a Mul of constants, which onnxruntime folds (a DequantizeLinear it would compute again for each window).
+onnxruntime computes a layer between Q/DQ pairs in integers: unsigned 8-bit activations and signed 8-bit weights per
+channel, as AVX-512 VNNI and ARM's dot products multiply them. Convolutions with few channels and small dense layers
+gain nothing from it, and LSTMs would take their ranges from each batch, so that an answer would depend on the other
+windows in the batch. Their weights are int8 with a scale per channel, and become float32 once, when the file is loaded:
+by a Cast and a Mul of constants, which onnxruntime folds (it would compute a DequantizeLinear again for each window).
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,20 +18,22 @@ from speech_emotion.export.graph import STARTS, Graph, plain
 from speech_emotion.export.quantise import calibrated
 
 WEIGHTS = {"Conv": (1,), "Gemm": (1,), "MatMul": (0, 1), "LSTM": (1, 2)}  # operator -> inputs that may be weights
-LEAST_CHANNELS = 8  # of a convolution's input, a group, from which integers were faster on the processors tried
-LEAST_WEIGHTS = 1 << 14  # of a dense layer, likewise
-SMALLEST = 64  # weights; fewer are not worth a scale
+LEAST_CHANNELS = (
+    8  # of a convolution's input, per group, from which integers were faster on the CPUs that were measured
+)
+LEAST_WEIGHTS = 1 << 14  # of a dense layer, for the same reason
+SMALLEST = 64  # weights; for fewer, a scale is not worth it
 
 
 def quantise_cpu(graph: Graph, windows: Iterable[np.ndarray]) -> onnx.ModelProto:
-    """The graph for many windows with weights of 8 bits; its front-end stays float32.
+    """The graph for many windows with 8-bit weights; its front-end stays float32.
 
     Args:
         graph: as exported for many windows.
-        windows: training speech, each (window samples,); the greatest and least values seen set a layer's range.
+        windows: training speech, (window_samples,) each; the smallest and largest values set a layer's range.
 
     Raises:
-        UserError: a layer computes in 8 bits, and there are no windows.
+        UserError: a layer computes in 8 bits but there are no windows.
     """
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
@@ -49,10 +51,11 @@ def quantise_cpu(graph: Graph, windows: Iterable[np.ndarray]) -> onnx.ModelProto
 
 
 def weight_bytes(model: onnx.ModelProto, front_end: Iterable[str]) -> int:
-    """Bytes in the file of all weights that can be quantised, their scales and zero points included.
+    """Bytes in the file of all weights that can be quantised, with their scales and zero points.
 
     Args:
-        front_end: names of the nodes that compute features, whose constants are no weights.
+        model: an exported graph.
+        front_end: names of the nodes that compute features, whose constants are not weights.
     """
     constants = {item.name: item for item in model.graph.initializer}
     found = set().union(*(origins for _, _, origins in _weighted(model, frozenset(front_end))))
@@ -62,9 +65,11 @@ def weight_bytes(model: onnx.ModelProto, front_end: Iterable[str]) -> int:
 def _weighted(
     model: onnx.ModelProto, front_end: frozenset[str]
 ) -> Iterator[tuple[onnx.NodeProto, int, frozenset[str]]]:
-    """The network's nodes, each with the place of an input that holds weights, and what initializers make these."""
-    made_of = {item.name: frozenset([item.name]) for item in model.graph.initializer}  # constants alone
-    for node in model.graph.node:  # makers stand before users
+    """The network's nodes with weights: node, index of the input that holds them, initializers they come from."""
+    made_of = {
+        item.name: frozenset([item.name]) for item in model.graph.initializer
+    }  # tensors computed only from constants
+    for node in model.graph.node:  # makers come before users
         if node.name not in front_end:
             for place in WEIGHTS.get(node.op_type, ()):
                 if origins := made_of.get(node.input[place]):
@@ -117,7 +122,7 @@ def _small_weights(model: onnx.ModelProto, front_end: frozenset[str]) -> onnx.Mo
 
 
 def _within_channel(node: onnx.NodeProto, values: np.ndarray) -> tuple[int, ...]:
-    """Axes of the weights that one output channel has to itself."""
+    """Axes of the weights within one output channel."""
     if node.op_type == "Conv":
         return tuple(range(1, values.ndim))
     if node.op_type == "LSTM":  # (directions, 4 units, inputs)

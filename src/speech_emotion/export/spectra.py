@@ -1,12 +1,12 @@
-"""The front-ends of a classifier as one computation: frames cut once, one Fourier transform for all, in few products.
+"""The front-ends of a classifier as one computation: frames are cut once and share one Fourier transform.
 
-features/frontend.py says what is computed; this module says the same with a fraction of the arithmetic. A transform of
-N = P Q points is taken in two steps (Cooley & Tukey 1965): with n = Q n1 + n2 and k = k1 + P k2,
+features/frontend.py defines the features; this module computes the same with a fraction of the operations. A transform
+of N = P Q points is computed in two steps (Cooley & Tukey 1965): with n = Q n1 + n2 and k = k1 + P k2,
 
     X[k] = sum_n2 W_N^(n2 k1) W_Q^(n2 k2) sum_n1 W_P^(n1 k1) x[Q n1 + n2],    W_N = exp(-2 pi i / N)
 
 The inner sum is one matrix for all n2, the outer one a matrix for each k1, twiddle factors included. Samples are real,
-so that k1 = 0 .. P / 2 holds every bin, as itself or as its mirror image N - k.
+so k1 = 0 .. P / 2 covers every bin, as itself or as its mirror image N - k.
 
 Shapes: B batch, N samples, T frames, D dimensions of a feature.
 """
@@ -24,11 +24,11 @@ from speech_emotion.params import Feature
 
 
 class Spectra(nn.Module):
-    """Samples (B, N) -> {name: (B, T, D)}, T as many whole frames as the feature has in N samples.
+    """Samples (B, N) -> {name: (B, T, D)}, with T whole frames of each feature in N samples.
 
     Args:
         features: name -> definition; derivatives are not applied here.
-        front_ends: name -> its FrontEnd, which computes energy, and gives all others their bands.
+        front_ends: name -> its FrontEnd, which computes energy, and has the filters of all other kinds.
     """
 
     def __init__(self, features: Mapping[str, Feature], front_ends: Mapping[str, FrontEnd]):
@@ -50,7 +50,7 @@ class Spectra(nn.Module):
 
 
 class _Group(nn.Module):
-    """Features of the same frames: one transform of the most points, of which shorter ones are every n-th bin."""
+    """Features of the same frames: one transform with the most points; shorter transforms are every n-th bin of it."""
 
     def __init__(self, features: Mapping[str, Feature], front_ends: Mapping[str, FrontEnd]):
         super().__init__()
@@ -61,7 +61,7 @@ class _Group(nn.Module):
         window = scipy.signal.get_window(first.window, self.frame, fftbins=False)
         self.first_counts = bool(window[0] != 0.0)
 
-        # The same bands serve a spectrum and the cepstrum that is taken of it.
+        # A spectrum and the cepstrum computed from it share their bands.
         bands: list[np.ndarray] = []
         self.places: dict[str, tuple[int, int]] = {}  # name -> columns of the bands
         for name, feature in features.items():
@@ -90,7 +90,7 @@ class _Group(nn.Module):
         batch = frames.shape[0]
         columns, bins = self.second_step.shape[0], self.second_step.shape[2] // 2
         framed = frames.reshape(batch, -1, self.first_step.shape[1], self.inner)
-        partly = self.first_step @ framed  # (B, T, 2 (P / 2 + 1), Q): of each k1 the real, then the imaginary parts
+        partly = self.first_step @ framed  # (B, T, 2 (P / 2 + 1), Q): for each k1 the real, then the imaginary parts
         partly = partly.reshape(batch, -1, columns, 2 * self.inner).transpose(1, 2)  # (B, k1, T, 2 Q)
         parts = partly @ self.second_step  # (B, k1, T, 2 bins)
         squares = parts * parts
@@ -105,13 +105,13 @@ class _Group(nn.Module):
         return found
 
     def _frames(self, samples: Tensor) -> Tensor:
-        """Frames (B, T, frame), pre-emphasised, with zeros behind where the second step wants more."""
+        """Frames (B, T, frame), pre-emphasised, and padded with zeros to the length of the window."""
         emphasised = samples
         if self.preemphasis:
             before = torch.cat([samples[:, :1], samples[:, :-1]], dim=1)
             emphasised = samples - self.preemphasis * before
         frames = _cut(emphasised, self.frame, self.hop)
-        if self.preemphasis and self.first_counts:  # a frame's first sample has none before it
+        if self.preemphasis and self.first_counts:  # the first sample of a frame has no predecessor
             first = (1.0 - self.preemphasis) * _cut(samples, self.frame, self.hop)[:, :, :1]
             frames = torch.cat([first, frames[:, :, 1:]], dim=2)
         more = self.window.shape[0] - self.frame
@@ -130,7 +130,7 @@ def _cut(samples: Tensor, frame: int, hop: int) -> Tensor:
 
 
 def _inner_points(points: int, frame: int) -> int:
-    """Q, for the least work; products of the first step, whose matrices are narrow, take half as long again."""
+    """Q with the fewest operations; those of the first step count 1.5 times, since its narrow matrices are slower."""
     found = [q for q in range(1, points) if points % q == 0 and points // q % 2 == 0]
     return min(found, key=lambda q: (points // q // 2 + 1) * (1.5 * 2 * -(-frame // q) * q + 4 * q * q))
 
@@ -139,19 +139,20 @@ def _two_steps(points: int, q: int, rows: int, wanted: np.ndarray) -> tuple[np.n
     """The matrices of both steps.
 
     Args:
-        rows: values of n1 for which there are samples.
-        wanted: (points / 2 + 1,) bins that somebody asks for; the others are left out.
+        points: N.
+        q: Q.
+        rows: number of values of n1 that have samples.
+        wanted: (points / 2 + 1,) whether a bin is needed; others are left out.
 
     Returns:
-        (2 (P / 2 + 1), rows); (P / 2 + 1, 2 Q, 2 bins); and the bin that each result is, (P / 2 + 1) * bins, -1 for
-        none.
+        (2 (P / 2 + 1), rows); (P / 2 + 1, 2 Q, 2 bins); and the bin of each result, (P / 2 + 1) * bins, -1 for padding.
     """
     p = points // q
     firsts = p // 2 + 1
     angle = -2 * np.pi * np.outer(np.arange(firsts), np.arange(rows)) / p
     first = np.stack([np.cos(angle), np.sin(angle)], axis=1).reshape(2 * firsts, rows)
     taken: set[int] = set()
-    columns: list[list[tuple[int, int]]] = []  # of each k1: (k2, bin)
+    columns: list[list[tuple[int, int]]] = []  # for each k1: (k2, bin)
     for k1 in range(firsts):
         columns.append([])
         for k2 in range(q):

@@ -1,4 +1,4 @@
-"""Inference: an exported model asked about a waveform or a file, by the device's runtime (jetson/).
+"""Inference: the emotion of a waveform or a file by an exported model, with the device's runtime (jetson/).
 
 It needs onnxruntime, numpy, soundfile and soxr.
 """

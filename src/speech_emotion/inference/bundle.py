@@ -1,11 +1,11 @@
-"""bundle.json of the folder that the export step wrote: the device runtime's values, and the sha256 of the files."""
+"""Reads bundle.json of the export step's folder: the values that the device's runtime needs, and the files' sha256."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from speech_emotion.errors import UserError
-from speech_emotion.export.files import BUNDLE, LIKENESS
+from speech_emotion.export.files import BUNDLE, OUT_OF_DISTRIBUTION
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion_jetson.bundle import Interface, Values
 
@@ -14,20 +14,23 @@ CURE = "run the export step again (dvc repro)"
 
 @dataclass(frozen=True)
 class Export(Interface):
-    """What an application knows of an exported model; export/bundle.py says how each value is found.
+    """Description of an exported model; export/bundle.py says where each value comes from.
 
     Attributes:
-        sha256: file name -> hex sha256 of the files that belong together.
+        sha256: file name -> hex sha256 of the files of one export.
     """
 
     sha256: dict[str, str]
 
 
 def read_bundle(folder: Path) -> Export:
-    """Reads bundle.json of a folder that the export step wrote.
+    """Reads bundle.json.
+
+    Args:
+        folder: that the export step wrote, or a copy of it.
 
     Raises:
-        UserError: it is absent or damaged, or a value is missing or cannot be.
+        UserError: bundle.json is absent or damaged, or a value is missing or invalid.
     """
     path = folder / BUNDLE
     try:
@@ -43,18 +46,26 @@ def read_bundle(folder: Path) -> Export:
     if not isinstance(raw, dict):
         raise UserError(f"{path}: is damaged (no JSON object): {CURE}")
     values = Values(path, raw, CURE)
-    return Export(**values.interface(), likeness=folder / LIKENESS, sha256=values.take("sha256", dict))
+    return Export(
+        **values.interface(), out_of_distribution=folder / OUT_OF_DISTRIBUTION, sha256=values.take("sha256", dict)
+    )
 
 
 def check_file(bundle: Export, name: str) -> Path:
-    """The path of a file of the folder, which must be the one that the bundle was written with.
+    """The path of a file of the export, after comparing its sha256 with bundle.json.
+
+    Args:
+        bundle: of the export.
+        name: of the file in its folder.
 
     Raises:
-        UserError: it is absent or another.
+        UserError: the file is absent, as in exports by older versions, or from another export.
     """
     path = bundle.folder / name
     if not path.is_file():
-        raise UserError(f"{path}: is not there: copy the whole folder that the export step wrote")
+        raise UserError(
+            f"{path}: is not there: copy the export step's whole folder, or export again (dvc repro) if it is old"
+        )
     if sha256_file(path) != bundle.sha256.get(name):
         raise UserError(f"{path}: is not the file that {BUNDLE} describes: copy the whole folder of one export")
     return path

@@ -20,7 +20,17 @@ from speech_emotion.export.calibration import calibration_cache
 from speech_emotion.export.card import Facts, model_card
 from speech_emotion.export.check import compare, exported_probabilities, trained_probabilities
 from speech_emotion.export.engines import exported_reports, write_reports
-from speech_emotion.export.files import BUNDLE, CALIBRATION, CARD, CHECK, FP32, INT8, INT8_CPU, LIKENESS, PRUNED
+from speech_emotion.export.files import (
+    BUNDLE,
+    CALIBRATION,
+    CARD,
+    CHECK,
+    FP32,
+    INT8,
+    INT8_CPU,
+    OUT_OF_DISTRIBUTION,
+    PRUNED,
+)
 from speech_emotion.export.fine_tune import FoldModel
 from speech_emotion.export.forms import exported_models
 from speech_emotion.export.graph import Graph, serialise
@@ -29,7 +39,7 @@ from speech_emotion.export.prune_fitting import prune_for_shipping
 from speech_emotion.export.quantisation_aware_fitting import FORMS, QatJob, qat_for_shipping
 from speech_emotion.export.quantise import quantised_layers
 from speech_emotion.export.windows import speech_windows
-from speech_emotion.inference.likeness_fitting import fit_likeness, stretches
+from speech_emotion.inference.out_of_distribution_fitting import fit_detector, segments
 from speech_emotion.parallel import ordered_map
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.step import Folders, Step, StepParams
@@ -41,12 +51,12 @@ from speech_emotion.store.hashing import sha256_file
 from speech_emotion.store.naming import file_name
 from speech_emotion.systems.catalogue import DEFINITION, load_system
 from speech_emotion.systems.network import NetworkSystem
-from speech_emotion_jetson.likeness import Likeness
+from speech_emotion_jetson.out_of_distribution import OodDetector
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
     """Writes fp32.onnx, int8.onnx, int8-cpu.onnx, with export.prune the same under pruned- names, calibration.cache,
-    likeness.json, check.json, bundle.json, MODEL_CARD.md, and what TensorRT makes of each node (operators.json,
+    out_of_distribution.json, check.json, bundle.json, MODEL_CARD.md, and how TensorRT runs each node (operators.json,
     OPERATORS.md).
 
     Where no system can be deployed, check.json says so and is alone.
@@ -99,11 +109,11 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
             )
     check["calibration_windows"] = len(calibration)
     chosen = json.loads((inputs["selected"] / "best.json").read_text(encoding="utf-8"))
-    likeness = _likeness(fitted, ids, waveforms, system.definition.sample_rate, params, recorder)
-    _write_json(folder / LIKENESS, likeness.to_json())
+    detector = _detector(fitted, ids, waveforms, system.definition.sample_rate, params, recorder)
+    _write_json(folder / OUT_OF_DISTRIBUTION, detector.to_json())
     write_text(folder / CALIBRATION, calibration_cache(graphs[FP32], calibration))
     write_reports(folder, exported_reports(folder))
-    sha256 = {name: sha256_file(folder / name) for name in (*graphs, LIKENESS, CALIBRATION)}
+    sha256 = {name: sha256_file(folder / name) for name in (*graphs, OUT_OF_DISTRIBUTION, CALIBRATION)}
     _write_json(folder / CHECK, check)
     bundle = describe(system, params.preprocess.level_dbfs, least, chosen["temperature"], fitted, sha256)
     _write_json(folder / BUNDLE, bundle)
@@ -182,21 +192,19 @@ def _folds_models(system: NetworkSystem, inputs: Folders, params: StepParams, as
     return models
 
 
-def _likeness(
+def _detector(
     utterances: pd.DataFrame,
     ids: Sequence[str],
     waveforms: ArrayStore,
     rate: int,
     params: StepParams,
     recorder: Recorder,
-) -> Likeness:
-    """The training speech, so that the recogniser can tell what is unlike it."""
-    measure = partial(stretches, rate=rate)
+) -> OodDetector:
+    """Fits the out-of-distribution detector to the training speech."""
+    measure = partial(segments, rate=rate)
     found = ordered_map(measure, [waveforms[id] for id in ids], params.workers, recorder, "measure training speech")
     speakers = dict(zip(utterances["id"], utterances["speaker"], strict=True))
-    return fit_likeness(
-        dict(zip(ids, found, strict=True)), speakers, params.export.unlike_share, params.export.unlike_margin
-    )
+    return fit_detector(dict(zip(ids, found, strict=True)), speakers, params.export.ood_share, params.export.ood_margin)
 
 
 def _write_json(path: Path, value: Any) -> None:

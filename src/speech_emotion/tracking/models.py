@@ -20,7 +20,7 @@ from mlflow.types.schema import Array, Map
 import speech_emotion
 import speech_emotion_jetson
 from speech_emotion.tracking.connection import Store
-from speech_emotion.tracking.serving import EMOTION, EXPORT, PROBABILITIES, RATE, UNLIKE, WAVEFORM
+from speech_emotion.tracking.serving import EMOTION, EXPORT, OUT_OF_DISTRIBUTION, PROBABILITIES, RATE, WAVEFORM
 
 NAME = "recogniser"
 NEEDED_TO_RUN = ("mlflow", "numpy", "onnxruntime", "pandas", "soundfile", "soxr")
@@ -33,7 +33,7 @@ SIGNATURE = ModelSignature(
         [
             ColSpec(DataType.string, EMOTION),
             ColSpec(Map(DataType.double), PROBABILITIES),
-            ColSpec(DataType.boolean, UNLIKE),
+            ColSpec(DataType.boolean, OUT_OF_DISTRIBUTION),
         ]
     ),
 )

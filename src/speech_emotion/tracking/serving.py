@@ -17,7 +17,7 @@ from speech_emotion.inference import Recogniser
 
 EXPORT = "export"  # the artifact that holds what the export step wrote
 WAVEFORM, RATE = "waveform", "sample_rate"  # columns of the question; the second may be left out
-EMOTION, PROBABILITIES, UNLIKE = "emotion", "probabilities", "unlike_training"  # columns of the answer
+EMOTION, PROBABILITIES, OUT_OF_DISTRIBUTION = "emotion", "probabilities", "out_of_distribution"  # columns of the answer
 
 
 class RecogniserModel(PythonModel):
@@ -37,7 +37,7 @@ class RecogniserModel(PythonModel):
                 optionally `sample_rate` in Hz (without it: the model's own).
 
         Returns:
-            A table with `emotion`, `probabilities` (emotion -> probability) and `unlike_training` of each row.
+            A table with `emotion`, `probabilities` (emotion -> probability) and `out_of_distribution` of each row.
 
         Raises:
             MlflowException: a row cannot be answered (a model server answers 400); it names row, value and cure.
@@ -47,7 +47,7 @@ class RecogniserModel(PythonModel):
         rates = model_input[RATE] if RATE in model_input.columns else [None] * len(model_input)
         return pd.DataFrame(
             [self._answer(place, *row) for place, row in enumerate(zip(model_input[WAVEFORM], rates, strict=True))],
-            columns=[EMOTION, PROBABILITIES, UNLIKE],
+            columns=[EMOTION, PROBABILITIES, OUT_OF_DISTRIBUTION],
         )
 
     def _answer(self, place: int, waveform: Any, rate: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class RecogniserModel(PythonModel):
         return {
             EMOTION: prediction.emotion,
             PROBABILITIES: dict(prediction.probabilities),
-            UNLIKE: bool(prediction.unlike_training),
+            OUT_OF_DISTRIBUTION: bool(prediction.out_of_distribution),
         }
 
 

@@ -1,19 +1,19 @@
 import { colour, drawEmotions, drawFocus, drawRibbon, drawSpectrum, drawWave, ticks } from "/draw.js";
 import { decoded, noMicrophone, Recording, wav } from "/sound.js";
 
-const MOST_SECONDS = 120; // of a recording in the browser
-const LIVE_MILLISECONDS = 400; // between two questions while recording
-const ATTEMPTS = 4; // where the model is busy
+const MOST_SECONDS = 120; // longest recording in the browser
+const LIVE_MILLISECONDS = 400; // between two requests while recording
+const ATTEMPTS = 4; // while the model is busy
 
 const $ = (id) => document.getElementById(id);
 const percent = (value) => `${(100 * value).toFixed(value >= 0.0995 || value < 0.0005 ? 0 : 1)} %`;
 const seconds = (value) => `${value.toFixed(value < 10 ? 2 : 1)} s`;
 
 let model = null;
-let answer = null; // what is shown
-let asking = null; // aborts the question under way
+let answer = null; // the answer that is shown
+let asking = null; // aborts the current request
 let recording = null;
-let address = ""; // of the audio that is shown
+let address = ""; // URL of the audio that is shown
 
 async function start() {
   const reply = await fetch("/api/model");
@@ -25,7 +25,7 @@ async function start() {
   $("about").textContent =
     `${model.source ? `${model.source}. ` : ""}Windows of ${model.window_seconds.toFixed(2)} s, every ${model.hop_seconds.toFixed(2)} s. ` +
     `Licence of the training data: ${model.licences.join(", ")}.` +
-    (model.synthetic ? " Trained on synthesised speech: its answers say nothing about people." : "");
+    (model.synthetic ? " Trained on synthesised speech: its answers mean nothing for real speakers." : "");
   $("samples-note").textContent = model.samples_note;
   $("samples-note").hidden = !model.samples_note;
   $("samples-title").hidden = !model.samples.length;
@@ -44,7 +44,7 @@ async function start() {
   $("record-hint").textContent = hint;
 }
 
-// ---- questions
+// ---- requests
 
 function ending(name) {
   const found = /\.[a-z0-9]+$/i.exec(name);
@@ -56,7 +56,7 @@ async function post(audio, name, brief, signal) {
   for (let attempt = 1; ; attempt++) {
     const reply = await fetch(`/api/analyse${brief ? "?brief" : ""}`, { method: "POST", body: audio, headers, signal });
     if (reply.status === 503 && attempt < ATTEMPTS && !brief) {
-      tell("The model is busy with others: trying again …");
+      tell("The model is busy with other requests: trying again …");
       await new Promise((done) => setTimeout(done, 1000 * Number(reply.headers.get("Retry-After") ?? 2)));
       continue;
     }
@@ -65,7 +65,7 @@ async function post(audio, name, brief, signal) {
   }
 }
 
-/** The values of a reply that comes line by line. */
+/** The values of a reply of JSON lines, as they arrive. */
 async function* lines(reader) {
   const text = new TextDecoder();
   let left = "";
@@ -81,12 +81,12 @@ async function* lines(reader) {
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
-/** Asks about audio and shows the answer. */
+/** Sends audio to the model and shows the answer. */
 async function ask(audio, name, title) {
   asking?.abort();
   const mine = (asking = new AbortController());
   fail("");
-  tell(`Listening to ${title} …`);
+  tell(`Analysing ${title} …`);
   $("answer").classList.add("waiting");
   try {
     if (!model.formats.includes(ending(name))) {
@@ -105,7 +105,7 @@ async function ask(audio, name, title) {
     said.milliseconds.round_trip = performance.now() - began;
     show(said, audio, title);
     $("answer").classList.remove("waiting");
-    tell("Looking where the model looked …");
+    tell("Computing where the model looked …");
     const { value: more } = await parts.next();
     if (mine.signal.aborted) return;
     said.focus = more?.focus ?? null;
@@ -161,12 +161,12 @@ function show(said, audio, title) {
   $("named").textContent = `${title}, ${seconds(said.seconds)}`;
   $("emotion").textContent = said.emotion;
   $("emotion").style.setProperty("--own", colour(said.emotion, model.labels));
-  $("sure").textContent = `${percent(share)} · ${share >= 0.75 ? "fairly sure" : share >= 0.5 ? "more likely than not" : "unsure: see the others"}`;
-  $("unlike").hidden = !said.unlike_training;
-  $("unlike").textContent =
-    said.distance >= 1000
-      ? "There is nothing to hear in this recording: do not rely on the answer."
-      : "This is unlike the speech that the model was trained on (another voice, room, microphone, language, or no speech): do not rely on the answer.";
+  $("sure").textContent = `${percent(share)} · ${share >= 0.75 ? "fairly sure" : share >= 0.5 ? "more likely than not" : "unsure: see the other emotions"}`;
+  $("out-of-distribution").hidden = !said.out_of_distribution;
+  $("out-of-distribution").textContent =
+    said.ood_score >= 1000
+      ? "This recording is silent: do not rely on the answer."
+      : "Out of distribution: this is unlike the speech that the model was trained on (another voice, room, microphone or language, or no speech). Do not rely on the answer.";
   if (address) URL.revokeObjectURL(address);
   address = URL.createObjectURL(audio);
   $("player").src = address;
@@ -216,9 +216,9 @@ function times(said) {
   const spent = said.milliseconds;
   const one = spent.model / said.windows_asked;
   const lines = [
-    ["Answer, from reading the file to all probabilities", spent.answer],
-    [`… of which the model, ${said.windows_asked} window${said.windows_asked === 1 ? "" : "s"} of ${one.toFixed(1)} ms`, spent.model],
-    ["As this browser waited for it", spent.round_trip],
+    ["Answer, from reading the file to the probabilities", spent.answer],
+    [`… in the model: ${said.windows_asked} window${said.windows_asked === 1 ? "" : "s"} of ${one.toFixed(1)} ms`, spent.model],
+    ["As measured by this browser", spent.round_trip],
   ];
   if (spent.focus) lines.push(["Then, where the model looked", spent.focus]);
   $("times").replaceChildren(
@@ -282,7 +282,7 @@ async function record() {
   }
   fail("");
   mark(null);
-  const mine = new Recording(heard, () => finish("The microphone is gone: what it heard until then was kept."));
+  const mine = new Recording(heard, () => finish("The microphone was disconnected: the recording until then was kept."));
   $("record").disabled = true;
   try {
     await mine.start();
@@ -312,7 +312,7 @@ function heard(block) {
   if (recording.seconds >= Math.min(MOST_SECONDS, model.max_seconds)) finish();
 }
 
-/** Asks about the last window again and again while the recording goes on. */
+/** Analyses the latest window repeatedly during a recording. */
 async function live(mine) {
   while (recording === mine) {
     await new Promise((done) => setTimeout(done, LIVE_MILLISECONDS));
@@ -320,10 +320,10 @@ async function live(mine) {
     if (recording !== mine || mine.seconds < 0.5) continue;
     try {
       const { value: said } = await (await post(wav(last, mine.rate), "live.wav", true)).next();
-      const unsure = said.unlike_training ? " (unlike the training speech)" : "";
+      const unsure = said.out_of_distribution ? " (out of distribution: do not rely on it)" : "";
       if (recording === mine) $("live-said").textContent = `${said.emotion} ${percent(said.probabilities[said.emotion])}${unsure}`;
     } catch {
-      // the next question may be answered again; the whole recording is asked about in the end
+      // the next request may succeed; the whole recording is analysed at the end
     }
   }
 }
@@ -337,7 +337,7 @@ async function finish(note = "") {
   const audio = mine?.stop();
   if (!mine || !audio) return;
   if (mine.length === 0) {
-    fail("The microphone gave nothing: is it switched on?");
+    fail("The microphone sent nothing: is it switched on?");
     return;
   }
   await ask(audio, "recording.wav", "your recording");
@@ -386,5 +386,5 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 
 start().catch((error) => {
   $("model").textContent = "";
-  fail(`The model cannot be asked: ${error.message}`);
+  fail(`The model cannot be reached: ${error.message}`);
 });

@@ -1,7 +1,7 @@
-// Pictures of an answer. Every canvas is as wide as the recording is long, so that one cursor serves all.
+// Charts of an answer. Every canvas spans the whole recording, so that one cursor fits all.
 
 const KNOWN = {
-  // [light, dark], each at least 3:1 on its card
+  // [light, dark], with a contrast of at least 3:1 to its card
   anger: ["#c2253a", "#ff7b88"],
   boredom: ["#6b6e78", "#b3b8c6"],
   calm: ["#0f7f78", "#4fd1c5"],
@@ -17,7 +17,7 @@ const KNOWN = {
 
 export const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
-/** The colour of a label; labels that are not known get one by their place. */
+/** The colour of a label; unknown labels get one by their index. */
 export function colour(label, labels) {
   const known = KNOWN[label];
   if (known) return known[isDark() ? 1 : 0];
@@ -26,7 +26,7 @@ export function colour(label, labels) {
 
 const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** The canvas's pen, in units of CSS pixels, on a clean sheet. */
+/** A cleared canvas's context, in units of CSS pixels, and its size. */
 function sheet(canvas) {
   const ratio = window.devicePixelRatio || 1;
   const { width, height } = canvas.getBoundingClientRect();
@@ -67,7 +67,7 @@ export function drawFocus(canvas, cells) {
   pen.globalAlpha = 1;
 }
 
-// Dark to light, even steps of lightness (after matplotlib's magma).
+// From dark to light in even steps of lightness (after matplotlib's magma).
 const HEAT = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 80, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191]];
 
 function heat(value) {
@@ -91,7 +91,7 @@ export function drawSpectrum(canvas, picture) {
   pen.drawImage(small, 0, 0, (columns * each * width) / seconds, height);
 }
 
-/** Lines of all emotions' smoothed probabilities, each window at its centre. */
+/** Draws the smoothed probabilities of all emotions, each window at its centre. */
 export function drawEmotions(canvas, answer, labels) {
   const { pen, width, height } = sheet(canvas);
   const { windows, seconds } = answer;
@@ -121,7 +121,7 @@ export function drawEmotions(canvas, answer, labels) {
   }
 }
 
-/** Stretches of one emotion, with its name where there is room. */
+/** Draws segments of one emotion, with its name if there is room. */
 export function drawRibbon(canvas, answer, labels) {
   const { pen, width, height } = sheet(canvas);
   pen.font = "600 12px system-ui, sans-serif";
@@ -138,7 +138,7 @@ export function drawRibbon(canvas, answer, labels) {
   }
 }
 
-/** Times that are easy to read, at most so many: [seconds, text]. */
+/** Round times for the axis, at most `most`: [seconds, text]. */
 export function ticks(seconds, most) {
   const step = [0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].find((one) => seconds / one <= most) ?? 3600;
   const found = [];

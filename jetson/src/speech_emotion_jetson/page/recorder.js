@@ -1,4 +1,4 @@
-// Runs in the browser's audio thread: hands every block of the microphone on.
+// Runs in the browser's audio thread: passes on every block from the microphone.
 class Recorder extends AudioWorkletProcessor {
   process([input]) {
     if (input.length) this.port.postMessage(input[0].slice());

@@ -1,17 +1,17 @@
-// Microphone, WAV and decoding, with nothing but what the browser has.
+// Microphone, WAV and decoding, with the browser's own functions only.
 
-const BLOCK = 4096; // of browsers without AudioWorklet
+const BLOCK = 4096; // for browsers without AudioWorklet
 
-/** Why the browser gives no microphone, or "" where it may. */
+/** Why the browser does not allow the microphone, or "" if it may. */
 export function noMicrophone() {
   if (!window.isSecureContext) {
-    return "The browser gives the microphone to secure pages only: start the device's page with --tls, or open it on the device itself as localhost.";
+    return "Browsers allow the microphone only on secure pages: start the device's page with --tls, or open it on the device itself as localhost.";
   }
-  if (!navigator.mediaDevices?.getUserMedia) return "This browser has no microphone to give.";
+  if (!navigator.mediaDevices?.getUserMedia) return "This browser does not support recording.";
   return "";
 }
 
-/** A recording under way: `samples` grows; `onBlock(block)` is called for each block, `onEnd()` where the microphone is gone. */
+/** A running recording: `onBlock(block)` is called for each block, `onEnd()` if the microphone disconnects. */
 export class Recording {
   constructor(onBlock, onEnd) {
     this.blocks = [];
@@ -21,7 +21,7 @@ export class Recording {
   }
 
   async start() {
-    // What the model was trained on has not been through a telephone's cleaning.
+    // The training speech was not processed as in a phone call.
     const wishes = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     this.stream = await navigator.mediaDevices.getUserMedia({ audio: wishes });
     try {
@@ -55,7 +55,7 @@ export class Recording {
     return this.length / this.rate;
   }
 
-  /** The last samples, at most so many. */
+  /** The last samples, at most `count`. */
   last(count) {
     const taken = [];
     let found = 0;
@@ -84,7 +84,7 @@ function joined(blocks, length) {
   return samples;
 }
 
-/** A mono WAV file of 16 bit. */
+/** A mono 16-bit WAV file of samples at `rate` Hz. */
 export function wav(samples, rate) {
   const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
   const text = (place, letters) => [...letters].forEach((letter, turn) => view.setUint8(place + turn, letter.charCodeAt(0)));

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Builds TensorRT engines of this bundle's models, on the device that will run them, with trtexec of TensorRT 8.5.
+# Builds TensorRT engines of this bundle's models with trtexec of TensorRT 8.5, on the device that will run them.
 #   ./build_engine.sh [VARIANT ...]       default: every variant that has a file models/VARIANT.flags
-# An engine belongs to one GPU and one TensorRT: build again after an update of JetPack.
+# An engine works only with one GPU and one TensorRT version: build again after an update of JetPack.
 #
-# models/VARIANT.flags holds trtexec's flags, one a line: the model, the precisions, and a pin for each layer whose
-# precision matters (OPERATORS.md tells why). The models' shapes are fixed, so that trtexec takes no --shapes.
-#   CONSTRAINTS=prefer  build even where a pin cannot be kept (default: obey, which fails)
+# models/VARIANT.flags holds trtexec's flags, one per line: the model, the precisions, and a pin for each layer whose
+# precision matters (see OPERATORS.md). The models' shapes are fixed, so trtexec needs no --shapes.
+#   CONSTRAINTS=prefer  build even if a pin cannot be kept (default: obey, which fails)
 #   WORKSPACE=1024      MiB that tactics may use
 #   TRTEXEC=path        another trtexec
 set -eu
@@ -20,7 +20,7 @@ sha256sum --check --quiet checksums.sha256
 build() {
     variant=$1
     if [ ! -f "models/$variant.flags" ]; then
-        echo "error: $variant: has no form for TensorRT: choose among" models/*.flags >&2
+        echo "error: $variant: is not for TensorRT: choose among" models/*.flags >&2
         return 1
     fi
     model=$(sed -n 's/^--onnx=//p' "models/$variant.flags")

@@ -1,10 +1,20 @@
+<<<<<<< HEAD:benchmarks/unlike_training.py
 """How often held-out speakers, other speech, and sounds other than speech are marked as out of distribution.
+=======
+"""How often held-out speakers, other corpora and sounds other than speech are classed as out of distribution.
+>>>>>>> h-en-d:benchmarks/out_of_distribution.py
 
-python benchmarks/unlike_training.py emodb=FOLDER [ravdess=FOLDER ...] [--sounds N]
+python benchmarks/out_of_distribution.py emodb=FOLDER [ravdess=FOLDER ...] [--sounds N]
 
+<<<<<<< HEAD:benchmarks/unlike_training.py
 Each corpus is the training data in turn. Each of its speakers is scored with a model fitted on the others (whose own
 cross-fitting sets the threshold); then a model fitted on all speakers scores every other corpus and the sounds of
 sounds.py.
+=======
+Each corpus in turn is the training speech: each of its speakers is scored by a detector fitted to the other speakers
+(the threshold comes from cross-validation among those); a detector fitted to all of its speakers then scores every
+other corpus and the sounds of sounds.py.
+>>>>>>> h-en-d:benchmarks/out_of_distribution.py
 """
 
 import argparse
@@ -20,12 +30,12 @@ import sounds
 from speech_emotion.audio.reading import read_audio, resample
 from speech_emotion.corpora.table import Utterance
 from speech_emotion.errors import UserError
-from speech_emotion.inference.likeness_fitting import fit_likeness, stretches
+from speech_emotion.inference.out_of_distribution_fitting import fit_detector, segments
 from speech_emotion.parallel import ordered_map
 from speech_emotion.params import Params, load_params
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.ingest import survey
-from speech_emotion_jetson.likeness import Likeness
+from speech_emotion_jetson.out_of_distribution import OodDetector
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,11 @@ class Speech:
     """A corpus.
 
     Attributes:
+<<<<<<< HEAD:benchmarks/unlike_training.py
         rows: id -> measures of the stretches of the utterance.
+=======
+        rows: id -> measures (segments, D).
+>>>>>>> h-en-d:benchmarks/out_of_distribution.py
         speakers: id -> speaker.
     """
 
@@ -58,24 +72,39 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     numbered = [(kind, number) for kind in sounds.KINDS for number in range(options.sounds)]
+<<<<<<< HEAD:benchmarks/unlike_training.py
     found = ordered_map(_sound, numbered, params.workers, Recorder(), "sounds")
     made = dict(zip(numbered, found, strict=True))
     fit = partial(fit_likeness, share=params.export.unlike_share, margin=params.export.unlike_margin)
     for name, training in corpora.items():
         print(f"\n{f'scored by a model of {name}':<40}{'files':>6}{'marked, %':>11}{'least':>9}")
         distances = []
+=======
+    rows = ordered_map(_sound, numbered, params.workers, Recorder(), "sounds")
+    made = dict(zip(numbered, rows, strict=True))
+    fit = partial(fit_detector, share=params.export.ood_share, margin=params.export.ood_margin)
+    for name, training in corpora.items():
+        print(f"\ndetector fitted to {name:<21}{'files':>6}{'OOD, %':>11}{'lowest':>9}")
+        scores = []
+>>>>>>> h-en-d:benchmarks/out_of_distribution.py
         for speaker in sorted(set(training.speakers.values())):
             others = {id: rows for id, rows in training.rows.items() if training.speakers[id] != speaker}
-            likeness = fit(others, training.speakers)
-            own = [likeness.distance(rows) for id, rows in training.rows.items() if training.speakers[id] == speaker]
+            detector = fit(others, training.speakers)
+            own = [detector.score(rows) for id, rows in training.rows.items() if training.speakers[id] == speaker]
             _print(f"{name}, speaker {speaker}", own)
+<<<<<<< HEAD:benchmarks/unlike_training.py
             distances += own
         _print(f"{name}, held-out speakers", distances)
         likeness = fit(training.rows, training.speakers)
+=======
+            scores += own
+        _print(f"{name}, each speaker held out", scores)
+        detector = fit(training.rows, training.speakers)
+>>>>>>> h-en-d:benchmarks/out_of_distribution.py
         for other, speech in corpora.items():
             if other != name:
-                _print(other, [likeness.distance(rows) for rows in speech.rows.values()])
-        _print_sounds(likeness, made)
+                _print(other, [detector.score(rows) for rows in speech.rows.values()])
+        _print_sounds(detector, made)
     return 0
 
 
@@ -88,35 +117,35 @@ def measured(corpus: str, folder: Path, params: Params) -> Speech:
     found = survey(folder, corpus, params.ingest, params.workers, Recorder())
     utterances = [one for one in found if isinstance(one, Utterance)]
     rows = ordered_map(
-        _stretches, [folder / one.path for one in utterances], params.workers, Recorder(), f"measure {corpus}"
+        _segments, [folder / one.path for one in utterances], params.workers, Recorder(), f"measure {corpus}"
     )
     ids = [one.id for one in utterances]
     speakers = dict(zip(ids, (one.speaker for one in utterances), strict=True))
     return Speech(dict(zip(ids, rows, strict=True)), speakers)
 
 
-def _stretches(path: Path) -> np.ndarray:
+def _segments(path: Path) -> np.ndarray:
     audio = read_audio(path)
-    return stretches(resample(audio.samples, audio.rate, sounds.RATE), sounds.RATE)
+    return segments(resample(audio.samples, audio.rate, sounds.RATE), sounds.RATE)
 
 
 def _sound(one: tuple[str, int]) -> np.ndarray:
-    return stretches(sounds.sound(*one), sounds.RATE)
+    return segments(sounds.sound(*one), sounds.RATE)
 
 
-def _print_sounds(likeness: Likeness, made: dict[tuple[str, int], np.ndarray]) -> None:
+def _print_sounds(detector: OodDetector, made: dict[tuple[str, int], np.ndarray]) -> None:
     for group in sounds.GROUPS:
         of_group: list[float] = []
         for kind in (kind for kind, (its, _) in sounds.KINDS.items() if its == group):
-            distances = [likeness.distance(rows) for (name, _), rows in made.items() if name == kind]
-            of_group += distances
-            _print(f"  {kind}", distances)
+            scores = [detector.score(rows) for (name, _), rows in made.items() if name == kind]
+            of_group += scores
+            _print(f"  {kind}", scores)
         _print(group, of_group)
 
 
-def _print(what: str, distances: Sequence[float]) -> None:
-    share = 100 * float(np.mean(np.array(distances) > 1))
-    print(f"{what:<40}{len(distances):>6}{share:>11.1f}{min(distances):>9.2f}", flush=True)
+def _print(what: str, scores: Sequence[float]) -> None:
+    share = 100 * float(np.mean(np.array(scores) > 1))
+    print(f"{what:<40}{len(scores):>6}{share:>11.1f}{min(scores):>9.2f}", flush=True)
 
 
 if __name__ == "__main__":
