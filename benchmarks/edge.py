@@ -3,19 +3,11 @@
 python benchmarks/edge.py [--exported artifacts/export] [--model artifacts/select/model] [--speech data/CORPUS]
                           [--sentences 120] [--cores 1 2] [--rounds 3] [--output FILE]
 
-<<<<<<< HEAD
 Each way runs in a separate process, on the given number of cores and with only the imports that it needs. Times are
 wall clock times and CPU times, which other processes disturb less; the ways alternate, round by round. The ways are:
 the runtime of jetson/ with each variant of the bundle (and once with the out-of-distribution warning); `pytorch`, the
 trained network with its front-end, with all windows of a sentence in one batch; `librosa`, the same features computed
 with librosa as in a simple implementation, and the same network.
-=======
-Each way runs in a process of its own that may use so many cores and holds no more than it needs. Times are the clock's,
-and of one core the processor's as well, which other processes at work disturb less; ways take turns, round by round.
-The ways: the runtime of jetson/ with each variant of the bundle (and once with out-of-distribution
-detection); `pytorch`, the trained network with its front-end, all windows of a sentence in one batch; `librosa`, the
-same features as a newcomer would take them with librosa, and the same network.
->>>>>>> h-en-d
 """
 
 import argparse

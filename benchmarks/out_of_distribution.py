@@ -1,20 +1,10 @@
-<<<<<<< HEAD:benchmarks/unlike_training.py
-"""How often held-out speakers, other speech, and sounds other than speech are marked as out of distribution.
-=======
 """How often held-out speakers, other corpora and sounds other than speech are classed as out of distribution.
->>>>>>> h-en-d:benchmarks/out_of_distribution.py
 
 python benchmarks/out_of_distribution.py emodb=FOLDER [ravdess=FOLDER ...] [--sounds N]
 
-<<<<<<< HEAD:benchmarks/unlike_training.py
-Each corpus is the training data in turn. Each of its speakers is scored with a model fitted on the others (whose own
-cross-fitting sets the threshold); then a model fitted on all speakers scores every other corpus and the sounds of
-sounds.py.
-=======
 Each corpus in turn is the training speech: each of its speakers is scored by a detector fitted to the other speakers
 (the threshold comes from cross-validation among those); a detector fitted to all of its speakers then scores every
 other corpus and the sounds of sounds.py.
->>>>>>> h-en-d:benchmarks/out_of_distribution.py
 """
 
 import argparse
@@ -43,11 +33,7 @@ class Speech:
     """A corpus.
 
     Attributes:
-<<<<<<< HEAD:benchmarks/unlike_training.py
-        rows: id -> measures of the stretches of the utterance.
-=======
         rows: id -> measures (segments, D).
->>>>>>> h-en-d:benchmarks/out_of_distribution.py
         speakers: id -> speaker.
     """
 
@@ -57,7 +43,9 @@ class Speech:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpora", nargs="+", metavar="CORPUS=FOLDER", help="the folder of its files")
+    parser.add_argument(
+        "corpora", nargs="+", metavar="CORPUS=FOLDER", help="the folder that its files were unpacked to"
+    )
     parser.add_argument("--sounds", type=int, default=8, help="of each kind")
     options = parser.parse_args()
     params = load_params()
@@ -72,35 +60,20 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     numbered = [(kind, number) for kind in sounds.KINDS for number in range(options.sounds)]
-<<<<<<< HEAD:benchmarks/unlike_training.py
-    found = ordered_map(_sound, numbered, params.workers, Recorder(), "sounds")
-    made = dict(zip(numbered, found, strict=True))
-    fit = partial(fit_likeness, share=params.export.unlike_share, margin=params.export.unlike_margin)
-    for name, training in corpora.items():
-        print(f"\n{f'scored by a model of {name}':<40}{'files':>6}{'marked, %':>11}{'least':>9}")
-        distances = []
-=======
     rows = ordered_map(_sound, numbered, params.workers, Recorder(), "sounds")
     made = dict(zip(numbered, rows, strict=True))
     fit = partial(fit_detector, share=params.export.ood_share, margin=params.export.ood_margin)
     for name, training in corpora.items():
         print(f"\ndetector fitted to {name:<21}{'files':>6}{'OOD, %':>11}{'lowest':>9}")
         scores = []
->>>>>>> h-en-d:benchmarks/out_of_distribution.py
         for speaker in sorted(set(training.speakers.values())):
             others = {id: rows for id, rows in training.rows.items() if training.speakers[id] != speaker}
             detector = fit(others, training.speakers)
             own = [detector.score(rows) for id, rows in training.rows.items() if training.speakers[id] == speaker]
             _print(f"{name}, speaker {speaker}", own)
-<<<<<<< HEAD:benchmarks/unlike_training.py
-            distances += own
-        _print(f"{name}, held-out speakers", distances)
-        likeness = fit(training.rows, training.speakers)
-=======
             scores += own
         _print(f"{name}, each speaker held out", scores)
         detector = fit(training.rows, training.speakers)
->>>>>>> h-en-d:benchmarks/out_of_distribution.py
         for other, speech in corpora.items():
             if other != name:
                 _print(other, [detector.score(rows) for rows in speech.rows.values()])

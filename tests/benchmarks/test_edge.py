@@ -52,15 +52,9 @@ def model(tmp_path):
     graphs = exported_models(system, 13, windows)
     for name, graph in graphs.items():
         (exported / name).write_bytes(serialise(graph.model))
-<<<<<<< HEAD
-    training = {str(n): stretches(draws.standard_normal(3 * RATE).astype(np.float32) / 10, RATE) for n in range(4)}
-    likeness = fit_likeness(training, dict.fromkeys(training, "s"), 0.05, 1.0)
-    (exported / LIKENESS).write_text(json.dumps(likeness.to_json()))
-=======
     heard = {str(n): segments(draws.standard_normal(3 * RATE).astype(np.float32) / 10, RATE) for n in range(4)}
     detector = fit_detector(heard, dict.fromkeys(heard, "s"), 0.05, 1.0)
     (exported / OUT_OF_DISTRIBUTION).write_text(json.dumps(detector.to_json()))
->>>>>>> h-en-d
     (exported / CALIBRATION).write_text(calibration_cache(graphs[FP32], windows))
     (exported / CARD).write_text("# K2\n")
     sums = {path.name: sha256_file(path) for path in exported.iterdir() if path.name != CARD}

@@ -1,8 +1,4 @@
-<<<<<<< HEAD:tests/benchmarks/test_unlike_training.py
-"""The table of sounds marked as out of distribution, for two small corpora of coloured noise."""
-=======
 """The table of what is out of distribution, with two small corpora of coloured noise."""
->>>>>>> h-en-d:tests/benchmarks/test_out_of_distribution.py
 
 import numpy as np
 import pytest
@@ -15,7 +11,7 @@ RATE = 16000
 
 @pytest.fixture
 def corpora(tmp_path):
-    """Two corpora, `low` and `high`, with three speakers each and different spectra."""
+    """Two corpora, `low` and `high`, of three speakers each; nothing sounds the same in both."""
     draws, found = np.random.default_rng(0), {}
     for name, colour in (("low", 0.95), ("high", -0.95)):
         lines = ["path,speaker,emotion"]
@@ -39,36 +35,22 @@ def run(monkeypatch, *arguments):
 
 
 @pytest.mark.slow
-<<<<<<< HEAD:tests/benchmarks/test_unlike_training.py
-def test_each_corpus_scores_itself_the_other_and_the_sounds(corpora, monkeypatch, capsys):
-    assert run(monkeypatch, *(f"{name}={folder}" for name, folder in corpora.items()), "--sounds", "1") == 0
-    _, *tables = capsys.readouterr().out.split("scored by a model of ")
-=======
 def test_each_corpus_detector_scores_its_own_speech_the_other_corpus_and_the_sounds(corpora, monkeypatch, capsys):
     assert run(monkeypatch, *(f"{name}={folder}" for name, folder in corpora.items()), "--sounds", "1") == 0
     _, *tables = capsys.readouterr().out.split("detector fitted to ")
->>>>>>> h-en-d:tests/benchmarks/test_out_of_distribution.py
     assert len(tables) == 2
     for text, own, other in zip(tables, ("low", "high"), ("high", "low"), strict=True):
         rows = {" ".join(line.split()[:-3]): line.split()[-3:] for line in text.splitlines()[1:] if line.strip()}
         assert [rows[f"{own}, speaker {speaker}"][0] for speaker in "abc"] == ["2", "2", "2"]
-<<<<<<< HEAD:tests/benchmarks/test_unlike_training.py
-        assert rows[f"{own}, held-out speakers"][0] == "6"
-=======
         assert rows[f"{own}, each speaker held out"][0] == "6"
->>>>>>> h-en-d:tests/benchmarks/test_out_of_distribution.py
         assert rows[other][:2] == ["6", "100.0"] and float(rows[other][2]) > 1
         assert rows["silence"][1] == rows["tones"][1] == "100.0"
 
 
 @pytest.mark.parametrize(
-    ("argument", "message"),
+    ("argument", "told"),
     [("low", "low: is not CORPUS=FOLDER: emodb=~/emodb"), ("emodb=/nowhere", "error: /nowhere: no such folder")],
 )
-<<<<<<< HEAD:tests/benchmarks/test_unlike_training.py
-def test_a_wrong_argument_is_reported_with_the_cure(monkeypatch, capsys, argument, message):
-=======
 def test_a_wrong_argument_is_reported_with_the_cure(monkeypatch, capsys, argument, told):
->>>>>>> h-en-d:tests/benchmarks/test_out_of_distribution.py
     assert run(monkeypatch, argument) == 1
-    assert message in capsys.readouterr().err
+    assert told in capsys.readouterr().err

@@ -54,9 +54,10 @@ def test_table_before_the_first_run_is_refused(project, capsys):
 
 def unit_of(key: str, system: str, **found):
     from speech_emotion.params import load_params
+    from speech_emotion.systems.catalogue import hyperparameters_of
     from speech_emotion.training.units import Unit
 
-    used = {**load_params().systems[system], **found}
+    used = {**hyperparameters_of(load_params().systems, system), **found}
     return Unit(
         key, "emodb", "emodb-loso", system, "03", 0, ("anger", "fear"), used, 1, 0, 1.0, [], {"emodb/a": [0.25, 0.75]}
     )
@@ -73,7 +74,8 @@ def test_publish_copies_finished_units_below_their_paper(project, capsys, found,
     UnitStore(Path("artifacts/units")).save(unit, model)
     folder = Path("artifacts/train/w1")
     folder.mkdir(parents=True)
-    record = {"corpus": "emodb", "paper": "wang-cl-jetson", "units": {"03-0": {"key": "k1"}}}
+    summary = {"key": "k1", "hyperparameters": dict(unit.hyperparameters)}
+    record = {"corpus": "emodb", "system": "w1", "paper": "wang-cl-jetson", "units": {"03-0": summary}}
     (folder / "units.json").write_text(json.dumps(record))
     assert cli.main(["publish"]) == 0
     assert "1 finished units of 1 systems" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from speech_emotion.commands.search import publish_trials
@@ -89,6 +90,7 @@ def publish(artifacts: Path = Path("artifacts"), papers: Path = Path("papers")) 
 
 def _publish_units(params: Params, artifacts: Path, papers: Path) -> tuple[int, int]:
     """How many units of how many systems lie there now."""
+    from speech_emotion.systems.catalogue import hyperparameters_of
     from speech_emotion.training.units import UnitStore
     from speech_emotion.training.units import publish as publish_unit
 
@@ -101,9 +103,10 @@ def _publish_units(params: Params, artifacts: Path, papers: Path) -> tuple[int, 
                 f"{path}: corpus = {record['corpus']}: {params.corpus} is at work: run dvc repro, or choose "
                 f"{record['corpus']} (speech-emotion use)"
             )
-        for unit in (store.find(summary["key"]) for summary in record["units"].values()):
-            if unit is not None:
-                tuned = dict(unit.hyperparameters) != params.systems[unit.system]
-                publish_unit(unit, papers, record["paper"], tuned)
+        own = hyperparameters_of(params.systems, record["system"])
+        for summary in record["units"].values():
+            if (unit := store.find(summary["key"])) is not None:
+                named = replace(unit, hyperparameters=summary["hyperparameters"])  # by their present names
+                publish_unit(named, papers, record["paper"], tuned=summary["hyperparameters"] != own)
                 count += 1
     return count, len(records)
