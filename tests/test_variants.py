@@ -106,7 +106,6 @@ def test_missing_inputs_are_named_with_the_cure(artifacts, spoil, message):
     assert not (artifacts / "variants").exists()
 
 
-@pytest.mark.slow
 def test_pruned_forms_are_measured_before_and_after_fine_tuning(tmp_path, monkeypatch):
     write_t1(tmp_path, tested=("m1",))
     monkeypatch.setattr(command, "load_params", pruning_params)
@@ -123,7 +122,6 @@ def test_pruned_forms_are_measured_before_and_after_fine_tuning(tmp_path, monkey
     assert said["pruned-50-fp32"]["probabilities"] != said["pruned-50-fp32-untuned"]["probabilities"]
 
 
-@pytest.mark.slow
 def test_forms_fine_tuned_for_int8_are_measured_beside_calibrated_ones(tmp_path, monkeypatch):
     write_t1(tmp_path, tested=("m1",))
     monkeypatch.setattr(command, "load_params", lambda: params_of(qat={}))

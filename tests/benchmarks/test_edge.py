@@ -68,7 +68,6 @@ def run(monkeypatch, *arguments):
     return edge.main()
 
 
-@pytest.mark.slow
 def test_every_way_gives_labels_and_the_table_compares_them(model, speech, tmp_path, monkeypatch, capsys):
     places = ("--exported", model / "export", "--model", model / "model", "--speech", speech)
     sizes = ("--sentences", 2, "--cores", 1, "--rounds", 1, "--output", tmp_path / "edge.json")

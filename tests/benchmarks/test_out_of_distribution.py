@@ -34,7 +34,6 @@ def run(monkeypatch, *arguments):
     return out_of_distribution.main()
 
 
-@pytest.mark.slow
 def test_each_corpus_detector_scores_its_own_speech_the_other_corpus_and_the_sounds(corpora, monkeypatch, capsys):
     assert run(monkeypatch, *(f"{name}={folder}" for name, folder in corpora.items()), "--sounds", "1") == 0
     _, *tables = capsys.readouterr().out.split("detector fitted to ")

@@ -15,7 +15,7 @@ from servers import process
 from speech_emotion.errors import UserError
 from tracking_servers import Tracking, await_answer, tracking_servers
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = pytest.mark.docker
 
 NAME = "speech-emotion-tracking"
 

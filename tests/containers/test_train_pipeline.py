@@ -7,7 +7,7 @@ import pytest
 import requests
 from pandas.testing import assert_frame_equal
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = pytest.mark.docker
 
 SYSTEMS = ("t2", "k2")
 

@@ -63,7 +63,6 @@ def _crown(store: Store, folder: Path) -> None:
     store.client.set_registered_model_alias(NAME, "champion", made.version)
 
 
-@pytest.mark.slow
 def test_a_champion_is_released_and_the_next_run_has_nothing_to_do(uri, release, tmp_path):
     with open_store(uri, EXPERIMENT) as store:
         _crown(store, tmp_path / "first")

@@ -52,7 +52,6 @@ def workplace(tmp_path, monkeypatch):
     make_workplace(tmp_path)()
 
 
-@pytest.mark.slow
 def test_the_number_of_trials_is_exact_even_if_one_of_four_workers_is_killed(
     workplace, tmp_path, postgres, monkeypatch
 ):

@@ -43,7 +43,6 @@ def test_off_it_looks_at_no_fold_and_says_nothing(calibrated):
     assert "qat" not in check and "fine-tuned" not in card
 
 
-@pytest.mark.slow
 def test_kept_forms_are_of_the_fine_tuned_network_and_fp32_is_as_trained(calibrated, inputs, tmp_path, monkeypatch):
     measure = fitting.qat_fold
 

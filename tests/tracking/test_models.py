@@ -111,7 +111,6 @@ def ask(port, question):
     return requests.post(f"http://127.0.0.1:{port}/invocations", json=question, timeout=60)
 
 
-@pytest.mark.slow
 def test_model_server_answers_over_http(uri, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

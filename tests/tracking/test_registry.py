@@ -233,7 +233,6 @@ def test_two_processes_at_once_on_a_new_file_do_not_corrupt_it(tmp_path):
     two_at_once(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, rounds=6)
 
 
-@pytest.mark.slow
 def test_two_processes_at_once_on_an_empty_database_server_do_not_corrupt_it(postgres, tmp_path, monkeypatch):
     uri = create_database(postgres, "registrations")
     monkeypatch.chdir(tmp_path)  # artifacts of a database server lie in the working folder

@@ -21,7 +21,6 @@ from speech_emotion.tracking.registry import promote, register
 from speech_emotion.tracking.versions import read_state
 from tracking_servers import Tracking, tracking_servers
 
-pytestmark = pytest.mark.slow
 USERS = {"ann": "a-password-of-ann", "bob": "a-password-of-bob"}
 EXPERIMENT = "speech-emotion"
 SYSTEMS = ["k2", "t2"]
