@@ -102,7 +102,7 @@ def test_users_ports_and_what_follows_the_host_are_no_passwords(text):
         ("export.prune.share", -0.1, "export.prune.share = -0.1: must be at least 0"),
         ("export.prune.epochs", 0, "export.prune.epochs = 0: must be at least 1"),
         ("export.prune.learning_rate", 0.0, "export.prune.learning_rate = 0.0: must be above 0"),
-        ("ingest.max_set_aside", 1.5, "ingest.max_set_aside = 1.5: must be at most 1"),
+        ("ingest.max_rejected", 1.5, "ingest.max_rejected = 1.5: must be at most 1"),
         ("ingest.silence_dbfs", float("nan"), "ingest.silence_dbfs = nan: must be a finite number"),
         ("preprocess.recipes.plain.level", "loud", "preprocess.recipes.plain.level = 'loud': must be one of"),
         ("augment.stretch", [1.2, 0.8], r"augment: stretch = \[1.2, 0.8\]: the first must not exceed the second"),

@@ -37,7 +37,7 @@ class Ingest(Section):
     min_seconds: Annotated[float, Field(gt=0, le=10)]
     max_seconds: Annotated[float, Field(gt=0, le=36000)]
     silence_dbfs: Annotated[float, Field(ge=-120, lt=0)]
-    max_set_aside: Share
+    max_rejected: Share
     undeclared_labels: Literal["reject", "keep"]
 
 

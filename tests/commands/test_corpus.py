@@ -135,9 +135,9 @@ def test_check_removes_what_is_no_candidate_any_more_and_nothing_else(project):
 def test_check_names_file_key_and_value_of_a_bad_param(project, capsys):
     put(project / "data", "demo")
     text = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(text.replace("max_set_aside: 0.05", "max_set_aside: 1.5"))
+    (project / "params.yaml").write_text(text.replace("max_rejected: 0.05", "max_rejected: 1.5"))
     assert cli.main(["check"]) == 1
-    assert capsys.readouterr().err == "error: params.yaml: ingest.max_set_aside = 1.5: must be at most 1.0\n"
+    assert capsys.readouterr().err == "error: params.yaml: ingest.max_rejected = 1.5: must be at most 1.0\n"
 
 
 def test_check_names_the_metrics_where_select_asks_for_none_of_them(project, capsys):

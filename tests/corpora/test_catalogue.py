@@ -93,9 +93,7 @@ def test_a_new_corpus_is_one_module_with_its_checksums(module, tmp_path, monkeyp
     assert files_below(root) == ["anna-anger.wav"]
     assert verify(corpus_of("new-corpus"), root).describe() == "new-corpus: all 1 files are as published"
 
-    params = Ingest(
-        min_seconds=0.1, max_seconds=60.0, silence_dbfs=-60.0, max_set_aside=0.0, undeclared_labels="reject"
-    )
+    params = Ingest(min_seconds=0.1, max_seconds=60.0, silence_dbfs=-60.0, max_rejected=0.0, undeclared_labels="reject")
     (row,) = ingest.survey(root, "new-corpus", params, 1, QUIET)
     assert (row.id, row.speaker, row.emotion) == ("new-corpus/anna-anger", "anna", "anger")
     assert row.licence == "CC BY 4.0"

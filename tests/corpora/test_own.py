@@ -56,7 +56,7 @@ def test_spreadsheet_exports_with_a_byte_order_mark_and_empty_lines_are_read(roo
     assert read(root, "path,speaker,emotion\r\na.wav, anna ,anger\r\n", "utf-8-sig")[0].speaker == "anna"
 
 
-def test_audio_without_a_row_and_stray_files_are_set_aside(root):
+def test_audio_without_a_row_and_stray_files_are_rejected(root):
     (root / "notes.docx").touch()
     entries = read(root, "path,speaker,emotion\na.wav,anna,anger\n")
     assert [(entry.path, entry.reason) for entry in entries[1:]] == [
@@ -67,12 +67,12 @@ def test_audio_without_a_row_and_stray_files_are_set_aside(root):
 
 
 @pytest.mark.parametrize("path", ["../a.wav", "/etc/passwd", "deep/../../a.wav", "C:\\a.wav"])
-def test_path_that_leaves_the_folder_is_set_aside(root, path):
+def test_path_that_leaves_the_folder_is_rejected(root, path):
     entries = read(root, f"path,speaker,emotion\n{path},anna,anger\n" + ALL)
     assert [(entry.path, entry.reason) for entry in entries if not isinstance(entry, Labelled)] == [(path, "outside")]
 
 
-def test_path_through_a_link_is_set_aside(root):
+def test_path_through_a_link_is_rejected(root):
     (root / "linked").symlink_to(root / "deep")
     entries = read(root, "path,speaker,emotion\nlinked/c.flac,anna,anger\n" + ALL)
     assert {(entry.path, entry.reason) for entry in entries if not isinstance(entry, Labelled)} == {
@@ -81,7 +81,7 @@ def test_path_through_a_link_is_set_aside(root):
     }
 
 
-def test_path_that_names_no_file_is_set_aside(root):
+def test_path_that_names_no_file_is_rejected(root):
     entries = read(root, "path,speaker,emotion\nnone.wav,anna,anger\n" + ALL)
     assert [entry.reason for entry in entries if entry.path == "none.wav"] == ["missing"]
 

@@ -143,9 +143,9 @@ def test_a_search_that_was_off_says_so(tmp_path, artifact):
     assert "No search was asked for" in Path(report.path).read_text()
 
 
-def test_files_set_aside_are_named_with_their_reason(tmp_path, artifact):
+def test_rejected_files_are_named_with_their_reason(tmp_path, artifact):
     (tmp_path / "report.md").write_text("# mine\n")
-    (tmp_path / "quarantine.csv").write_text("path,reason,detail\n1.wav,silent,its peak is | -80 dBFS\n")
+    (tmp_path / "rejected.csv").write_text("path,reason,detail\n1.wav,silent,its peak is | -80 dBFS\n")
     report = artifact(dsl.Markdown, "report")
     write_reports("ingest", {"utterances": tmp_path}, {"report": report})
     assert "| 1.wav | silent | its peak is \\| -80 dBFS |" in Path(report.path).read_text()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.recorder import Recorder
 
 LICENSED = "licensed"  # licence of a corpus that its publisher gives out under a contract only
@@ -38,7 +38,7 @@ class Corpus:
     description: str
     licence: str
     scheme: str
-    read: Callable[[Path], Iterator[Labelled | SetAside]]
+    read: Callable[[Path], Iterator[Labelled | Rejected]]
     place: Place
     archives: Mapping[str, str] = field(default_factory=dict)
     checksums: Path | None = None

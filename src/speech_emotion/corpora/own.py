@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import Corpus, Place
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, leaves, outside, passes_through_link, unexpected
 from speech_emotion.errors import UserError
 from speech_emotion_jetson.reading import is_audio
@@ -22,10 +22,10 @@ VALUES = {"sex": ("female", "male"), "intensity": ("normal", "strong")}
 SHOWN = 10  # faults that a message names
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
+def read(root: Path) -> Iterator[Labelled | Rejected]:
     """What `root`/utterances.csv says, sorted by path and start, then what else lies in the folder.
 
-    A row whose path leaves the folder, passes through a link or names no file is set aside; so are audio
+    A row whose path leaves the folder, passes through a link or names no file is rejected; so are audio
     files without a row (reason unlisted) and files that are neither.
 
     Raises:
@@ -37,7 +37,7 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
         if leaves(row.path) or passes_through_link(root, row.path):
             yield outside(row.path)
         elif not (root / row.path).is_file():
-            yield SetAside(row.path, "missing", f"{TABLE} names it, but there is no such file")
+            yield Rejected(row.path, "missing", f"{TABLE} names it, but there is no such file")
         else:
             yield row
     listed = {row.path for row in rows}
@@ -45,7 +45,7 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
         if path in listed or path == TABLE:
             continue
         if is_audio(path) and not passes_through_link(root, path):
-            yield SetAside(path, "unlisted", f"{TABLE} has no row for it")
+            yield Rejected(path, "unlisted", f"{TABLE} has no row for it")
         else:
             yield unexpected(root, path, f"{TABLE} and the files that it names")
 

@@ -63,7 +63,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class SetAside:
+class Rejected:
     """A file that cannot be used, and why. `reason` is one of a few words that can be counted, `detail` a sentence."""
 
     path: str

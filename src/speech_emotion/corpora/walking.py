@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from speech_emotion.corpora.table import SetAside
+from speech_emotion.corpora.table import Rejected
 from speech_emotion.errors import UserError
 from speech_emotion_jetson.reading import is_audio
 
@@ -48,17 +48,17 @@ def leaves(path: str) -> bool:
     return path.startswith(("/", "\\")) or ".." in parts or parts[0].endswith(":")
 
 
-def unexpected(root: Path, path: str, scheme: str) -> SetAside:
-    """Why a file below `root` that the corpus's scheme does not know is set aside: outside, name or stray."""
+def unexpected(root: Path, path: str, scheme: str) -> Rejected:
+    """Why a file below `root` that the corpus's scheme does not know is rejected: outside, name or stray."""
     if passes_through_link(root, path):
         return outside(path)
     if is_audio(path):
-        return SetAside(path, "name", f"breaks the corpus's scheme {scheme}")
-    return SetAside(path, "stray", f"is neither an audio file nor part of the corpus's scheme {scheme}")
+        return Rejected(path, "name", f"breaks the corpus's scheme {scheme}")
+    return Rejected(path, "stray", f"is neither an audio file nor part of the corpus's scheme {scheme}")
 
 
-def outside(path: str) -> SetAside:
+def outside(path: str) -> Rejected:
     """A file that does not lie in the corpus's folder itself."""
     if leaves(path):
-        return SetAside(path, "outside", "leads out of the corpus's folder: give a path below it")
-    return SetAside(path, "outside", "is reached through a symbolic link: put the file itself there")
+        return Rejected(path, "outside", "leads out of the corpus's folder: give a path below it")
+    return Rejected(path, "outside", "is reached through a symbolic link: put the file itself there")

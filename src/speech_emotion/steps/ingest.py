@@ -1,4 +1,4 @@
-"""Step ingest: a corpus's files become the table of utterances, or are set aside with the reason."""
+"""Step ingest: a corpus's files become the table of utterances, or are rejected with the reason."""
 
 import csv
 import functools
@@ -12,7 +12,7 @@ from typing import Any
 
 from speech_emotion.audio.reading import AudioFault, check_audio, read_audio
 from speech_emotion.corpora.catalogue import corpus_of
-from speech_emotion.corpora.table import EMOTIONS, Labelled, SetAside, Utterance, write_utterances
+from speech_emotion.corpora.table import EMOTIONS, Labelled, Rejected, Utterance, write_utterances
 from speech_emotion.corpora.walking import leaves, outside, passes_through_link
 from speech_emotion.errors import UserError
 from speech_emotion.parallel import ordered_map
@@ -31,29 +31,29 @@ NOTED = 200  # files that a failure notes while it goes
 FILES_A_TASK = 8
 COUNTED = ("emotions", "sexes", "sessions", "sample_rates", "channels", "licences")  # figures that the report lists
 
-Outcome = Utterance | SetAside
+Outcome = Utterance | Rejected
 
 
 def run(inputs: Folders, params: Any, outputs: Folders, recorder: Recorder) -> None:
-    """Writes utterances.parquet, quarantine.csv, report.json and report.md.
+    """Writes utterances.parquet, rejected.csv, report.json and report.md.
 
     Raises:
-        UserError: no files, none that can be used, or a share set aside above ingest.max_set_aside.
+        UserError: no files, none that can be used, or a share rejected above ingest.max_rejected.
     """
     root, folder = inputs["data"], outputs["utterances"]
     outcomes = survey(root, params.corpus, params.ingest, params.workers, recorder)
     utterances = [outcome for outcome in outcomes if isinstance(outcome, Utterance)]
-    aside = sorted(
-        (outcome for outcome in outcomes if isinstance(outcome, SetAside)),
+    rejected = sorted(
+        (outcome for outcome in outcomes if isinstance(outcome, Rejected)),
         key=lambda item: (item.path, item.reason, item.detail),
     )
-    _refuse_damage(root, utterances, aside, params.ingest, recorder)
+    _refuse_damage(root, utterances, rejected, params.ingest, recorder)
     write_utterances(folder / "utterances.parquet", utterances)
-    _write_quarantine(folder / "quarantine.csv", aside)
-    figures = summary(params.corpus, utterances, aside)
+    _write_rejected(folder / "rejected.csv", rejected)
+    figures = summary(params.corpus, utterances, rejected)
     write_text(folder / "report.json", json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     write_text(folder / "report.md", _report(figures, utterances))
-    recorder.note(f"{params.corpus}: {len(utterances)} utterances, {len(aside)} files set aside")
+    recorder.note(f"{params.corpus}: {len(utterances)} utterances, {len(rejected)} files rejected")
 
 
 def survey(root: Path, name: str, params: Ingest, workers: int, recorder: Recorder) -> list[Outcome]:
@@ -68,7 +68,7 @@ def survey(root: Path, name: str, params: Ingest, workers: int, recorder: Record
     entries = [_admit(root, entry, params) for entry in corpus.read(root)]
     if not entries:
         raise UserError(f"{root}: holds no files: run make data CORPUS={name}")
-    outcomes: list[Outcome] = [entry for entry in entries if isinstance(entry, SetAside)]
+    outcomes: list[Outcome] = [entry for entry in entries if isinstance(entry, Rejected)]
     labelled = sorted(
         (entry for entry in entries if isinstance(entry, Labelled)), key=lambda entry: (entry.path, entry.start)
     )
@@ -80,17 +80,17 @@ def survey(root: Path, name: str, params: Ingest, workers: int, recorder: Record
     return _one_an_id(outcomes)
 
 
-def _admit(root: Path, entry: Labelled | SetAside, params: Ingest) -> Labelled | SetAside:
+def _admit(root: Path, entry: Labelled | Rejected, params: Ingest) -> Labelled | Rejected:
     """What can be refused before the audio is opened."""
     path = shown(entry.path)
-    if isinstance(entry, SetAside):
+    if isinstance(entry, Rejected):
         return replace(entry, path=path)
     if path != entry.path:
-        return SetAside(path, "name", "is no UTF-8: rename it")
+        return Rejected(path, "name", "is no UTF-8: rename it")
     if leaves(entry.path) or passes_through_link(root, entry.path):
         return outside(entry.path)
     if entry.emotion not in EMOTIONS and params.undeclared_labels == "reject":
-        return SetAside(
+        return Rejected(
             entry.path,
             "undeclared-label",
             f"emotion {entry.emotion!r} is none of {', '.join(EMOTIONS)} (ingest.undeclared_labels: keep takes it)",
@@ -112,7 +112,7 @@ def _check_file(root: Path, corpus: str, licence: str, params: Ingest, parts: li
             check_audio(path, audio, params.min_seconds, params.silence_dbfs)
         except AudioFault as fault:
             where = "" if _is_whole(part) else f"{_interval(part)}: "
-            yield SetAside(part.path, fault.reason, where + fault.detail)
+            yield Rejected(part.path, fault.reason, where + fault.detail)
             continue
         digest = digest or sha256_file(path)
         fields = {name: value for name, value in asdict(part).items() if name not in ("start", "end", "licence")}
@@ -144,36 +144,36 @@ def _id(corpus: str, part: Labelled) -> str:
 
 
 def _one_an_id(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Sets the later of two utterances aside that would bear one id: a.wav and a.flac."""
+    """Rejects the later of two utterances with the same id, such as a.wav and a.flac."""
     first: dict[str, str] = {}
     result: list[Outcome] = []
     for outcome in outcomes:
         if isinstance(outcome, Utterance) and first.setdefault(outcome.id, outcome.path) != outcome.path:
             detail = f"has the name of {first[outcome.id]}, but for its ending: rename or remove one"
-            outcome = SetAside(outcome.path, "doubled", detail)
+            outcome = Rejected(outcome.path, "doubled", detail)
         result.append(outcome)
     return result
 
 
 def _refuse_damage(
-    root: Path, utterances: list[Utterance], aside: list[SetAside], params: Ingest, recorder: Recorder
+    root: Path, utterances: list[Utterance], rejected: list[Rejected], params: Ingest, recorder: Recorder
 ) -> None:
-    damaged = [item for item in aside if item.reason not in BY_CHOICE]
+    damaged = [item for item in rejected if item.reason not in BY_CHOICE]
     total = len(utterances) + len(damaged)
     share = len(damaged) / total if total else 0.0
-    if utterances and share <= params.max_set_aside:
+    if utterances and share <= params.max_rejected:
         return
     for item in damaged[:NOTED]:
-        recorder.note(f"set aside: {item.path}: {item.reason}: {item.detail}")
-    reasons = ", ".join(f"{reason} {count}" for reason, count in _counts(item.reason for item in aside).items())
+        recorder.note(f"rejected: {item.path}: {item.reason}: {item.detail}")
+    reasons = ", ".join(f"{reason} {count}" for reason, count in _counts(item.reason for item in rejected).items())
     if utterances:
         head = (
-            f"{root}: {len(damaged)} of {total} files ({share:.1%}) set aside, more than ingest.max_set_aside = "
-            f"{params.max_set_aside:g}: mend or remove them, or raise it ({reasons})"
+            f"{root}: {len(damaged)} of {total} files ({share:.1%}) rejected, more than ingest.max_rejected = "
+            f"{params.max_rejected:g}: mend or remove them, or raise it ({reasons})"
         )
     else:
         head = f"{root}: no file can be used: mend them, or run make data again ({reasons})"
-    some = [f"{root / item.path}: {item.reason}: {item.detail}" for item in (damaged or aside)[:SHOWN]]
+    some = [f"{root / item.path}: {item.reason}: {item.detail}" for item in (damaged or rejected)[:SHOWN]]
     more = [f"and {len(damaged) - SHOWN} files more"] if len(damaged) > SHOWN else []
     raise UserError("\n".join([head, *some, *more]))
 
@@ -182,7 +182,7 @@ def _counts(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(values).items()))
 
 
-def summary(corpus: str, utterances: list[Utterance], aside: list[SetAside]) -> dict[str, Any]:
+def summary(corpus: str, utterances: list[Utterance], rejected: list[Rejected]) -> dict[str, Any]:
     """The figures of report.json: counts, and seconds rounded to milliseconds."""
     durations = [utterance.duration for utterance in utterances]
     speakers: dict[str, dict[str, Any]] = {}
@@ -195,7 +195,7 @@ def summary(corpus: str, utterances: list[Utterance], aside: list[SetAside]) -> 
         "utterances": len(utterances),
         "files": len({utterance.path for utterance in utterances}),
         "identical_files": sum(len(paths) for paths in _identical(utterances)),
-        "set_aside": {"count": len(aside), "reasons": _counts(item.reason for item in aside)},
+        "rejected": {"count": len(rejected), "reasons": _counts(item.reason for item in rejected)},
         "seconds": {
             "total": round(sum(durations), 3),
             "mean": round(sum(durations) / len(durations), 3),
@@ -220,15 +220,15 @@ def _identical(utterances: list[Utterance]) -> list[list[str]]:
     return sorted(sorted(group) for group in paths.values() if len(group) > 1)
 
 
-def _write_quarantine(path: Path, aside: list[SetAside]) -> None:
+def _write_rejected(path: Path, rejected: list[Rejected]) -> None:
     with atomic_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["path", "reason", "detail"])
-        writer.writerows([item.path, item.reason, item.detail] for item in aside)
+        writer.writerows([item.path, item.reason, item.detail] for item in rejected)
 
 
 def _report(figures: dict[str, Any], utterances: list[Utterance]) -> str:
-    """report.md: the figures for people, and how many files were set aside."""
+    """report.md: the figures for people, and how many files were rejected."""
     counted = {name.replace("_", " ").capitalize(): figures[name] for name in COUNTED}
     return render("ingest.md.j2", **figures, counted=counted, identical=_identical(utterances))
 

@@ -15,7 +15,7 @@ from speech_emotion.evaluation.metrics import METRICS, PRIMARY
 from speech_emotion.reporting.rendering import render, table
 from speech_emotion.store.atomic import write_text
 
-SHOWN = 200  # files set aside that a page names
+SHOWN = 200  # rejected files that a page names
 HEADLINE = "headline.json"
 
 Folders = Mapping[str, Path]
@@ -61,9 +61,9 @@ def model_address(name: str, version: int) -> str:
 def _ingest(folders: Folders, reports: Reports) -> None:
     folder = folders["utterances"]
     text = (folder / "report.md").read_text(encoding="utf-8")
-    aside = pd.read_csv(folder / "quarantine.csv", dtype=str, keep_default_na=False)
-    if len(aside):
-        text += "\n" + table(list(aside.columns), aside.head(SHOWN).to_numpy().tolist(), ()) + "\n"
+    rejected = pd.read_csv(folder / "rejected.csv", dtype=str, keep_default_na=False)
+    if len(rejected):
+        text += "\n" + table(list(rejected.columns), rejected.head(SHOWN).to_numpy().tolist(), ()) + "\n"
     write_text(reports["report"].path, text)
 
 

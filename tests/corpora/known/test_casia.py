@@ -28,7 +28,7 @@ def test_unknown_folder_stands_as_it_is_written(tmp_path):
     assert read(tmp_path, "wangzhe/bored/201.wav")[0].emotion == "bored"
 
 
-def test_what_breaks_the_layout_is_set_aside(tmp_path):
+def test_what_breaks_the_layout_is_rejected(tmp_path):
     entries = read(tmp_path, "wangzhe/201.wav", "wangzhe/angry/x.wav", "wangzhe/angry/deep/201.wav", "readme.txt")
     assert {entry.path: entry.reason for entry in entries} == {
         "readme.txt": "stray",

@@ -31,7 +31,7 @@ def test_unknown_emotion_stands_as_it_is_written(tmp_path):
     assert [entry.emotion for entry in read(tmp_path, "01/01_t1_envy_1.wav")] == ["envy"]
 
 
-def test_names_that_break_the_scheme_are_set_aside(tmp_path):
+def test_names_that_break_the_scheme_are_rejected(tmp_path):
     broken = [
         "01_t1_anger_1.wav",
         "01/02_t1_anger_1.wav",

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from speech_emotion.corpora.known import emodb
-from speech_emotion.corpora.table import EMOTIONS, Labelled, SetAside
+from speech_emotion.corpora.table import EMOTIONS, Labelled, Rejected
 
 
 def read(root, *paths):
@@ -34,7 +34,7 @@ def test_unknown_letter_stands_as_it_is_written(tmp_path):
     assert [entry.emotion for entry in read(tmp_path, "wav/03a01Xa.wav")] == ["X"]
 
 
-def test_names_that_break_the_scheme_are_set_aside(tmp_path):
+def test_names_that_break_the_scheme_are_rejected(tmp_path):
     broken = ["03a01Fa.wav", "wav/03a01F.wav", "wav/3a01Fa.wav", "wav/99a01Fa.wav", "wav/deep/03a01Fa.wav"]
     entries = read(tmp_path, *broken)
     assert {(entry.path, entry.reason) for entry in entries} == {(path, "name") for path in broken}
@@ -44,7 +44,7 @@ def test_other_files_are_stray_but_for_what_the_publisher_adds(tmp_path):
     entries = read(
         tmp_path, "notes.docx", "wav/notes.txt", "lablaut/03a01Fa.lablaut", "erkennung.txt", "silb/03a01Fa.silb"
     )
-    assert all(isinstance(entry, SetAside) and entry.reason == "stray" for entry in entries)
+    assert all(isinstance(entry, Rejected) and entry.reason == "stray" for entry in entries)
     assert [entry.path for entry in entries] == ["notes.docx", "wav/notes.txt"]
 
 

@@ -56,7 +56,7 @@ def test_turns_get_speaker_label_words_and_session(root):
     assert other.text == "Yeah, there's a line [LAUGHTER]."
 
 
-def test_turn_without_agreement_is_set_aside(root):
+def test_turn_without_agreement_is_rejected(root):
     assert by_name(root)["Ses01F_impro01_F002.wav"].reason == "no-agreement"
 
 
@@ -65,7 +65,7 @@ def test_all_labels_of_the_corpus_are_of_the_table():
     assert set(iemocap.EMOTIONS.values()) <= set(EMOTIONS)
 
 
-def test_recording_without_a_label_is_set_aside(root):
+def test_recording_without_a_label_is_rejected(root):
     put(root, f"{FOLDER}/Ses01F_impro01_M099.wav")
     assert by_name(root)["Ses01F_impro01_M099.wav"].reason == "unlabelled"
 

@@ -53,7 +53,7 @@ def test_unknown_emotion_number_stands_as_it_is_written(tmp_path):
         ("Actor_01/03-01-05-01-01-01.wav", "scheme"),
     ],
 )
-def test_names_that_break_the_scheme_are_set_aside(tmp_path, path, detail):
+def test_names_that_break_the_scheme_are_rejected(tmp_path, path, detail):
     (entry,) = read(tmp_path, path)
     assert entry.reason == "name"
     assert detail in entry.detail

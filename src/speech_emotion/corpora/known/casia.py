@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import LICENSED, Corpus
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, unexpected
 
 EMOTIONS = {
@@ -21,7 +21,7 @@ FILE = re.compile(r"(?P<speaker>[^/]+)/(?P<emotion>[^/]+)/(?P<text>\d+)\.wav", r
 SCHEME = "SPEAKER/EMOTION/NNN.wav"
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
+def read(root: Path) -> Iterator[Labelled | Rejected]:
     """What the folders below `root` (data/casia) say, sorted by path; a folder of no known emotion stands as
     it is.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speech_emotion.corpora.corpus import Corpus
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, unexpected
 from speech_emotion.recorder import Recorder
 
@@ -21,7 +21,7 @@ SCHEME = "<speaker>/<speaker>_<text>_<emotion>_<take>.wav"
 NOTICE = "README.txt"  # says that the speech is synthetic
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
+def read(root: Path) -> Iterator[Labelled | Rejected]:
     """What the names below `root` (data/demo) say, sorted by path; an unknown emotion stands as it is."""
     for path in files_below(root):
         match = FILE.fullmatch(path)
@@ -34,7 +34,7 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
                 text=match["text"],
             )
         elif match:
-            yield SetAside(path, "name", f"speaker {match['speaker']} is none of {', '.join(SEXES)}")
+            yield Rejected(path, "name", f"speaker {match['speaker']} is none of {', '.join(SEXES)}")
         elif path != NOTICE:
             yield unexpected(root, path, SCHEME)
 

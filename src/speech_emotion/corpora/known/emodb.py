@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import Corpus
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, unexpected
 
 EMOTIONS = {
@@ -27,7 +27,7 @@ SCHEME = "wav/SSTTTEv.wav"
 PUBLISHED_BESIDE = re.compile(r"(lablaut|labsilb|silb)/.*|erk[a-z]*\.txt")
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
+def read(root: Path) -> Iterator[Labelled | Rejected]:
     """What the names below `root` (data/emodb) say, sorted by path; a letter for no known emotion stands as
     it is."""
     for path in files_below(root):
@@ -42,7 +42,7 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
                 text=match["text"],
             )
         elif match:
-            yield SetAside(path, "name", f"speaker {match['speaker']} is none of {', '.join(SEXES)}")
+            yield Rejected(path, "name", f"speaker {match['speaker']} is none of {', '.join(SEXES)}")
         elif not PUBLISHED_BESIDE.fullmatch(path):
             yield unexpected(root, path, SCHEME)
 

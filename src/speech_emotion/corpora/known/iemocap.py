@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import LICENSED, Corpus
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, unexpected
 
 EMOTIONS = {
@@ -31,10 +31,10 @@ NEEDED = re.compile(  # films and recordings of whole dialogues are left out
 SCHEME = "SessionN/sentences/wav/DIALOG/TURN.wav"
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
+def read(root: Path) -> Iterator[Labelled | Rejected]:
     """What the label files below `root` (data/iemocap) say of each turn, sorted by path.
 
-    Turns without agreement among the judges (label xxx) and recordings without a label are set aside.
+    Turns without agreement among the judges (label xxx) and recordings without a label are rejected.
     Speakers are Ses01F, Ses01M, ...; sessions are Session1, ...
     """
     files = files_below(root)
@@ -50,21 +50,21 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
         yield _turn(path, match["turn"], labels, words)
     for turn in sorted(set(labels) - recorded):
         match = TURN.fullmatch(turn)
-        yield SetAside(_place(match) if match else f"{turn}.wav", "missing", "has a label and no audio file")
+        yield Rejected(_place(match) if match else f"{turn}.wav", "missing", "has a label and no audio file")
 
 
-def _turn(path: str, turn: str, labels: dict[str, set[str]], words: dict[str, str]) -> Labelled | SetAside:
+def _turn(path: str, turn: str, labels: dict[str, set[str]], words: dict[str, str]) -> Labelled | Rejected:
     match = TURN.fullmatch(turn)
     if not match or path != _place(match):
-        return SetAside(path, "name", f"breaks the corpus's scheme {SCHEME}")
+        return Rejected(path, "name", f"breaks the corpus's scheme {SCHEME}")
     given = labels.get(turn, set())
     if not given:
-        return SetAside(path, "unlabelled", "no file in dialog/EmoEvaluation names its turn")
+        return Rejected(path, "unlabelled", "no file in dialog/EmoEvaluation names its turn")
     if len(given) > 1:
-        return SetAside(path, "doubled", f"has more than one label: {', '.join(sorted(given))}")
+        return Rejected(path, "doubled", f"has more than one label: {', '.join(sorted(given))}")
     label = next(iter(given))
     if label == NO_AGREEMENT:
-        return SetAside(path, "no-agreement", "the judges did not agree on an emotion (xxx)")
+        return Rejected(path, "no-agreement", "the judges did not agree on an emotion (xxx)")
     return Labelled(
         path=path,
         speaker=f"Ses0{match['session']}{match['sex']}",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import Corpus
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, unexpected
 
 EMOTIONS = {
@@ -26,7 +26,7 @@ FILE = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.wav", re.A
 SCHEME = "Actor_AA/03-VV-EE-II-SS-RR-AA.wav"
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
+def read(root: Path) -> Iterator[Labelled | Rejected]:
     """What the names below `root` (data/ravdess) say, sorted by path.
 
     The session is the vocal channel, speech or song. A number for no known emotion stands as it is.
@@ -40,7 +40,7 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
         modality, channel, emotion, intensity, statement, _, actor = match.groups()
         fault = _fault(folder, modality, channel, intensity, statement, actor)
         if fault:
-            yield SetAside(path, "name", fault)
+            yield Rejected(path, "name", fault)
             continue
         yield Labelled(
             path=path,
