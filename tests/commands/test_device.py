@@ -9,7 +9,7 @@ from made_up_device import write_whole_export
 from speech_emotion import cli
 
 
-def test_check_graph_tells_of_every_node(tmp_path, capsys):
+def test_check_graph_reports_every_node(tmp_path, capsys):
     exported = write_whole_export(tmp_path / "export")
     assert cli.main(["check-graph", str(exported / "fp32.onnx")]) == 0
     text = capsys.readouterr().out
@@ -18,7 +18,7 @@ def test_check_graph_tells_of_every_node(tmp_path, capsys):
     assert "| MatMul | 1 | FP16 | FP16 |" in capsys.readouterr().out
 
 
-def test_check_graph_fails_where_tensorrt_refuses_and_shows_what(tmp_path, capsys):
+def test_check_graph_fails_if_tensorrt_refuses_and_shows_the_nodes(tmp_path, capsys):
     exported = write_whole_export(tmp_path / "export")
     model = onnx.load(exported / "fp32.onnx")
     model.graph.node[1].op_type = "Hardmax"
@@ -26,21 +26,21 @@ def test_check_graph_fails_where_tensorrt_refuses_and_shows_what(tmp_path, capsy
     assert cli.main(["check-graph", str(tmp_path / "refused.onnx")]) == 1
     told = capsys.readouterr()
     assert "Hardmax" in told.out and "has no such operator" in told.out
-    assert told.err.startswith(f"error: {tmp_path}/refused.onnx: TensorRT 8.5 refuses it (1 of its parts, above)")
+    assert told.err.startswith(f"error: {tmp_path}/refused.onnx: TensorRT 8.5 refuses it (1 of its parts, listed above)")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "cannot be read (No such file"), (b"\xff no", "is no ONNX file"), (b"", "holds no graph")],
 )
-def test_check_graph_of_what_is_no_graph_ends_in_a_line(tmp_path, capsys, content, message):
+def test_check_graph_of_another_file_ends_with_one_line(tmp_path, capsys, content, message):
     if content is not None:
         (tmp_path / "file").write_bytes(content)
     assert cli.main(["check-graph", str(tmp_path / "file")]) == 1
     assert capsys.readouterr().err.startswith(f"error: {tmp_path}/file: {message}")
 
 
-def test_device_bundle_is_made_of_an_export_and_says_what_comes_next(tmp_path, capsys):
+def test_device_bundle_is_made_from_an_export_and_names_the_next_command(tmp_path, capsys):
     exported, made = write_whole_export(tmp_path / "export"), tmp_path / "device.tar.gz"
     assert cli.main(["device-bundle", str(made), "--from", str(exported)]) == 0
     assert made.is_file()
@@ -54,7 +54,7 @@ def test_device_bundle_without_an_export_names_the_cure(project, capsys):
 
 
 @pytest.mark.parametrize("options", [[], ["--model", "models:/a@b"]])
-def test_device_bundle_leaves_a_folder_with_other_files_before_it_looks_for_a_model(project, capsys, options):
+def test_device_bundle_refuses_a_folder_with_other_files_before_it_looks_for_a_model(project, capsys, options):
     Path("bundles").mkdir()
     Path("bundles/mine").touch()
     assert cli.main(["device-bundle", "bundles", *options]) == 1
@@ -68,8 +68,8 @@ def test_device_bundle_leaves_a_folder_with_other_files_before_it_looks_for_a_mo
     [
         (["out", "--register"], "--register: needs a registered model: add --model models:/"),
         (["out", "--model", "models:/a@b", "--from", "x"], "--model = models:/a@b: comes from the registry: leave out"),
-        (["--model", "models:/a@b"], "output: is missing: name a folder or a .tar.gz, or add --register"),
-        (["out", "--model", "models:/a@b"], "mlflow.db: is not there: run make run first"),
+        (["--model", "models:/a@b"], "output: is missing: give a folder or a .tar.gz file, or add --register"),
+        (["out", "--model", "models:/a@b"], "mlflow.db: does not exist: run make run first"),
     ],
 )
 def test_device_bundle_refuses_options_that_contradict_each_other(project, capsys, options, message):

@@ -1,4 +1,4 @@
-"""The command predict: what it prints, what it writes, and one line for every mistake."""
+"""The command predict: its output, its files, and one line for every error."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from speech_emotion import cli
 
 @pytest.fixture
 def recordings(project) -> Path:
-    """An exported model at its place and a folder with two recordings, one broken file and what is no audio."""
+    """An exported model in the default folder, and a folder with two recordings, a broken file and a text file."""
     (project / "artifacts").mkdir()
     write_export(project / "artifacts" / "export")
     folder = project / "recordings"
@@ -28,7 +28,7 @@ def recordings(project) -> Path:
     return folder
 
 
-def test_predict_answers_every_audio_file_of_a_folder_in_order(recordings, capsys):
+def test_predict_classifies_every_audio_file_of_a_folder_in_order(recordings, capsys):
     (recordings / "a.wav").unlink()
     assert cli.main(["predict", "recordings"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
@@ -40,7 +40,7 @@ def test_predict_answers_every_audio_file_of_a_folder_in_order(recordings, capsy
         assert LABELS[np.argmax([float(p) for p in probabilities])] == emotion
 
 
-def test_predict_goes_on_after_a_file_that_cannot_be_read_and_fails_at_the_end(recordings, capsys):
+def test_predict_continues_after_an_unreadable_file_and_fails_at_the_end(recordings, capsys):
     assert cli.main(["predict", "recordings", "gone.wav"]) == 1
     out, err = capsys.readouterr()
     rows = out.splitlines()[1:]
@@ -70,7 +70,7 @@ def test_predict_writes_csv_with_all_probabilities_and_errors(recordings):
     assert rows[1]["unlike_training"] == "no"
 
 
-def test_predict_writes_a_json_line_a_window_with_its_times(recordings, capsys):
+def test_predict_writes_one_json_line_for_each_window_with_its_times(recordings, capsys):
     assert cli.main(["predict", "recordings/b.wav", "--format", "jsonl", "--windows"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(row["start"], row["end"]) for row in rows[:2]] == [(0.0, 0.2), (0.1, 0.3)]
@@ -79,14 +79,14 @@ def test_predict_writes_a_json_line_a_window_with_its_times(recordings, capsys):
     assert rows[0]["unlike_training"] is False
 
 
-def test_predict_leaves_the_output_file_as_it_was_when_it_cannot_begin(recordings, capsys):
+def test_predict_leaves_the_output_file_unchanged_if_it_cannot_start(recordings, capsys):
     Path("said.csv").write_text("before")
     assert cli.main(["predict", "recordings", "--model", "nowhere", "--output", "said.csv"]) == 1
     assert "nowhere/bundle.json: is not there" in capsys.readouterr().err
     assert Path("said.csv").read_text() == "before"
 
 
-def test_predict_leaves_the_output_file_as_it_was_when_it_is_interrupted(recordings, monkeypatch):
+def test_predict_leaves_the_output_file_unchanged_if_it_is_interrupted(recordings, monkeypatch):
     from speech_emotion.inference import Recogniser
 
     def interrupted(*_):
@@ -117,7 +117,7 @@ def test_predict_without_an_export_and_without_a_store_names_the_cure(project, c
     assert error.startswith("error: model = models:/speech-emotion@champion: mlflow.db: is not there: run make run")
 
 
-def test_predict_takes_a_registered_model_of_the_store(recordings, project, capsys):
+def test_predict_uses_a_registered_model(recordings, project, capsys):
     import mlflow
 
     from speech_emotion.tracking.connection import open_store
@@ -125,14 +125,14 @@ def test_predict_takes_a_registered_model_of_the_store(recordings, project, caps
     shutil.move("artifacts/export", "exported")
     with open_store("sqlite:///mlflow.db", "e") as store, mlflow.start_run(experiment_id=store.experiment) as run:
         mlflow.log_artifacts("exported", "model/artifacts")
-    for model, status in ((f"runs:/{run.info.run_id}/model", 0), ("models:/nobody@champion", 1)):
+    for model, status in ((f"runs:/{run.info.run_id}/model", 0), ("models:/absent@champion", 1)):
         assert cli.main(["predict", "recordings/b.wav", "--model", model]) == status
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith("recordings/b.wav")
-    assert "error: model = models:/nobody@champion: " in err
+    assert "error: model = models:/absent@champion: " in err
 
 
-def test_predict_answers_files_of_odd_names_and_refuses_what_is_not_of_full_scale(recordings, capsys):
+def test_predict_classifies_files_with_odd_names_and_refuses_samples_beyond_full_scale(recordings, capsys):
     (recordings / "a.wav").unlink()
     (recordings / "b.wav").rename(recordings / "caf\udce9.wav")
     loud = 32768 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
@@ -145,7 +145,7 @@ def test_predict_answers_files_of_odd_names_and_refuses_what_is_not_of_full_scal
     assert capsys.readouterr().err.splitlines()[-1] == "error: 2 of 4 files: got no answer: their rows say why"
 
 
-def test_predict_with_a_model_that_is_no_folder_names_the_model(recordings, capsys):
+def test_predict_with_a_model_that_is_not_a_folder_names_the_model(recordings, capsys):
     assert cli.main(["predict", "recordings", "--model", "artifacts/export/fp32.onnx"]) == 1
     said = capsys.readouterr().err.strip()
     assert said.startswith("error: artifacts/export/fp32.onnx/bundle.json: Not a directory: name the folder")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speech_emotion.commands.store import is_there
+from speech_emotion.commands.store import check_database
 from speech_emotion.errors import UserError
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
@@ -11,13 +11,14 @@ EXPORTED = Path("artifacts/export")
 
 
 def check_graph(path: Path, precision: str | None = None) -> str:
-    """What TensorRT 8.5 makes of each node of an ONNX file, as Markdown.
+    """Reports how TensorRT 8.5 treats each node of an ONNX file, as Markdown.
 
     Args:
-        precision: of the engine; None is int8 where the file holds Q/DQ pairs, else fp32.
+        path: the ONNX file.
+        precision: precision of the engine; None is int8 if the file has Q/DQ pairs, otherwise fp32.
 
     Raises:
-        UserError: TensorRT refuses a node or the file, or it is no ONNX file.
+        UserError: TensorRT refuses a node or the file, or it is not an ONNX file.
     """
     from speech_emotion.export.graph import read_graph
     from speech_emotion.export.precision import report
@@ -27,7 +28,7 @@ def check_graph(path: Path, precision: str | None = None) -> str:
     if not found.sound:
         print(text)
         refused = len(found.faults) + len(found.refused)
-        raise UserError(f"{path}: TensorRT 8.5 refuses it ({refused} of its parts, above): export another graph")
+        raise UserError(f"{path}: TensorRT 8.5 refuses it ({refused} of its parts, listed above): export another graph")
     return text.rstrip()
 
 
@@ -39,26 +40,26 @@ def device_bundle(
     key: Path | None = None,
     register: bool = False,
 ) -> str:
-    """Makes what a small device needs of an export or of a registered model: a folder, or an archive.
+    """Packs an export or a registered model with its runtime for a small device: a folder or an archive.
 
     Args:
-        output: None where it goes into the registry alone.
-        exported: folder of the export step; without it and without a model artifacts/export.
+        output: folder or .tar.gz file to write; None only registers the bundle.
+        exported: folder of the export step; artifacts/export if neither this nor `model` is given.
         model: models:/name@alias or models:/name/version.
-        source: version that the export is; of a model it is known.
-        key: private Ed25519 key of OpenSSH to sign it with.
-        register: make it a version of <name>-jetson; a model's alone.
+        source: the registered version that the export corresponds to; not needed with `model`.
+        key: OpenSSH private Ed25519 key for signing.
+        register: register the bundle as a version of <name>-jetson; only with `model`.
 
     Raises:
-        UserError: the export is not there or not whole, or options contradict each other, or other files would be
-            removed.
+        UserError: the export is missing or incomplete, the options contradict each other, or other files would be
+            overwritten.
     """
     if model is None and register:
         raise UserError("--register: needs a registered model: add --model models:/speech-emotion@champion")
     if model is not None and (exported is not None or source):
         raise UserError(f"--model = {model}: comes from the registry: leave out --from and --source")
     if output is None and not register:
-        raise UserError("output: is missing: name a folder or a .tar.gz, or add --register")
+        raise UserError("output: is missing: give a folder or a .tar.gz file, or add --register")
     from speech_emotion.export.device import check_output, make_device_bundle
 
     if output is not None:  # before a model is fetched
@@ -70,6 +71,6 @@ def device_bundle(
     from speech_emotion.tracking.device import make_from_registry
 
     params = load_params()
-    is_there(params.track.uri)
+    check_database(params.track.uri)
     said = make_from_registry(model, params.track, params.registry, Recorder(), output, key, register)
     return said if output is None else f"{said}\n{output}: {shown}"
