@@ -26,7 +26,9 @@ def test_check_graph_fails_if_tensorrt_refuses_and_shows_the_nodes(tmp_path, cap
     assert cli.main(["check-graph", str(tmp_path / "refused.onnx")]) == 1
     told = capsys.readouterr()
     assert "Hardmax" in told.out and "has no such operator" in told.out
-    assert told.err.startswith(f"error: {tmp_path}/refused.onnx: TensorRT 8.5 refuses it (1 of its parts, listed above)")
+    assert told.err.startswith(
+        f"error: {tmp_path}/refused.onnx: TensorRT 8.5 refuses it (1 of its parts, listed above)"
+    )
 
 
 @pytest.mark.parametrize(

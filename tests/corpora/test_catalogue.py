@@ -99,7 +99,7 @@ def test_a_new_corpus_is_one_module_with_its_checksums(module, tmp_path, monkeyp
     assert row.licence == "CC BY 4.0"
     assert corpus_of("new-corpus").description == "acted Esperanto in a kitchen"  # what the model card says
 
-    with pytest.raises(UserError, match=r"mine: is not one of .*new-corpus"):
+    with pytest.raises(UserError, match=r"mine: is unknown .*new-corpus"):
         obtain("mine", tmp_path / "data", None, QUIET)
 
     (root / "anna-anger.wav").write_bytes(b"other")

@@ -318,7 +318,7 @@ def test_corpus_name_that_is_not_a_folder_name_is_refused(data, tmp_path, corpus
 
 
 def test_unknown_corpus_without_source(data):
-    with pytest.raises(UserError, match=r"corpus = mine: is not one of .*own-corpus\.md"):
+    with pytest.raises(UserError, match=r"corpus = mine: is unknown .*own-corpus\.md"):
         obtain("mine", data, None, QUIET)
 
 

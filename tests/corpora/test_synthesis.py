@@ -47,10 +47,10 @@ def test_one_worker_gives_the_same_bytes(tmp_path, monkeypatch):
 
 def test_utterance_does_not_depend_on_what_was_made_before():
     line, other = script()[3], script()[120]
-    alone = utterance(line)
+    by_itself = utterance(line)
     utterance(other)
     voice.cache_clear()
-    assert np.array_equal(utterance(line), alone)
+    assert np.array_equal(utterance(line), by_itself)
 
 
 def test_every_speaker_says_every_text_with_every_emotion(corpus):

@@ -1,4 +1,4 @@
-"""Step ingest: files become the table, or are rejected with the reason."""
+"""Step ingest: files become rows of the table, or are rejected with a reason."""
 
 import csv
 import hashlib
@@ -29,7 +29,7 @@ def tone(seconds=0.5, pitch=220.0, rate=RATE):
 
 @pytest.fixture
 def root(tmp_path):
-    """An own corpus of four good files, named in its table."""
+    """A user's corpus of four valid files, listed in its table."""
     folder = tmp_path / "data/mine"
     folder.mkdir(parents=True)
     rows = []
@@ -63,11 +63,11 @@ def rejected(out):
         return {row["path"]: row["reason"] for row in csv.DictReader(file)}
 
 
-def test_step_is_known_to_the_driver():
+def test_the_driver_knows_the_step():
     assert load_step("ingest") is STEP
 
 
-def test_good_files_become_utterances(root, tmp_path):
+def test_valid_files_become_utterances(root, tmp_path):
     table = read_utterances(ingest(root, tmp_path) / "utterances.parquet")
     assert list(table["id"]) == ["mine/0", "mine/1", "mine/2", "mine/3"]
     row = table.iloc[1]
@@ -105,7 +105,7 @@ def test_each_broken_file_is_rejected_with_its_reason_and_the_rest_is_used(root,
 
 
 @pytest.mark.parametrize("corpus", ["emodb", "casia"])
-def test_a_name_that_is_no_utf_8_is_rejected(tmp_path, corpus):
+def test_a_name_that_is_not_utf_8_is_rejected(tmp_path, corpus):
     good, odd = {"emodb": ("wav/03a01Fa.wav", "wav/caf\udce9.wav"), "casia": ("anna/sad/1.wav", "ren\udce9/sad/1.wav")}[
         corpus
     ]
@@ -228,12 +228,12 @@ def test_failure_notes_more_files_than_its_message_names(root, tmp_path):
     notes = []
     recorder = Recorder(quiet=True)
     recorder.note = notes.append
-    with pytest.raises(UserError, match="and 15 files more"):
+    with pytest.raises(UserError, match="and 15 more files"):
         ingest(root, tmp_path, recorder=recorder, max_rejected=0.5)
     assert len([note for note in notes if ": empty: " in note]) == 25
 
 
-def test_unlisted_files_do_not_make_it_fail(root, tmp_path):
+def test_unlisted_files_do_not_count(root, tmp_path):
     (root / "utterances.csv").write_text(HEADER + "0.wav,anna,anger\n")
     out = ingest(root, tmp_path, max_rejected=0.0)
     assert rejected(out) == dict.fromkeys(["1.wav", "2.wav", "3.wav"], "unlisted")
@@ -250,7 +250,7 @@ def test_empty_and_missing_folders_name_the_cure(tmp_path):
     with pytest.raises(UserError, match="no such folder: run make data CORPUS=emodb"):
         ingest(tmp_path / "none", tmp_path, corpus="emodb")
     (tmp_path / "some").mkdir()
-    with pytest.raises(UserError, match="holds no files: run make data CORPUS=emodb"):
+    with pytest.raises(UserError, match="contains no files: run make data CORPUS=emodb"):
         ingest(tmp_path / "some", tmp_path, corpus="emodb")
 
 
@@ -272,7 +272,7 @@ def test_report_counts_and_names_identical_files(root, tmp_path):
     assert (out / "report.md").read_text() == (Path(__file__).parent / "expected" / "ingest.md").read_text()
 
 
-def test_outputs_are_the_same_bytes_under_any_number_of_workers_and_any_place(root, tmp_path):
+def test_outputs_do_not_depend_on_the_number_of_workers_and_the_folder(root, tmp_path):
     (root / "bad.wav").touch()
     add(root, "bad.wav,anna,anger")
     first = {path.name: path.read_bytes() for path in ingest(root, tmp_path).iterdir()}
@@ -286,7 +286,7 @@ def test_outputs_are_the_same_bytes_under_any_number_of_workers_and_any_place(ro
 
 
 @pytest.mark.parametrize(("corpus", "count", "speakers"), [("emodb", 535, 10), ("ravdess", 1440, 24)])
-def test_real_corpora_are_taken_whole(corpora, tmp_path, corpus, count, speakers):
+def test_real_corpora_are_used_completely(corpora, tmp_path, corpus, count, speakers):
     out = ingest(corpora / corpus, tmp_path, corpus=corpus, max_rejected=0.0)
     report = json.loads((out / "report.json").read_text())
     assert (report["utterances"], len(report["speakers"])) == (count, speakers)

@@ -116,7 +116,7 @@ def _check_source(corpus: Corpus, source: Path | None, final: Path) -> None:
                 f"corpus = {name}: {licence}cannot be downloaded: make data CORPUS={name} FROM=archive-or-folder"
             )
         raise UserError(
-            f"corpus = {name}: is not one of {', '.join(known)}: for your own corpus, run "
+            f"corpus = {name}: is unknown (known: {', '.join(known)}): for your own corpus, run "
             f"make data CORPUS={name} FROM=folder (docs/own-corpus.md)"
         )
     if corpus.make:

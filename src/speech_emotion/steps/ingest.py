@@ -24,12 +24,12 @@ from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion_jetson.reading import shown
 
-# left out by the corpus's own labels or by the user's table: reported, and no sign of damage
+# excluded by the corpus's labels or by the user's table: reported, but not a sign of damage
 BY_CHOICE = ("no-agreement", "unlisted")
-SHOWN = 10  # files that the message of a failure names
-NOTED = 200  # files that a failure notes while it goes
+SHOWN = 10  # number of files in the message of a failure
+NOTED = 200  # number of files that are logged on failure
 FILES_A_TASK = 8
-COUNTED = ("emotions", "sexes", "sessions", "sample_rates", "channels", "licences")  # figures that the report lists
+COUNTED = ("emotions", "sexes", "sessions", "sample_rates", "channels", "licences")  # counts in the report
 
 Outcome = Utterance | Rejected
 
@@ -38,7 +38,7 @@ def run(inputs: Folders, params: Any, outputs: Folders, recorder: Recorder) -> N
     """Writes utterances.parquet, rejected.csv, report.json and report.md.
 
     Raises:
-        UserError: no files, none that can be used, or a share rejected above ingest.max_rejected.
+        UserError: there are no files, none can be used, or the share of rejected files exceeds ingest.max_rejected.
     """
     root, folder = inputs["data"], outputs["utterances"]
     outcomes = survey(root, params.corpus, params.ingest, params.workers, recorder)
@@ -57,7 +57,14 @@ def run(inputs: Folders, params: Any, outputs: Folders, recorder: Recorder) -> N
 
 
 def survey(root: Path, name: str, params: Ingest, workers: int, recorder: Recorder) -> list[Outcome]:
-    """What becomes of each file below `root`: one outcome an utterance or file, in the reader's order.
+    """Checks each file below `root`; returns one outcome per utterance or rejected file, in the reader's order.
+
+    Args:
+        root: folder of the corpus.
+        name: name of the corpus.
+        params: section ingest.
+        workers: number of processes.
+        recorder: shows progress.
 
     Raises:
         UserError: the folder is missing or empty, or the corpus's own label files cannot be read.
@@ -67,7 +74,7 @@ def survey(root: Path, name: str, params: Ingest, workers: int, recorder: Record
     corpus = corpus_of(name)
     entries = [_admit(root, entry, params) for entry in corpus.read(root)]
     if not entries:
-        raise UserError(f"{root}: holds no files: run make data CORPUS={name}")
+        raise UserError(f"{root}: contains no files: run make data CORPUS={name}")
     outcomes: list[Outcome] = [entry for entry in entries if isinstance(entry, Rejected)]
     labelled = sorted(
         (entry for entry in entries if isinstance(entry, Labelled)), key=lambda entry: (entry.path, entry.start)
@@ -81,19 +88,19 @@ def survey(root: Path, name: str, params: Ingest, workers: int, recorder: Record
 
 
 def _admit(root: Path, entry: Labelled | Rejected, params: Ingest) -> Labelled | Rejected:
-    """What can be refused before the audio is opened."""
+    """Rejects what can be rejected before the audio is opened."""
     path = shown(entry.path)
     if isinstance(entry, Rejected):
         return replace(entry, path=path)
     if path != entry.path:
-        return Rejected(path, "name", "is no UTF-8: rename it")
+        return Rejected(path, "name", "is not UTF-8: rename it")
     if leaves(entry.path) or passes_through_link(root, entry.path):
         return outside(entry.path)
     if entry.emotion not in EMOTIONS and params.undeclared_labels == "reject":
         return Rejected(
             entry.path,
             "undeclared-label",
-            f"emotion {entry.emotion!r} is none of {', '.join(EMOTIONS)} (ingest.undeclared_labels: keep takes it)",
+            f"emotion {entry.emotion!r}: must be one of {', '.join(EMOTIONS)} (or set ingest.undeclared_labels: keep)",
         )
     return entry
 
@@ -103,7 +110,7 @@ def _check_files(root: Path, corpus: str, licence: str, params: Ingest, files: l
 
 
 def _check_file(root: Path, corpus: str, licence: str, params: Ingest, parts: list[Labelled]) -> Iterator[Outcome]:
-    """The outcomes of one file's utterances; its bytes are hashed once."""
+    """Yields the outcomes of one file's utterances; the file is hashed once."""
     path = root / parts[0].path
     digest = None
     for part in parts:
@@ -149,7 +156,7 @@ def _one_an_id(outcomes: Iterable[Outcome]) -> list[Outcome]:
     result: list[Outcome] = []
     for outcome in outcomes:
         if isinstance(outcome, Utterance) and first.setdefault(outcome.id, outcome.path) != outcome.path:
-            detail = f"has the name of {first[outcome.id]}, but for its ending: rename or remove one"
+            detail = f"has the same name as {first[outcome.id]} except for the extension: rename or remove one"
             outcome = Rejected(outcome.path, "doubled", detail)
         result.append(outcome)
     return result
@@ -169,12 +176,12 @@ def _refuse_damage(
     if utterances:
         head = (
             f"{root}: {len(damaged)} of {total} files ({share:.1%}) rejected, more than ingest.max_rejected = "
-            f"{params.max_rejected:g}: mend or remove them, or raise it ({reasons})"
+            f"{params.max_rejected:g}: fix or remove them, or raise the limit ({reasons})"
         )
     else:
-        head = f"{root}: no file can be used: mend them, or run make data again ({reasons})"
+        head = f"{root}: no file can be used: fix them, or run make data again ({reasons})"
     some = [f"{root / item.path}: {item.reason}: {item.detail}" for item in (damaged or rejected)[:SHOWN]]
-    more = [f"and {len(damaged) - SHOWN} files more"] if len(damaged) > SHOWN else []
+    more = [f"and {len(damaged) - SHOWN} more files"] if len(damaged) > SHOWN else []
     raise UserError("\n".join([head, *some, *more]))
 
 
@@ -183,7 +190,7 @@ def _counts(values: Iterable[str]) -> dict[str, int]:
 
 
 def summary(corpus: str, utterances: list[Utterance], rejected: list[Rejected]) -> dict[str, Any]:
-    """The figures of report.json: counts, and seconds rounded to milliseconds."""
+    """Returns the contents of report.json: counts, and seconds rounded to milliseconds."""
     durations = [utterance.duration for utterance in utterances]
     speakers: dict[str, dict[str, Any]] = {}
     for utterance in sorted(utterances, key=lambda utterance: utterance.speaker):
@@ -213,7 +220,7 @@ def summary(corpus: str, utterances: list[Utterance], rejected: list[Rejected]) 
 
 
 def _identical(utterances: list[Utterance]) -> list[list[str]]:
-    """Groups of paths whose files hold the same bytes."""
+    """Groups of paths whose files have the same bytes."""
     paths: dict[str, set[str]] = {}
     for utterance in utterances:
         paths.setdefault(utterance.sha256, set()).add(utterance.path)
@@ -228,7 +235,7 @@ def _write_rejected(path: Path, rejected: list[Rejected]) -> None:
 
 
 def _report(figures: dict[str, Any], utterances: list[Utterance]) -> str:
-    """report.md: the figures for people, and how many files were rejected."""
+    """The text of report.md."""
     counted = {name.replace("_", " ").capitalize(): figures[name] for name in COUNTED}
     return render("ingest.md.j2", **figures, counted=counted, identical=_identical(utterances))
 
@@ -239,5 +246,5 @@ STEP = Step(
     inputs={"data": "data/{corpus}"},
     outputs={"utterances": "artifacts/ingest"},
     sections=("corpus", "ingest"),
-    dvc_inputs=("artifacts/check", "data/{corpus}"),  # nothing runs before the check
+    dvc_inputs=("artifacts/check", "data/{corpus}"),  # runs after the check
 )

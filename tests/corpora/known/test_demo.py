@@ -46,7 +46,7 @@ def test_names_that_break_the_scheme_are_rejected(tmp_path):
 
 def test_unknown_speaker_is_rejected_with_the_list_of_known_ones(tmp_path):
     (entry,) = read(tmp_path, "09/09_t1_anger_1.wav")
-    assert entry.detail == "speaker 09 is not one of 01, 02, 03, 04, 05, 06, 07, 08"
+    assert entry.detail == "speaker 09: must be one of 01, 02, 03, 04, 05, 06, 07, 08"
 
 
 def test_notice_is_known_and_other_files_are_stray(tmp_path):

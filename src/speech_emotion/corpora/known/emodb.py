@@ -40,7 +40,7 @@ def read(root: Path) -> Iterator[Labelled | Rejected]:
                 text=match["text"],
             )
         elif match:
-            yield Rejected(path, "name", f"speaker {match['speaker']} is not one of {', '.join(SEXES)}")
+            yield Rejected(path, "name", f"speaker {match['speaker']}: must be one of {', '.join(SEXES)}")
         elif not PUBLISHED_BESIDE.fullmatch(path):
             yield unexpected(root, path, SCHEME)
 
