@@ -137,7 +137,7 @@ def test_a_missing_input_is_an_error(step, capsys):
     step(lambda inputs, params, recorder: None)
     with pytest.raises(SystemExit):
         run_component("own", json.dumps({"train": RAW["train"]}), {"source": "nowhere"}, {"result": "out"})
-    assert "input source = nowhere: is not there" in capsys.readouterr().err
+    assert "input source = nowhere: does not exist" in capsys.readouterr().err
 
 
 def test_every_step_can_be_loaded_by_name():
