@@ -1,4 +1,4 @@
-"""git in a folder of the tests."""
+"""git in a test's folder."""
 
 import subprocess
 from pathlib import Path

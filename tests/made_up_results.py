@@ -1,4 +1,4 @@
-"""Made-up results of training, as the train step writes them: for tests of what comes after it."""
+"""Made-up results of training in the format of the train step, for tests of later steps."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def utterances(
     each: int = 5,
     licence: str = "CC0-1.0",
 ) -> list[Utterance]:
-    """`each` utterances of every speaker in every emotion, but the first speaker lacks the last emotion."""
+    """`each` utterances of every speaker with every emotion, except that the first speaker lacks the last emotion."""
     rows = []
     for speaker in speakers:
         for label in labels:
@@ -86,7 +86,7 @@ def predictions(
 
 
 def curves(table: pd.DataFrame, system: str, epochs: int = 30) -> pd.DataFrame:
-    """A falling loss and a rising UA for every fold and seed; each run ends at an epoch of its own."""
+    """A falling loss and a rising UA for every fold and seed; fold runs end at different epochs."""
     rows = []
     for fold, seed in sorted(set(zip(table["fold"], table["seed"], strict=True))):
         random = generator(seed, system, fold, "curves")
@@ -107,7 +107,7 @@ def curves(table: pd.DataFrame, system: str, epochs: int = 30) -> pd.DataFrame:
 
 
 def units(table: pd.DataFrame, **changed: Any) -> dict[str, Any]:
-    """Facts of a system as units.json holds them, for these predictions."""
+    """The contents of a system's units.json, for these predictions."""
     first = table.iloc[0]
     facts = {
         "corpus": first["corpus"],
@@ -128,7 +128,7 @@ def units(table: pd.DataFrame, **changed: Any) -> dict[str, Any]:
 
 
 def write_system(folder: Path, table: pd.DataFrame, epochs: int = 30, **changed: Any) -> None:
-    """Writes predictions.parquet, curves.csv and units.json; `epochs` 0 is a system that has none."""
+    """Writes predictions.parquet, curves.csv and units.json; `epochs` 0 stands for a system without epochs."""
     folder.mkdir(parents=True, exist_ok=True)
     table.to_parquet(folder / "predictions.parquet")
     system = str(table["system"].iloc[0])

@@ -1,4 +1,4 @@
-"""A made-up place of work: params, protocol, table and small features of four speakers."""
+"""A made-up working folder: params, protocol, table and small features of four speakers."""
 
 import copy
 from collections.abc import Callable
@@ -17,10 +17,10 @@ EMOTIONS = ("anger", "neutral", "sadness")
 
 
 def make_workplace(tmp_path: Path) -> Callable[..., Params]:
-    """Makes it in a folder, which the steps are to work in.
+    """Makes the folder at `tmp_path`, which becomes the steps' working folder.
 
     Returns:
-        a function that writes params.yaml with changes, `section__key=value`, and reads it.
+        A function that writes params.yaml with changes, `section__key=value`, and loads it.
     """
     raw = yaml.safe_load((TOP / "params.yaml").read_text())
     raw |= {"corpus": "demo", "candidates": ["k2", "t2"], "workers": 1}

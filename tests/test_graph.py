@@ -1,4 +1,4 @@
-"""dvc.yaml depends on the code that its steps import, no more, no less."""
+"""dvc.yaml depends on exactly the code that its steps import."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ SOURCE = "src/speech_emotion"
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Writes a made-up package in place of the real one: file name -> text."""
+    """Replaces the real package by a made-up one: file name -> text."""
 
     def write(files: dict[str, str]) -> None:
         for name, text in files.items():
@@ -46,8 +46,8 @@ def test_every_dep_on_code_exists(name):
 
 
 @pytest.mark.parametrize("name", ("ingest", "preprocess", "features", "train", "evaluate"))
-def test_what_python_loads_for_a_step_is_within_its_closure(name):
-    """The syntax tree is compared with what the interpreter does."""
+def test_the_modules_that_python_loads_for_a_step_are_in_its_closure(name):
+    """Compares the syntax tree with the interpreter."""
     program = (
         f"import sys, speech_emotion.steps.{name}\n"
         "for module in list(sys.modules.values()):\n"
@@ -60,7 +60,7 @@ def test_what_python_loads_for_a_step_is_within_its_closure(name):
     assert loaded <= set(graph.import_closure(f"speech_emotion.steps.{name}"))
 
 
-def test_another_python_is_told_which_one_to_take(tmp_path):
+def test_another_python_is_refused_with_the_right_version(tmp_path):
     (tmp_path / "python").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "python").chmod(0o755)
     command = yaml.safe_load((TOP / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["check"]["cmd"][0]
@@ -69,12 +69,12 @@ def test_another_python_is_told_which_one_to_take(tmp_path):
     assert finished.stderr.startswith("error: python is not the one of this project: run make env")
 
 
-def test_rewriting_a_true_graph_changes_no_byte():
+def test_rewriting_an_up_to_date_graph_changes_no_byte():
     text = (TOP / "dvc.yaml").read_text(encoding="utf-8")
     assert graph.rewritten(text, [load_step(name) for name in NAMES]) == text
 
 
-def test_rewriting_mends_a_missing_dep_and_keeps_comments():
+def test_rewriting_adds_a_missing_dep_and_keeps_comments():
     text = (TOP / "dvc.yaml").read_text(encoding="utf-8")
     line = f"      - {SOURCE}/steps/ingest.py\n"
     assert line in text
@@ -98,20 +98,20 @@ def test_the_closure_follows_imports_of_imports_and_those_inside_functions(packa
     assert graph.import_closure("speech_emotion.a") == [f"{SOURCE}/{name}.py" for name in ("__init__", "a", "b", "c")]
 
 
-def test_the_closure_holds_packages_on_the_way_and_relative_imports(package):
+def test_the_closure_has_parent_packages_and_relative_imports(package):
     package({"p/__init__.py": "", "p/a.py": "from . import b\nfrom ..q import c\n", "p/b.py": "", "q/__init__.py": ""})
     package({"q/c.py": ""})
     names = ("__init__", "p/__init__", "p/a", "p/b", "q/__init__", "q/c")
     assert graph.import_closure("speech_emotion.p.a") == [f"{SOURCE}/{name}.py" for name in names]
 
 
-def test_the_closure_holds_data_beside_the_code_that_spells_its_name(package):
+def test_the_closure_has_data_files_beside_the_code_that_names_them(package):
     package({"p/__init__.py": "", "p/a.py": "FILE = 'ops.json'\n", "p/ops.json": "{}", "p/other.json": "{}"})
     names = ("__init__.py", "p/__init__.py", "p/a.py", "p/ops.json")
     assert graph.import_closure("speech_emotion.p.a") == [f"{SOURCE}/{name}" for name in names]
 
 
-def test_a_recipe_or_feature_depends_on_its_own_file_and_on_no_code():
+def test_a_recipe_or_feature_depends_only_on_its_own_file():
     deps = graph.stage_deps(load_step("features"))
     assert deps == ["artifacts/wanted/features/${key}.json"] and graph.stage_params(load_step("features")) == []
     deps = graph.stage_deps(load_step("preprocess"))
@@ -120,7 +120,7 @@ def test_a_recipe_or_feature_depends_on_its_own_file_and_on_no_code():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_stage_depends_on_what_only_carries_it(name):
+def test_no_stage_depends_on_infrastructure_code(name):
     for dep in graph.stage_deps(load_step(name)):
         assert dep.removeprefix(f"{SOURCE}/") not in graph.CARRIERS
 

@@ -1,4 +1,4 @@
-"""The Makefile and the script of continuous integration, as far as they can be tested without installing."""
+"""The Makefile and the CI script, as far as they can be tested without installing anything."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def make(*arguments: str, folder: Path = TOP) -> subprocess.CompletedProcess:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A folder with the files that make needs, without an environment."""
+    """A folder with the files that make needs, but without an environment."""
     for name in ("Makefile", "constraints.txt", "pyproject.toml"):
         (tmp_path / name).write_text((TOP / name).read_text())
     return tmp_path
@@ -47,7 +47,7 @@ def bare(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def equipped(bare: Path) -> Path:
-    """The same, with an environment that counts as up to date."""
+    """The same, with an up-to-date environment."""
     (bare / ".venv").mkdir()
     (bare / ".venv" / "made").touch()
     return bare
@@ -77,7 +77,7 @@ def test_the_environment_is_rebuilt_only_after_a_change_of_its_pins(equipped):
     assert "pip install" in make("--dry-run", "run", folder=equipped).stdout
 
 
-def test_run_gets_the_corpus_reproduces_and_prints_the_table(equipped):
+def test_run_obtains_the_corpus_reproduces_and_prints_the_table(equipped):
     plan = make("--dry-run", "run", folder=equipped).stdout
     places = [plan.index(word) for word in ("speech-emotion data", "dvc repro", "speech-emotion table")]
     assert places == sorted(places)
@@ -113,7 +113,7 @@ def test_a_push_without_a_registry_is_refused(equipped):
     assert "error: REGISTRY: is missing: make images-push REGISTRY=" in finished.stderr
 
 
-def test_continuous_integration_uses_makes_targets():
+def test_continuous_integration_uses_the_targets_of_make():
     script = (TOP / ".ci" / "run").read_text()
     assert os.access(TOP / ".ci" / "run", os.X_OK)
     for name in ("run", "images"):

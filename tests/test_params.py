@@ -35,7 +35,7 @@ def _set(keys, value):
     return change
 
 
-def test_the_projects_own_params_are_good():
+def test_the_projects_own_params_are_valid():
     params = load_params(TOP / "params.yaml")
     assert params.budget == params.budgets[params.corpus]
     for system in params.systems:
@@ -69,7 +69,7 @@ def test_password_in_the_query_of_the_searchs_address_is_refused_and_not_shown(t
         "overrides=[\"tune.storage='postgresql://me:word@host/db'\"]",
     ],
 )
-def test_a_password_is_found_before_the_host_and_in_the_query_also_within_a_longer_text(text):
+def test_a_password_is_found_before_the_host_or_in_the_query_of_an_address_in_a_text(text):
     assert holds_password(text)
 
 
@@ -88,7 +88,7 @@ def test_a_password_is_found_before_the_host_and_in_the_query_also_within_a_long
         "git@host:team/project.git",
     ],
 )
-def test_users_ports_and_what_follows_the_host_are_no_passwords(text):
+def test_users_ports_and_the_part_after_the_host_are_not_passwords(text):
     assert not holds_password(text)
 
 
@@ -102,7 +102,7 @@ def test_users_ports_and_what_follows_the_host_are_no_passwords(text):
         ("export.prune.share", -0.1, "export.prune.share = -0.1: must be at least 0"),
         ("export.prune.epochs", 0, "export.prune.epochs = 0: must be at least 1"),
         ("export.prune.learning_rate", 0.0, "export.prune.learning_rate = 0.0: must be above 0"),
-        ("ingest.max_set_aside", 1.5, "ingest.max_set_aside = 1.5: must be at most 1"),
+        ("ingest.max_rejected", 1.5, "ingest.max_rejected = 1.5: must be at most 1"),
         ("ingest.silence_dbfs", float("nan"), "ingest.silence_dbfs = nan: must be a finite number"),
         ("preprocess.recipes.plain.level", "loud", "preprocess.recipes.plain.level = 'loud': must be one of"),
         ("augment.stretch", [1.2, 0.8], r"augment: stretch = \[1.2, 0.8\]: the first must not exceed the second"),
@@ -122,7 +122,7 @@ def test_users_ports_and_what_follows_the_host_are_no_passwords(text):
         (
             "budgets.demo.more_seeds",
             {"t2": [0]},
-            r"budgets.demo: more_seeds.t2 = \[0\]: must name each seed once, and none of seeds",
+            r"budgets.demo: more_seeds.t2 = \[0\]: must list each seed once, and none of those in seeds",
         ),
         (
             "budgets.demo.more_seeds",
@@ -140,7 +140,7 @@ def test_a_bad_value_names_file_key_value_and_cure(tmp_path, keys, value, messag
     assert str(caught.value).startswith(str(tmp_path / "params.yaml"))
 
 
-def test_systems_may_ask_for_other_lengths_and_copies_of_one_feature(tmp_path):
+def test_systems_may_need_different_lengths_and_copies_of_one_feature(tmp_path):
     def change(raw):
         raw["candidates"] = ["k2", "t1"]
         raw["needs"]["t1"] |= {"copies": 3}
@@ -162,7 +162,7 @@ def test_a_missing_key_is_named(tmp_path):
         _load(tmp_path, lambda raw: raw["train"].pop("patience"))
 
 
-def test_all_faults_are_told_at_once(tmp_path):
+def test_all_faults_are_reported_at_once(tmp_path):
     def change(raw):
         raw["workers"] = 0
         raw["train"]["patience"] = 0
@@ -179,11 +179,11 @@ def test_a_systems_hyperparameters_are_checked_by_the_system():
 
 
 def test_an_unknown_system_is_refused_with_the_cure():
-    with pytest.raises(UserError, match=r"system = nobody: must be one of .*, w1"):
-        system_config(RAW["systems"], "nobody")
+    with pytest.raises(UserError, match=r"system = absent: must be one of .*, w1"):
+        system_config(RAW["systems"], "absent")
 
 
-def test_no_file_is_no_traceback(tmp_path):
+def test_a_missing_file_gives_no_traceback(tmp_path):
     with pytest.raises(UserError, match="no such file: run from the project's top folder"):
         load_params(tmp_path / "params.yaml")
 

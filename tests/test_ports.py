@@ -50,7 +50,7 @@ def test_a_stage_depends_on_the_inputs_of_its_step(graph, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_input_that_a_stage_does_not_name_is_covered_by_what_it_wants(name):
+def test_an_input_that_a_stage_does_not_list_is_covered_by_its_file_of_wanted(name):
     step = load_step(name)
     if step.dvc_inputs is None:
         return

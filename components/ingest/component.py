@@ -1,4 +1,4 @@
-"""Component ingest: a corpus's files become the table of utterances, or are set aside with the reason."""
+"""Component ingest: a corpus's files become the table of utterances, or are rejected with the reason."""
 
 from kfp.dsl import Dataset, Input, Markdown, Output
 
@@ -7,13 +7,13 @@ from components.base import step_component
 
 @step_component()
 def ingest(params: str, data: Input[Dataset], utterances: Output[Dataset], report: Output[Markdown]):
-    """Reads the corpus into one table of utterances, and sets aside files that cannot be used.
+    """Reads the corpus into one table of utterances, and rejects files that cannot be used.
 
     Args:
         params: The sections of params that the step declares, as JSON.
         data: The corpus as in data/.
-        utterances: The table, the files set aside, and statistics of both.
-        report: Statistics of the corpus, and each file set aside with its reason.
+        utterances: The table, the rejected files, and statistics of both.
+        report: Statistics of the corpus, and each rejected file with its reason.
     """
     from speech_emotion.steps.component import run_component
 

@@ -1,6 +1,6 @@
-"""params.yaml as typed values: every key has a meaning and a range, and nothing runs on a bad one.
+"""params.yaml as typed values: the type and range of every key, checked before anything runs.
 
-Values stand in params.yaml alone; this module gives types and ranges, and no defaults.
+The values are only in params.yaml; this module has no defaults of its own.
 """
 
 import re
@@ -23,13 +23,13 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Device = Literal["cpu", "cuda", "auto"]
 CPU: Device = "cpu"
 
-# user:password@, as SQLAlchemy reads it: to the @, whatever stands in it; digits alone before a path are a port
+# user:password@, as SQLAlchemy reads it: everything up to the @; only digits before a path are a port
 _BEFORE_HOST = re.compile(r"""://[^/?#:\["'\s]*:(?!\d+[/?#"'])[^@]*@""")
 _IN_QUERY = re.compile(r"[?&](password|passwd|sslpassword)=", re.IGNORECASE)
 
 
 def holds_password(text: str) -> bool:
-    """Whether an address, or one in a longer text, holds a password: before its host or in its query."""
+    """Whether an address, possibly within a longer text, contains a password: before the host or in the query."""
     return bool(_BEFORE_HOST.search(text) or _IN_QUERY.search(unquote(text)))
 
 
@@ -37,12 +37,12 @@ class Ingest(Section):
     min_seconds: Annotated[float, Field(gt=0, le=10)]
     max_seconds: Annotated[float, Field(gt=0, le=36000)]
     silence_dbfs: Annotated[float, Field(ge=-120, lt=0)]
-    max_set_aside: Share
+    max_rejected: Share
     undeclared_labels: Literal["reject", "keep"]
 
 
 class Recipe(Section):
-    """How a waveform is prepared; anything but level needs the whole utterance and keeps a system off the device."""
+    """How a waveform is preprocessed; anything except level needs the whole utterance and cannot run on the device."""
 
     level: Literal["none", "peak", "rms"]
     denoise: Literal["none", "spectral-subtraction", "wavelet"]
@@ -50,7 +50,7 @@ class Recipe(Section):
 
     @property
     def not_deployable(self) -> str:
-        """Why a system with this recipe cannot go to the device; empty if it can."""
+        """Why a system with this recipe cannot run on the device; empty if it can."""
         if self.denoise != "none":
             return f"{self.denoise} looks at the whole utterance"
         if self.vad:
@@ -86,7 +86,7 @@ class Augment(Section):
             if low > high:
                 raise ValueError(f"{name} = [{low}, {high}]: the first must not exceed the second")
         if self.stretch[0] < 0.25 or self.stretch[1] > 4:
-            raise ValueError(f"stretch = {self.stretch}: must lie within 0.25 and 4")
+            raise ValueError(f"stretch = {self.stretch}: must be between 0.25 and 4")
         return self
 
 
@@ -94,7 +94,7 @@ FRONT_END_KINDS = ("spectrogram", "mspec", "mfcc", "energy")
 
 
 class Feature(Section):
-    """One named feature definition. Frames and hops are in samples; which further keys a kind takes is checked."""
+    """A named feature definition. Frames and hops are in samples; each kind requires its own further keys."""
 
     kind: Literal[
         "spectrogram",
@@ -156,11 +156,16 @@ class Feature(Section):
         return self
 
     def top(self, sample_rate: int) -> float:
-        """Hz up to which a spectrum is taken: fmax, by default half the sample rate."""
+        """Returns the highest frequency of a spectrum in Hz: fmax, by default half the sample rate."""
         return self.fmax or sample_rate / 2
 
     def check_bands(self, name: str, sample_rate: int) -> None:
-        """Raises ValueError where a spectrum's bands, or a pitch's periods, do not fit the sample rate."""
+        """Raises ValueError if a spectrum's bands, or the longest F0 period, do not fit the sample rate.
+
+        Args:
+            name: name of the feature, for the message.
+            sample_rate: in Hz.
+        """
         if self.fmax is not None and self.fmax > sample_rate / 2:
             raise ValueError(
                 f"features.{name}.fmax = {self.fmax}: must be at most half the sample rate, {sample_rate / 2}"
@@ -180,22 +185,22 @@ class Feature(Section):
 
     @property
     def repeats(self) -> bool:
-        """Whether a waveform that is too short is repeated first; statistics and speech rate take it as it is."""
+        """Whether a waveform that is too short is repeated first; not for statistics and speech rate."""
         return self.kind not in ("statistics", "speech-rate")
 
     @property
     def not_deployable(self) -> str:
-        """Why a system on this feature cannot go to the device; empty if it can."""
+        """Why a system with this feature cannot run on the device; empty if it can."""
         if self.kind not in FRONT_END_KINDS:
-            return f"{self.kind} has no form inside the graph"
+            return f"{self.kind} cannot be computed inside the ONNX graph"
         return "derivatives are taken over the whole utterance" if self.deltas else ""
 
 
 class Needs(Section):
-    """What a system asks of the stages before training: a recipe, augmented copies, features.
+    """What a system needs from the stages before training: a recipe, augmented copies, features.
 
-    A waveform shorter than `min_seconds` (one window of the system) is repeated until it lasts so long before its
-    features are taken; statistics are taken of the waveform as it is.
+    A waveform shorter than `min_seconds` (one window of the system) is repeated up to that length before its features
+    are computed; statistics are computed on the original waveform.
     """
 
     recipe: Name
@@ -204,17 +209,17 @@ class Needs(Section):
     features: Annotated[list[Name], Field(min_length=1)]
 
     def samples(self, sample_rate: int) -> int:
-        """The shortest waveform that features are taken of, in samples."""
+        """Returns the minimum length of a waveform for feature extraction, in samples."""
         return round(self.min_seconds * sample_rate)
 
     def variant(self, feature: Feature, sample_rate: int) -> str:
-        """The folder, below that of the feature, which holds the arrays of this recipe and shortest length."""
+        """Returns the subfolder of the feature's folder with the arrays for this recipe and minimum length."""
         samples = self.samples(sample_rate) if feature.repeats else 0
         return f"{self.recipe}-{samples}" if samples else self.recipe
 
 
 class Tune(Section):
-    """The search for hyper-parameters; a trial is pruned once it can be compared with what finished before."""
+    """The search for hyper-parameters; a trial can be pruned once enough earlier trials have finished."""
 
     enabled: bool
     trials: Annotated[int, Field(ge=1, le=10000)]
@@ -239,7 +244,7 @@ class Train(Section):
     """Training.
 
     Attributes:
-        device: where networks are trained; auto is a GPU where there is one. In no key of a finished training.
+        device: where networks are trained; auto uses a GPU if there is one. Not part of the keys of fold runs.
     """
 
     patience: Positive
@@ -261,7 +266,7 @@ class Select(Section):
 
 
 class FineTuning(Section):
-    """Of a network that was changed for the device."""
+    """Fine-tuning of a network that was modified for the device."""
 
     epochs: Positive
     learning_rate: Annotated[float, Field(gt=0, le=1)]
@@ -295,11 +300,11 @@ class Track(Section):
     @field_validator("uri")
     @classmethod
     def without_password(cls, uri: str) -> str:
-        """params.yaml and dvc.lock lie in git."""
+        """Refuses passwords, since params.yaml and dvc.lock are committed to git."""
         if holds_password(uri):
             raise ValueError(
-                "holds a password, which would lie in git: remove it and export MLFLOW_TRACKING_USERNAME and "
-                "MLFLOW_TRACKING_PASSWORD (an MLflow server), or PGUSER and PGPASSWORD (PostgreSQL)"
+                "holds a password, which would be committed to git: remove it and export MLFLOW_TRACKING_USERNAME "
+                "and MLFLOW_TRACKING_PASSWORD (an MLflow server), or PGUSER and PGPASSWORD (PostgreSQL)"
             )
         return uri
 
@@ -316,9 +321,9 @@ class Budget(Section):
 
     Attributes:
         candidates: systems that are trained on the corpus by default; `speech-emotion use` makes them the candidates.
-        seeds: of every system.
-        more_seeds: system -> seeds of its own beside those, where its training is short enough.
-        folds: names of the protocol's folds that are run; without it all of them. Each is the same training as ever.
+        seeds: the seeds of every system.
+        more_seeds: system -> additional seeds for this system, if its training is short enough.
+        folds: names of the protocol's folds to run; all if not given. A fold's result does not depend on the others.
     """
 
     protocol: Name
@@ -336,11 +341,11 @@ class Budget(Section):
         ]:
             listed = seeds if key == "seeds" else [*self.seeds, *seeds]
             if len(set(listed)) < len(listed):
-                raise ValueError(f"{key} = {seeds}: must name each seed once, and none of seeds")
+                raise ValueError(f"{key} = {seeds}: must list each seed once, and none of those in seeds")
         return self
 
     def seeds_of(self, system: str) -> list[int]:
-        """The seeds that a system is trained with; `seeds`, which all share, come first."""
+        """Returns the seeds of a system: first `seeds`, shared by all systems, then its own."""
         return [*self.seeds, *self.more_seeds.get(system, ())]
 
 
@@ -365,7 +370,7 @@ class Params(Section):
 
     @property
     def budget(self) -> Budget:
-        """The budget of the corpus at work."""
+        """The budget of the current corpus."""
         return self.budgets[self.corpus]
 
     @model_validator(mode="after")
@@ -381,7 +386,7 @@ class Params(Section):
                 _known(f"budgets.{corpus}.candidates", system, self.systems, "systems")
                 _known(f"budgets.{corpus}.candidates", system, self.needs, "needs")
         if len(set(self.candidates)) < len(self.candidates):
-            raise ValueError(f"candidates = {list(self.candidates)}: must name each system once")
+            raise ValueError(f"candidates = {list(self.candidates)}: must list each system once")
         for system, needs in self.needs.items():
             _known(f"needs.{system}.recipe", needs.recipe, self.preprocess.recipes, "preprocess.recipes")
             for feature in needs.features:
@@ -391,7 +396,7 @@ class Params(Section):
             for part in feature.of or ():
                 _known(f"features.{name}.of", part, self.features, "features")
                 if self.features[part].kind == "statistics":
-                    raise ValueError(f"features.{name}.of = {part}: must not be statistics itself")
+                    raise ValueError(f"features.{name}.of = {part}: must not be a statistics feature itself")
         return self
 
 
@@ -404,7 +409,7 @@ def load_params(path: Path | str = PARAMS_FILE) -> Params:
     """Reads and checks params.yaml.
 
     Raises:
-        UserError: one line a fault, each naming file, key, value and what is allowed.
+        UserError: one line per fault, each with file, key, value and what is allowed.
     """
     path = Path(path)
     try:
@@ -412,15 +417,19 @@ def load_params(path: Path | str = PARAMS_FILE) -> Params:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file: run from the project's top folder") from None
     if not isinstance(raw, dict):
-        raise UserError(f"{path}: must hold sections such as ingest and train")
+        raise UserError(f"{path}: must contain sections such as ingest and train")
     return check(Params, raw, str(path))
 
 
 def check_part(raw: dict[str, Any], file: str) -> Params:
-    """Params of which some keys alone are given; each is checked by itself, and there is no other to be read.
+    """Checks params that contain only some of the sections; reading any other section is an error.
+
+    Args:
+        raw: the given sections.
+        file: their source, for messages.
 
     Raises:
-        UserError: a line a fault, as load_params gives them.
+        UserError: one line per fault, as for load_params.
     """
     part = check(narrowed(Params, raw), raw, file)
     return Params.model_construct(**{name: getattr(part, name) for name in raw})

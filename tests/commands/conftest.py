@@ -1,4 +1,4 @@
-"""A project's folder, as commands find it."""
+"""A project folder for commands."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ TOP = Path(__file__).parents[2]
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with params.yaml, which is the working folder."""
+    """The working folder, with params.yaml."""
     shutil.copy(TOP / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path

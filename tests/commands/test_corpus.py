@@ -12,7 +12,7 @@ from speech_emotion.params import load_params
 
 @pytest.fixture
 def obtained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Corpora that were obtained and recorded; nothing is downloaded, made or hashed."""
+    """The corpora that were obtained and recorded; nothing is downloaded, synthesised or hashed."""
     calls: list[str] = []
 
     def obtain(corpus, data, source=None, recorder=None, **_options):
@@ -53,7 +53,7 @@ def test_use_there_and_back_changes_no_byte(project):
 
 
 @pytest.mark.parametrize("name", ["2024", "no", "1e5"])
-def test_use_spells_a_corpus_so_that_it_stays_a_name(project, name):
+def test_use_quotes_a_corpus_if_yaml_would_not_read_a_string(project, name):
     path = project / "params.yaml"
     path.write_text(
         path.read_text() + f'  "{name}": {{protocol: own-speakers, candidates: [t2], seeds: [0], max_epochs: 3}}\n'
@@ -71,7 +71,7 @@ def test_use_refuses_a_corpus_without_budget(project, capsys):
     assert (project / "params.yaml").read_bytes() == before
 
 
-def test_outside_the_project_every_command_says_where_to_go(tmp_path, monkeypatch, capsys):
+def test_outside_the_project_every_command_names_the_cure(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for command in (["use", "emodb"], ["corpus"], ["check"]):
         assert cli.main(command) == 1
@@ -83,7 +83,7 @@ def test_data_obtains_then_records(project, obtained):
     assert obtained == ["obtain emodb from there.zip", "record emodb"]
 
 
-def test_data_makes_the_recorded_demo_first_where_it_is_absent(project, obtained):
+def test_data_synthesises_the_recorded_demo_first_if_it_is_absent(project, obtained):
     record_in_file(demo=1)
     assert cli.main(["data", "emodb"]) == 0
     assert obtained == ["obtain demo", "obtain emodb", "record emodb"]
@@ -93,11 +93,11 @@ def test_data_refuses_before_any_download_while_a_recorded_corpus_is_absent(proj
     put(project / "data", "demo")
     record_in_file(demo=1, ravdess=1)
     assert cli.main(["data", "emodb"]) == 1
-    assert "data/ravdess: is not there" in capsys.readouterr().err
+    assert "data/ravdess: is absent" in capsys.readouterr().err
     assert obtained == []
 
 
-def test_data_if_absent_leaves_a_corpus_that_lies_there_as_recorded(project, obtained):
+def test_data_if_absent_leaves_a_corpus_that_is_present_as_recorded(project, obtained):
     put(project / "data", "demo")
     record_in_file(demo=1)
     assert cli.main(["data", "demo", "--if-absent"]) == 0
@@ -122,7 +122,7 @@ def test_check_writes_the_same_bytes_each_time(project):
     assert len(contents[0]) == 1
 
 
-def test_check_removes_what_is_no_candidate_any_more_and_nothing_else(project):
+def test_check_removes_outputs_of_former_candidates_and_nothing_else(project):
     put(project / "data", "demo")
     record_in_file(demo=1)
     for folder in ("train/t2", "train/gone", "tune/gone", "units/gone", "evaluate/gone"):
@@ -135,12 +135,12 @@ def test_check_removes_what_is_no_candidate_any_more_and_nothing_else(project):
 def test_check_names_file_key_and_value_of_a_bad_param(project, capsys):
     put(project / "data", "demo")
     text = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(text.replace("max_set_aside: 0.05", "max_set_aside: 1.5"))
+    (project / "params.yaml").write_text(text.replace("max_rejected: 0.05", "max_rejected: 1.5"))
     assert cli.main(["check"]) == 1
-    assert capsys.readouterr().err == "error: params.yaml: ingest.max_set_aside = 1.5: must be at most 1.0\n"
+    assert capsys.readouterr().err == "error: params.yaml: ingest.max_rejected = 1.5: must be at most 1.0\n"
 
 
-def test_check_names_the_metrics_where_select_asks_for_none_of_them(project, capsys):
+def test_check_lists_the_metrics_if_that_of_select_is_unknown(project, capsys):
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("metric: ua ", "metric: f1 "))
     assert cli.main(["check"]) == 1
@@ -150,7 +150,7 @@ def test_check_names_the_metrics_where_select_asks_for_none_of_them(project, cap
     assert capsys.readouterr().err == told
 
 
-def test_check_refuses_a_device_that_is_not_there(project, capsys, monkeypatch):
+def test_check_refuses_a_missing_device(project, capsys, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("device: cpu ", "device: cuda"))
@@ -158,13 +158,13 @@ def test_check_refuses_a_device_that_is_not_there(project, capsys, monkeypatch):
     assert capsys.readouterr().err.startswith("error: train.device = cuda: torch ")
 
 
-def test_check_refuses_while_the_corpus_at_work_is_absent(project, capsys):
+def test_check_refuses_while_the_current_corpus_is_absent(project, capsys):
     assert cli.main(["check"]) == 1
-    assert capsys.readouterr().err == "error: data/demo: is not there: run make data CORPUS=demo\n"
+    assert capsys.readouterr().err == "error: data/demo: is absent: run make data CORPUS=demo\n"
     assert not Path("artifacts/check").exists()
 
 
-def test_verify_refuses_a_corpus_without_published_sums(project, capsys):
+def test_verify_refuses_a_corpus_without_published_checksums(project, capsys):
     put(project / "data", "own")
     assert cli.main(["verify", "own"]) == 1
     assert capsys.readouterr().err.startswith("error: corpus = own: ")

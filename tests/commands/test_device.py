@@ -26,7 +26,9 @@ def test_check_graph_fails_and_shows_what_tensorrt_refuses(tmp_path, capsys):
     assert cli.main(["check-graph", str(tmp_path / "refused.onnx")]) == 1
     told = capsys.readouterr()
     assert "Hardmax" in told.out and "has no such operator" in told.out
-    assert told.err.startswith(f"error: {tmp_path}/refused.onnx: TensorRT 8.5 refuses it (1 of its parts, above)")
+    assert told.err.startswith(
+        f"error: {tmp_path}/refused.onnx: TensorRT 8.5 refuses it (1 of its parts, listed above)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,8 +70,8 @@ def test_device_bundle_refuses_a_folder_with_other_files_before_it_fetches_a_mod
     [
         (["out", "--register"], "--register: needs a registered model: add --model models:/"),
         (["out", "--model", "models:/a@b", "--from", "x"], "--model = models:/a@b: comes from the registry: leave out"),
-        (["--model", "models:/a@b"], "output: is missing: name a folder or a .tar.gz, or add --register"),
-        (["out", "--model", "models:/a@b"], "mlflow.db: is not there: run make run first"),
+        (["--model", "models:/a@b"], "output: is missing: give a folder or a .tar.gz file, or add --register"),
+        (["out", "--model", "models:/a@b"], "mlflow.db: does not exist: run make run first"),
     ],
 )
 def test_device_bundle_refuses_options_that_contradict_each_other(project, capsys, options, message):

@@ -1,4 +1,4 @@
-"""The command join: feature stores made in parts."""
+"""The command join, on feature stores made in parts."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def test_parts_are_joined_in_the_order_given(tmp_path):
     assert ArrayStore(tmp_path / "joined/plain").ids == ["a", "b", "c"]
 
 
-def test_parts_that_overlap_end_in_a_line(tmp_path, capsys):
+def test_parts_that_overlap_end_with_one_line(tmp_path, capsys):
     with ArrayWriter(tmp_path / "one/plain") as writer:
         writer.add("a", np.zeros(3))
     assert cli.main(["join", *(str(tmp_path / name) for name in ("joined", "one", "one"))]) == 1

@@ -28,7 +28,7 @@ def recordings(project) -> Path:
     return folder
 
 
-def test_predict_answers_every_audio_file_of_a_folder_in_order(recordings, capsys):
+def test_predict_classifies_every_audio_file_of_a_folder_in_order(recordings, capsys):
     (recordings / "a.wav").unlink()
     assert cli.main(["predict", "recordings"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
@@ -117,7 +117,7 @@ def test_predict_without_an_export_and_without_a_store_names_the_cure(project, c
     assert error.startswith("error: model = models:/speech-emotion@champion: mlflow.db: is not there: run make run")
 
 
-def test_predict_takes_a_registered_model_of_the_store(recordings, project, capsys):
+def test_predict_uses_a_registered_model(recordings, project, capsys):
     import mlflow
 
     from speech_emotion.tracking.connection import open_store

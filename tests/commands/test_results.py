@@ -31,14 +31,14 @@ def test_table_ranks_systems_by_ua_and_says_that_demo_is_synthetic(project, caps
     assert any("make ui" in line for line in lines)
 
 
-def test_table_of_a_real_corpus_is_not_called_synthetic(project, capsys):
+def test_table_of_a_real_corpus_is_not_labelled_synthetic(project, capsys):
     write_metrics(METRICS)
     cli.main(["use", "emodb"])
     assert cli.main(["table"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "corpus emodb, protocol emodb-loso"
 
 
-@pytest.mark.parametrize(("text", "fault"), [("{", "not JSON"), ("{}", "holds no system")])
+@pytest.mark.parametrize(("text", "fault"), [("{", "not JSON"), ("{}", "contains no system")])
 def test_table_of_a_damaged_file_is_refused(project, capsys, text, fault):
     write_metrics(text)
     assert cli.main(["table"]) == 1
@@ -49,7 +49,7 @@ def test_table_of_a_damaged_file_is_refused(project, capsys, text, fault):
 
 def test_table_before_the_first_run_is_refused(project, capsys):
     assert cli.main(["table"]) == 1
-    assert capsys.readouterr().err == "error: artifacts/evaluate/metrics.json: is not there: run make run first\n"
+    assert capsys.readouterr().err == "error: artifacts/evaluate/metrics.json: does not exist: run make run first\n"
 
 
 def unit_of(key: str, system: str, **found):
@@ -64,7 +64,7 @@ def unit_of(key: str, system: str, **found):
 
 
 @pytest.mark.parametrize(("found", "folder_end"), [({}, ""), ({"dropout": 0.125}, "-tuned")])
-def test_publish_copies_finished_units_below_their_paper(project, capsys, found, folder_end):
+def test_publish_copies_finished_units_to_the_folder_of_their_paper(project, capsys, found, folder_end):
     from speech_emotion.training.units import Unit, UnitStore
 
     corpus.use("emodb")
@@ -83,23 +83,26 @@ def test_publish_copies_finished_units_below_their_paper(project, capsys, found,
     assert Unit.from_file(path) == unit
 
 
-def test_publish_refuses_what_was_trained_on_another_corpus_than_the_one_at_work(project, capsys):
+def test_publish_refuses_results_of_another_corpus_than_the_current_one(project, capsys):
     folder = Path("artifacts/train/w1")
     folder.mkdir(parents=True)
     (folder / "units.json").write_text(json.dumps({"corpus": "demo", "paper": "wang-cl-jetson", "units": {}}))
     corpus.use("emodb")
     assert cli.main(["publish"]) == 1
     said = capsys.readouterr().err
-    assert "units.json: corpus = demo: emodb is at work: run dvc repro, or choose demo (speech-emotion use)" in said
+    assert (
+        "units.json: corpus = demo: emodb is the current corpus: run dvc repro, or choose demo (speech-emotion use)"
+        in said
+    )
     assert not Path("papers").exists()
 
 
 def test_publish_refuses_the_synthetic_corpus(project, capsys):
     assert cli.main(["publish"]) == 1
-    assert "corpus = demo: is synthetic and stands in no results" in capsys.readouterr().err
+    assert "corpus = demo: is synthetic and never published" in capsys.readouterr().err
 
 
 def test_publish_without_a_run_names_the_cure(project, capsys):
     corpus.use("emodb")
     assert cli.main(["publish"]) == 1
-    assert "holds no trained system: run make run first" in capsys.readouterr().err
+    assert "contains no trained system: run make run first" in capsys.readouterr().err

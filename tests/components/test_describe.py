@@ -23,5 +23,5 @@ def test_lines_above_the_mark_are_kept_and_the_ports_are_updated(tmp_path, monke
     assert describe.main(["--write"]) == 0
     text = path.read_text(encoding="utf-8")
     assert text.startswith(f"# ingest\nWritten by hand.\n\n{describe.MARK}\n")
-    assert "| `utterances` | out | Dataset | The table, the files set aside, and statistics of both. |" in text
+    assert "| `utterances` | out | Dataset | The table, the rejected files, and statistics of both. |" in text
     assert describe.main([]) == 0

@@ -1,4 +1,4 @@
-"""Corpora found by name, and a new one that needs nothing but its module."""
+"""Corpora are found by name, and a new one needs only its module."""
 
 import sys
 import zipfile
@@ -60,7 +60,7 @@ CORPUS = Corpus(
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Adds a module, and files that lie beside it, to corpora/known: name -> text."""
+    """Adds a module, and files beside it, to corpora/known: name -> text."""
     folder = tmp_path / "known"
     folder.mkdir()
     monkeypatch.setattr(known, "__path__", [*known.__path__, str(folder)])
@@ -93,15 +93,13 @@ def test_a_new_corpus_is_one_module_with_its_checksums(module, tmp_path, monkeyp
     assert files_below(root) == ["anna-anger.wav"]
     assert verify(corpus_of("new-corpus"), root).describe() == "new-corpus: all 1 files are as published"
 
-    params = Ingest(
-        min_seconds=0.1, max_seconds=60.0, silence_dbfs=-60.0, max_set_aside=0.0, undeclared_labels="reject"
-    )
+    params = Ingest(min_seconds=0.1, max_seconds=60.0, silence_dbfs=-60.0, max_rejected=0.0, undeclared_labels="reject")
     (row,) = ingest.survey(root, "new-corpus", params, 1, QUIET)
     assert (row.id, row.speaker, row.emotion) == ("new-corpus/anna-anger", "anna", "anger")
     assert row.licence == "CC BY 4.0"
     assert corpus_of("new-corpus").description == "acted Esperanto in a kitchen"  # what the model card says
 
-    with pytest.raises(UserError, match=r"mine: is none of .*new-corpus"):
+    with pytest.raises(UserError, match=r"mine: is unknown .*new-corpus"):
         obtain("mine", tmp_path / "data", None, QUIET)
 
     (root / "anna-anger.wav").write_bytes(b"other")
@@ -110,21 +108,21 @@ def test_a_new_corpus_is_one_module_with_its_checksums(module, tmp_path, monkeyp
 
 def test_a_module_without_a_corpus_is_named(module):
     module(new__py="")
-    with pytest.raises(UserError, match=r"new\.py: holds no CORPUS: add it"):
+    with pytest.raises(UserError, match=r"new\.py: defines no CORPUS: add it"):
         corpus_of("mine")
 
 
-def test_a_known_corpus_is_its_modules():
+def test_a_known_corpus_comes_from_its_module():
     assert corpus_of("emodb") is emodb.CORPUS
     assert {"casia", "demo", "emodb", "iemocap", "ravdess"} <= set(known_corpora())
 
 
 @pytest.mark.parametrize("name", [name for name, corpus in known_corpora().items() if corpus.checksums])
-def test_published_sums_of_a_corpus_lie_beside_its_module_and_name_its_own_files(name):
+def test_published_checksums_are_beside_the_module_and_list_only_its_files(name):
     lines = known_corpora()[name].checksums.read_text().splitlines()
     assert lines and all(line.split("  ")[1].startswith(f"{name}/") for line in lines)
 
 
-def test_any_other_name_is_an_own_corpus():
+def test_any_other_name_is_a_corpus_of_the_users_own():
     corpus = corpus_of("mine")
     assert (corpus.name, corpus.licence, corpus.read) == ("mine", "own", own.read)

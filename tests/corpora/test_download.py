@@ -1,4 +1,4 @@
-"""Downloads that break and go on, from a server on this machine."""
+"""Interrupted downloads resume, from a local server."""
 
 import hashlib
 import http.server
@@ -14,7 +14,7 @@ from speech_emotion.recorder import Recorder
 
 
 class Server:
-    """Serves `content` at any path; `cuts` are the sizes after which replies break off, one a request."""
+    """Serves `content` at any path; `cuts` are the sizes after which replies break off, one for each request."""
 
     def __init__(self):
         self.content = os.urandom(5 * 2**20 + 12345)
@@ -22,7 +22,7 @@ class Server:
         self.cuts = []
         self.statuses = []
         self.ranges = True
-        self.shift = 0  # how far beside the range asked for the answer is
+        self.shift = 0  # how far the answer is from the requested range
         self.asked = []
         outer = self
 
@@ -81,14 +81,14 @@ def whole(server, target):
     return same and leftovers == [target.name]
 
 
-def test_file_comes_whole(server, tmp_path):
+def test_file_is_downloaded_completely(server, tmp_path):
     target = tmp_path / "deep/corpus.zip"
     fetch(server, target)
     assert whole(server, target)
     assert server.asked == [None]
 
 
-def test_cut_connection_goes_on_where_it_broke(server, tmp_path):
+def test_cut_connection_resumes_where_it_broke(server, tmp_path):
     server.cuts = [2**20 * 2 + 7, 2**20 + 1]
     fetch(server, tmp_path / "corpus.zip", attempts=1)
     assert whole(server, tmp_path / "corpus.zip")
@@ -97,7 +97,7 @@ def test_cut_connection_goes_on_where_it_broke(server, tmp_path):
     assert 0 < starts[0] <= 2**20 * 2 + 7 < starts[1]
 
 
-def test_next_call_goes_on_after_a_failure(server, tmp_path):
+def test_next_call_resumes_after_a_failure(server, tmp_path):
     server.cuts = [3 * 2**20]
     with pytest.raises(UserError, match="run the same command again") as error:
         fetch(server, tmp_path / "corpus.zip")
@@ -123,21 +123,21 @@ def test_server_without_ranges_starts_over(server, tmp_path):
     assert whole(server, tmp_path / "corpus.zip")
 
 
-def test_answer_with_another_range_than_asked_for_starts_over(server, tmp_path):
+def test_answer_with_the_wrong_range_starts_over(server, tmp_path):
     server.shift, server.cuts = 1000, [2 * 2**20]
     fetch(server, tmp_path / "corpus.zip", attempts=2)
     assert server.asked == [None, f"bytes={2 * 2**20}-", None]
     assert whole(server, tmp_path / "corpus.zip")
 
 
-def test_server_that_names_no_version_starts_over(server, tmp_path):
+def test_server_without_versions_starts_over(server, tmp_path):
     server.etag, server.cuts = "", [2 * 2**20]
     fetch(server, tmp_path / "corpus.zip", attempts=1)
     assert server.asked == [None, None]
     assert whole(server, tmp_path / "corpus.zip")
 
 
-def test_part_that_was_whole_before_the_kill_is_taken(server, tmp_path):
+def test_complete_part_of_a_killed_run_is_used(server, tmp_path):
     server.cuts = [3 * 2**20]
     with pytest.raises(UserError):
         fetch(server, tmp_path / "corpus.zip")

@@ -1,4 +1,4 @@
-"""Archives unpacked safely."""
+"""Archives are unpacked safely."""
 
 import io
 import os
@@ -17,7 +17,7 @@ TAR_MODES = {"a.tar": "w", "a.tar.gz": "w:gz", "a.tar.bz2": "w:bz2", "a.tar.xz":
 
 
 def make(path, members):
-    """An archive of name -> bytes, of the kind that the ending says."""
+    """An archive of name -> bytes, in the format of its extension."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in members.items():
@@ -64,14 +64,14 @@ def test_unwanted_files_are_left_out(tmp_path, name):
 def test_member_that_leads_outside_is_refused_by_name(tmp_path, archive, name):
     made = make(tmp_path / archive, {name: b"x"})
     said = refusal(made, tmp_path / "out/in")
-    assert "leads outside" in said
+    assert "is outside the archive's folder" in said
     assert "evil.wav" in said
     assert not list(tmp_path.rglob("*evil*"))
 
 
 def test_an_unwanted_member_that_leads_outside_is_refused_too(tmp_path):
     archive = make(tmp_path / "a.zip", {"../evil.wav": b"x"})
-    assert "leads outside" in refusal(archive, tmp_path / "out", wanted=lambda member: False)
+    assert "is outside the archive's folder" in refusal(archive, tmp_path / "out", wanted=lambda member: False)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
@@ -84,7 +84,9 @@ def test_links_and_devices_in_tar_are_refused(tmp_path, kind):
     assert "'odd.wav' is" in refusal(archive, tmp_path / "out")
 
 
-@pytest.mark.parametrize(("kind", "said"), [(stat.S_IFLNK, "is a link"), (stat.S_IFCHR, "is neither file nor folder")])
+@pytest.mark.parametrize(
+    ("kind", "said"), [(stat.S_IFLNK, "is a link"), (stat.S_IFCHR, "is neither a file nor a folder")]
+)
 def test_links_and_devices_in_zip_are_refused(tmp_path, kind, said):
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as made:
@@ -104,7 +106,7 @@ def test_encrypted_zip_is_refused(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("name", ["a.zip", "a.tar"])
-def test_member_that_stands_there_twice_is_refused(tmp_path, name):
+def test_member_that_occurs_twice_is_refused(tmp_path, name):
     archive = tmp_path / name
     if name == "a.zip":
         with zipfile.ZipFile(archive, "w") as made:
@@ -125,7 +127,7 @@ def test_bomb_is_refused_before_it_is_unpacked(tmp_path, name):
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_a_small_archive_may_pack_well(tmp_path):
+def test_a_small_archive_may_have_a_high_ratio(tmp_path):
     archive = make(tmp_path / "a.zip", {"zeros.wav": bytes(2**20)})
     assert unpack(archive, tmp_path / "out") == ["zeros.wav"]
 
@@ -157,7 +159,7 @@ def test_altered_byte_in_zip_is_damage(tmp_path):
     assert "damaged" in refusal(archive, tmp_path / "out")
 
 
-def test_what_is_no_archive_is_refused(tmp_path):
+def test_other_files_than_archives_are_refused(tmp_path):
     path = tmp_path / "a.zip"
     assert "no such archive" in refusal(path, tmp_path / "out")
     path.write_text("<html>not found</html>")

@@ -1,4 +1,4 @@
-"""Corpora brought into data/, whole or not at all."""
+"""Corpora are brought into data/, complete or not at all."""
 
 import fcntl
 import hashlib
@@ -31,7 +31,7 @@ QUIET = Recorder(quiet=True)
 
 @pytest.fixture
 def published(tmp_path, monkeypatch):
-    """A folder with corpora as their publishers lay them out, whose sums are known."""
+    """A folder with corpora in their publishers' layout and with known checksums."""
     root = tmp_path / "published"
     sums = tmp_path / "sums"
     sums.mkdir()
@@ -55,7 +55,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def server(tmp_path, published, monkeypatch):
-    """A server of the folder `served`, where the publishers' archives are now."""
+    """A server for the folder `served`, which stands in for the publishers."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments):
@@ -88,14 +88,14 @@ def contents(folder):
 
 
 def nothing_left(data):
-    """No folder of a corpus, whole or in part, and nothing but locks and downloads beside."""
+    """Asserts that there is no corpus, complete or partial, and only locks and downloads beside data/."""
     rest = [path.name for path in (data.parent / ".downloads").iterdir() if path.suffix not in (".lock", ".zip")]
     return not any(data.iterdir()) and not rest
 
 
 @pytest.mark.parametrize("corpus", ["emodb", "ravdess"])
 @pytest.mark.parametrize("depth", ["", "/{corpus}", "/above"])
-def test_folder_is_taken_from_any_depth(published, data, corpus, depth):
+def test_folder_is_found_at_any_depth(published, data, corpus, depth):
     wanted = contents(published / corpus)
     if depth == "/above":
         (published / "above/deep").mkdir(parents=True)
@@ -105,25 +105,25 @@ def test_folder_is_taken_from_any_depth(published, data, corpus, depth):
     assert (result.changed, result.verified, result.files) == (True, True, len(wanted))
 
 
-def test_the_folder_wav_itself_may_be_named(published, data):
+def test_the_folder_wav_itself_may_be_given(published, data):
     obtain("emodb", data, published / "emodb/wav", QUIET)
     assert files_below(data / "emodb") == SPEECH["emodb"]
 
 
 def test_one_folder_of_an_actor_is_not_the_corpus(published, data):
-    with pytest.raises(UserError, match=r"1 of 2 published files missing: Actor_02/.*\n.*nothing was laid out"):
+    with pytest.raises(UserError, match=r"1 of 2 published files missing: Actor_02/.*\n.*data/ is unchanged"):
         obtain("ravdess", data, published / "ravdess/Actor_01", QUIET)
     assert nothing_left(data)
 
 
 @pytest.mark.parametrize("ending", ["zip", "tar", "gztar"])
-def test_archives_are_taken(published, data, tmp_path, ending):
+def test_archives_are_accepted(published, data, tmp_path, ending):
     archive = shutil.make_archive(tmp_path / "emodb", ending, published)
     obtain("emodb", data, tmp_path / archive, QUIET)
     assert contents(data / "emodb") == contents(published / "emodb")
 
 
-def test_files_of_no_use_are_left_out(published, data):
+def test_other_files_are_ignored(published, data):
     (published / "emodb/erkennung.txt").touch()
     (published / "emodb/lablaut").mkdir()
     (published / "emodb/lablaut/03a01Fa.lablaut").touch()
@@ -152,17 +152,17 @@ def test_altered_file_is_named_and_nothing_appears(published, data):
     assert nothing_left(data)
 
 
-def test_source_without_the_corpus_names_archives_that_lie_there(published, data, tmp_path):
+def test_source_without_the_corpus_names_archives_in_it(published, data, tmp_path):
     folder = tmp_path / "downloads"
     folder.mkdir()
-    with pytest.raises(UserError, match=r"holds nothing of emodb: must hold wav/SSTTTEv\.wav at some depth$"):
+    with pytest.raises(UserError, match=r"holds no files of emodb: must hold wav/SSTTTEv\.wav at some depth$"):
         obtain("emodb", data, folder, QUIET)
     pack(folder / "emodb.zip", published)
     with pytest.raises(UserError, match=r"if emodb\.zip holds it"):
         obtain("emodb", data, folder, QUIET)
 
 
-def test_source_that_is_not_there(data):
+def test_source_that_does_not_exist(data):
     with pytest.raises(UserError, match="FROM=/nowhere: no such file or folder"):
         obtain("emodb", data, fetch.Path("/nowhere"), QUIET)
 
@@ -175,7 +175,7 @@ def test_verified_corpus_is_left_as_it_is(published, data):
     assert os.stat(data / "emodb").st_ino == before
 
 
-def test_damaged_corpus_is_laid_out_anew(published, data):
+def test_damaged_corpus_is_replaced(published, data):
     obtain("emodb", data, published, QUIET)
     (data / "emodb/wav/03a01Fa.wav").unlink()
     assert obtain("emodb", data, published, QUIET).changed
@@ -191,7 +191,7 @@ def test_stray_files_in_a_damaged_corpus_are_not_lost(published, data):
     assert (data / "emodb/mine.wav").exists()
 
 
-def test_corpus_itself_is_no_source(published, data):
+def test_corpus_itself_is_refused_as_source(published, data):
     obtain("emodb", data, published, QUIET)
     with pytest.raises(UserError, match="itself"):
         obtain("emodb", data, data / "emodb/wav", QUIET)
@@ -233,7 +233,7 @@ def test_unknown_part_is_refused(data):
         obtain("casia", data, None, QUIET, parts=("song",))
 
 
-def test_damaged_download_is_fetched_anew_next_time(published, data, server, tmp_path):
+def test_damaged_download_is_repeated_next_time(published, data, server, tmp_path):
     (tmp_path / "served/emodb.zip").write_bytes(b"<html>sorry</html>")
     with pytest.raises(UserError, match="is not a zip or tar archive"):
         obtain("emodb", data, None, QUIET)
@@ -259,7 +259,7 @@ def put(path, content=b""):
     path.write_bytes(content)
 
 
-def test_iemocap_is_taken_without_films(data, tmp_path):
+def test_iemocap_is_copied_without_videos(data, tmp_path):
     top = tmp_path / "IEMOCAP_full_release/Session1"
     put(top / "dialog/EmoEvaluation/Ses01F_impro01.txt", b"[6.2 - 8.2]\tSes01F_impro01_F000\tneu\t[2.5, 2.5, 2.5]\n")
     put(top / "dialog/transcriptions/Ses01F_impro01.txt")
@@ -283,17 +283,17 @@ def test_iemocap_without_labels_is_refused(data, tmp_path):
     assert nothing_left(data)
 
 
-def test_casia_is_taken_and_never_replaced(data, tmp_path):
+def test_casia_is_copied_and_never_replaced(data, tmp_path):
     put(tmp_path / "casia/wangzhe/angry/201.wav", b"x")
     put(tmp_path / "casia/readme.txt")
     obtain("casia", data, tmp_path / "casia", QUIET)
     assert files_below(data / "casia") == ["wangzhe/angry/201.wav"]
     assert not obtain("casia", data, None, QUIET).changed
-    with pytest.raises(UserError, match="is there already: move it away"):
+    with pytest.raises(UserError, match="already exists: move it away"):
         obtain("casia", data, tmp_path / "casia", QUIET)
 
 
-def test_own_corpus_is_taken_with_all_that_lies_by_its_table(data, tmp_path):
+def test_own_corpus_is_copied_with_everything_beside_its_table(data, tmp_path):
     put(tmp_path / "given/deep/utterances.csv", b"path,speaker,emotion\na/1.wav,anna,anger\n")
     (tmp_path / "given/deep/a").mkdir()
     soundfile.write(tmp_path / "given/deep/a/1.wav", np.zeros(8000), 16000)
@@ -312,26 +312,26 @@ def test_two_tables_of_own_corpora_are_refused(data, tmp_path):
 
 
 @pytest.mark.parametrize("corpus", ["../evil", "Mine", "", "a/b"])
-def test_corpus_with_a_name_that_is_no_folder_is_refused(data, tmp_path, corpus):
-    with pytest.raises(UserError, match="must be a name of small letters"):
+def test_corpus_name_that_is_not_a_folder_name_is_refused(data, tmp_path, corpus):
+    with pytest.raises(UserError, match="must consist of lower-case letters"):
         obtain(corpus, data, tmp_path, QUIET)
 
 
 def test_unknown_corpus_without_source(data):
-    with pytest.raises(UserError, match=r"corpus = mine: is none of .*own-corpus\.md"):
+    with pytest.raises(UserError, match=r"corpus = mine: is unknown .*own-corpus\.md"):
         obtain("mine", data, None, QUIET)
 
 
-def test_two_at_once_do_not_disturb_each_other(published, data):
+def test_a_second_process_is_refused(published, data):
     (data.parent / ".downloads").mkdir(parents=True)
     with open(data.parent / ".downloads/emodb.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match="another make data works on it"):
+        with pytest.raises(UserError, match="another make data is running"):
             obtain("emodb", data, published, QUIET)
     assert obtain("emodb", data, published, QUIET).changed
 
 
-def test_what_a_killed_run_left_is_cleared_and_what_it_replaced_is_put_back(published, data):
+def test_leftovers_of_a_killed_run_are_removed_and_the_replaced_corpus_is_restored(published, data):
     work = data.parent / ".downloads/emodb.laying-out"
     shutil.copytree(published / "emodb", work / "replaced")
     put(work / "emodb/wav/half.wav")
@@ -341,12 +341,12 @@ def test_what_a_killed_run_left_is_cleared_and_what_it_replaced_is_put_back(publ
 
 
 def test_demo_takes_no_source(data, tmp_path):
-    with pytest.raises(UserError, match="made by the project itself"):
+    with pytest.raises(UserError, match="corpus is synthesised: leave FROM out"):
         obtain("demo", data, tmp_path, QUIET)
 
 
 @pytest.mark.parametrize("corpus", ["emodb", "ravdess"])
-def test_real_corpora_are_laid_out_and_verified(corpora, data, corpus):
+def test_real_corpora_are_copied_and_verified(corpora, data, corpus):
     result = obtain(corpus, data, corpora, QUIET)
     assert (result.verified, result.files) == (True, {"emodb": 535, "ravdess": 1440}[corpus])
     shutil.rmtree(data)

@@ -1,4 +1,4 @@
-"""Own corpora given as a CSV."""
+"""The user's own corpora, given as a CSV table."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_spreadsheet_exports_with_a_byte_order_mark_and_empty_lines_are_read(roo
     assert read(root, "path,speaker,emotion\r\na.wav, anna ,anger\r\n", "utf-8-sig")[0].speaker == "anna"
 
 
-def test_audio_without_a_row_and_stray_files_are_set_aside(root):
+def test_audio_without_a_row_and_stray_files_are_rejected(root):
     (root / "notes.docx").touch()
     entries = read(root, "path,speaker,emotion\na.wav,anna,anger\n")
     assert [(entry.path, entry.reason) for entry in entries[1:]] == [
@@ -67,12 +67,12 @@ def test_audio_without_a_row_and_stray_files_are_set_aside(root):
 
 
 @pytest.mark.parametrize("path", ["../a.wav", "/etc/passwd", "deep/../../a.wav", "C:\\a.wav"])
-def test_path_that_leaves_the_folder_is_set_aside(root, path):
+def test_path_that_leaves_the_folder_is_rejected(root, path):
     entries = read(root, f"path,speaker,emotion\n{path},anna,anger\n" + ALL)
     assert [(entry.path, entry.reason) for entry in entries if not isinstance(entry, Labelled)] == [(path, "outside")]
 
 
-def test_path_through_a_link_is_set_aside(root):
+def test_path_through_a_link_is_rejected(root):
     (root / "linked").symlink_to(root / "deep")
     entries = read(root, "path,speaker,emotion\nlinked/c.flac,anna,anger\n" + ALL)
     assert {(entry.path, entry.reason) for entry in entries if not isinstance(entry, Labelled)} == {
@@ -81,7 +81,7 @@ def test_path_through_a_link_is_set_aside(root):
     }
 
 
-def test_path_that_names_no_file_is_set_aside(root):
+def test_path_that_does_not_exist_is_rejected(root):
     entries = read(root, "path,speaker,emotion\nnone.wav,anna,anger\n" + ALL)
     assert [entry.reason for entry in entries if entry.path == "none.wav"] == ["missing"]
 
@@ -95,8 +95,8 @@ def test_missing_table(root):
     ("header", "fault"),
     [
         ("path,speaker", "column emotion is missing"),
-        ("path,speaker,emotion,mood", "column 'mood' is not known"),
-        ("path,speaker,emotion,sex,sex", "column sex stands there twice"),
+        ("path,speaker,emotion,mood", "column 'mood' is unknown"),
+        ("path,speaker,emotion,sex,sex", "column sex occurs twice"),
         ("path;speaker;emotion", "not separated by commas"),
         ("", "is empty"),
     ],
@@ -125,15 +125,15 @@ def test_row_that_does_not_fit(root, row, fault):
     assert fault in line
 
 
-def test_doubled_rows_are_refused_also_under_another_spelling(root):
+def test_duplicate_rows_are_refused_also_with_another_spelling(root):
     (line,) = faults(root, "path,speaker,emotion\na.wav,anna,anger\n./a.wav,anna,fear\n")
-    assert "line 3: a.wav stands in line 2 already" in line
+    assert "line 3: a.wav is already in line 2" in line
 
 
 def test_many_faults_are_counted_after_the_first_ten(root):
     lines = faults(root, "path,speaker,emotion\n" + "a.wav,,anger\n" * 13)
     assert len(lines) == 11
-    assert lines[-1].endswith("and 3 faults more")
+    assert lines[-1].endswith("and 3 more faults")
 
 
 def test_table_in_another_encoding_is_refused(root):

@@ -35,7 +35,7 @@ def test_emotions_are_mapped_merged_and_left_out(tmp_path):
     assert list(rows["label"]) == ["anger", "happiness", "happiness"]
 
 
-def test_any_takes_the_labels_as_they_are(tmp_path):
+def test_any_keeps_the_labels(tmp_path):
     _, labels = select_utterances(_table(["rage", "anger"]), _protocol(tmp_path, labels="any"))
     assert labels == ("anger", "rage")
 
@@ -46,11 +46,11 @@ def test_another_corpus_is_refused(tmp_path):
 
 
 def test_one_class_is_refused(tmp_path):
-    with pytest.raises(UserError, match="needs two classes"):
+    with pytest.raises(UserError, match="need two classes"):
         select_utterances(_table(["anger", "anger"]), _protocol(tmp_path))
 
 
-def test_where_keeps_the_values_named(tmp_path):
+def test_where_keeps_the_listed_values(tmp_path):
     protocol = _protocol(tmp_path, where={"speaker": ["b"]}, labels="any")
     table = _table(["anger", "fear", "fear"])
     table["speaker"] = ["a", "b", "b"]

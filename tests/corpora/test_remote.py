@@ -1,4 +1,4 @@
-"""A corpus from a repository and its DVC remote, and from a folder."""
+"""Fetching a corpus from a repository and its DVC remote, or from a folder."""
 
 import subprocess
 import sys
@@ -50,11 +50,11 @@ def wanted(project) -> str:
     return folder_hash(project / "repository/data/mine")
 
 
-def test_the_hash_that_is_recorded_is_that_of_the_files(project, wanted):
+def test_the_recorded_hash_is_that_of_the_files(project, wanted):
     assert recorded_hash("mine", project / "repository") == wanted
 
 
-def test_a_hash_follows_content_and_name(tmp_path):
+def test_a_hash_depends_on_content_and_name(tmp_path):
     hashes = set()
     for number, (name, content) in enumerate([("a", "1"), ("a", "2"), ("b", "1")]):
         (tmp_path / str(number)).mkdir()
@@ -64,7 +64,7 @@ def test_a_hash_follows_content_and_name(tmp_path):
 
 
 @pytest.mark.parametrize("spelling", ["trunk", "commit", "short"])
-def test_one_corpus_of_a_revision_is_brought(environment, project, tmp_path, wanted, spelling):
+def test_one_corpus_of_a_revision_is_fetched(environment, project, tmp_path, wanted, spelling):
     commit = run("git", "rev-parse", "HEAD", folder=project / "repository")
     revision = {"trunk": "trunk", "commit": commit, "short": commit[:10]}[spelling]
     bring("mine", revision, wanted, tmp_path / "out")
@@ -73,7 +73,7 @@ def test_one_corpus_of_a_revision_is_brought(environment, project, tmp_path, wan
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_remote_of_the_environment_goes_before_that_of_the_repository(environment, project, tmp_path, wanted):
+def test_a_remote_of_the_environment_overrides_that_of_the_repository(environment, project, tmp_path, wanted):
     environment.setenv(remote.REMOTE, str(project / "nothing"))
     with pytest.raises(UserError):
         bring("mine", "trunk", wanted, tmp_path / "out")
@@ -89,9 +89,9 @@ def test_a_folder_that_holds_the_corpora_is_enough(environment, project, tmp_pat
 
 
 @pytest.mark.parametrize("name", [remote.FOLDER, remote.REPOSITORY])
-def test_other_files_than_those_meant_are_refused(environment, project, tmp_path, name):
+def test_files_with_another_hash_are_refused(environment, project, tmp_path, name):
     environment.setenv(remote.FOLDER, str(project / "repository/data") if name == remote.FOLDER else "")
-    with pytest.raises(UserError, match=r"data_hash = 0\.dir: .* holds other files, of hash"):
+    with pytest.raises(UserError, match=r"data_hash = 0\.dir: .* holds other files, with hash"):
         bring("mine", "trunk", "0.dir", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
@@ -101,12 +101,12 @@ def test_other_files_than_those_meant_are_refused(environment, project, tmp_path
     [
         ("", "mine", "trunk", "DATA_REPOSITORY: is not set"),
         ("/nowhere", "mine", "trunk", "DATA_REPOSITORY: git cannot fetch from it"),
-        (None, "mine", "branch", "revision = branch: the repository has none of that name"),
+        (None, "mine", "branch", "revision = branch: the repository has no such revision"),
         (None, "mine", "--upload-pack=x", "revision = --upload-pack=x: must be a commit"),
         (None, "third", "trunk", r"data/third: is not recorded in data\.dvc"),
     ],
 )
-def test_a_fault_is_told_with_its_cure(environment, tmp_path, wanted, repository, corpus, revision, told):
+def test_an_error_names_its_cure(environment, tmp_path, wanted, repository, corpus, revision, told):
     if repository is not None:
         environment.setenv(remote.REPOSITORY, repository)
     with pytest.raises(UserError, match=told):
@@ -114,7 +114,7 @@ def test_a_fault_is_told_with_its_cure(environment, tmp_path, wanted, repository
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_without_the_corpus_is_told(environment, tmp_path):
+def test_a_folder_without_the_corpus_is_refused(environment, tmp_path):
     environment.setenv(remote.FOLDER, str(tmp_path))
-    with pytest.raises(UserError, match=r"DATA_FOLDER = .*: holds no mine: run make data CORPUS=mine"):
+    with pytest.raises(UserError, match=r"DATA_FOLDER = .*: does not hold mine: run make data CORPUS=mine"):
         bring("mine", "", "0.dir", tmp_path / "out")

@@ -46,12 +46,12 @@ def _folds(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_speaker_on_both_sides_of_any_speaker_independent_protocol(name):
+def test_no_speaker_is_in_two_parts_of_a_speaker_independent_protocol(name):
     protocol, rows, folds = _folds(name)
     speaker = dict(zip(rows["id"], rows["speaker"], strict=True))
     for fold in folds:
-        heard = [{speaker[id] for id in part} for part in (fold.train, fold.valid, fold.test)]
-        overlap = set().union(*(one & other for one, other in itertools.combinations(heard, 2)))
+        speakers = [{speaker[id] for id in part} for part in (fold.train, fold.valid, fold.test)]
+        overlap = set().union(*(one & other for one, other in itertools.combinations(speakers, 2)))
         assert (not overlap) == protocol.speaker_independent
 
 
@@ -74,7 +74,7 @@ def test_validation_is_the_next_folds_test():
     assert folds[-1].valid == folds[0].test
 
 
-def test_the_kth_split_has_the_papers_sizes(corpora):
+def test_the_split_of_kth_has_the_sizes_of_the_paper(corpora):
     names = sorted(path.stem for path in (corpora / "emodb" / "wav").glob("*.wav"))
     letters = {
         "W": "anger",
@@ -116,10 +116,10 @@ def test_the_order_of_rows_does_not_change_the_folds():
     assert make_folds(rows.sample(frac=1, random_state=1), protocol) == folds
 
 
-def test_a_speaker_on_both_sides_is_caught():
+def test_a_speaker_in_two_parts_is_refused():
     _, rows, folds = _folds("emodb-loso")
     rows = rows.assign(speaker="one")
-    with pytest.raises(UserError, match="speaker one is on both sides"):
+    with pytest.raises(UserError, match="speaker one is in two parts"):
         check_speakers(rows, folds)
 
 
@@ -130,15 +130,15 @@ def test_sessions_that_share_a_speaker_are_refused():
             for n in range(6)
         ]
     )
-    with pytest.raises(UserError, match="speaker same is on both sides"):
+    with pytest.raises(UserError, match="speaker same is in two parts"):
         make_folds(rows, _independent({"each": "session"}, inner="next"))
 
 
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ([["a"], ["b"]], "need three at least"),
-        ([["a"], ["b"], ["a", "c"]], "speaker a is there twice"),
+        ([["a"], ["b"]], "need at least three"),
+        ([["a"], ["b"], ["a", "c"]], "speaker a is listed twice"),
         ([["a"], ["b"], ["d"]], "speaker c is in no group"),
         ([["a"], ["b"], ["c", "d"]], "speaker d is not in the corpus"),
     ],

@@ -31,11 +31,11 @@ def samples(path):
         return np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
 
 
-def test_bytes_are_those_of_the_committed_sums(corpus):
+def test_bytes_match_the_committed_checksums(corpus):
     assert verify(demo.CORPUS, corpus).describe() == "demo: all 225 files are as published"
 
 
-def test_one_worker_makes_the_same_bytes(tmp_path, monkeypatch):
+def test_one_worker_gives_the_same_bytes(tmp_path, monkeypatch):
     few = script()[::50]
     monkeypatch.setattr(synthesis, "script", lambda: few)
     synthesise(tmp_path / "demo", 1, QUIET)
@@ -47,10 +47,10 @@ def test_one_worker_makes_the_same_bytes(tmp_path, monkeypatch):
 
 def test_utterance_does_not_depend_on_what_was_made_before():
     line, other = script()[3], script()[120]
-    alone = utterance(line)
+    by_itself = utterance(line)
     utterance(other)
     voice.cache_clear()
-    assert np.array_equal(utterance(line), alone)
+    assert np.array_equal(utterance(line), by_itself)
 
 
 def test_every_speaker_says_every_text_with_every_emotion(corpus):
@@ -60,7 +60,7 @@ def test_every_speaker_says_every_text_with_every_emotion(corpus):
     assert Counter(demo.SEXES.values()) == {"female": 4, "male": 4}
 
 
-def test_files_are_as_long_as_and_as_large_as_promised(corpus):
+def test_files_have_the_documented_lengths_and_sizes(corpus):
     paths = sorted(corpus.rglob("*.wav"))
     durations = np.array([len(samples(path)) / SAMPLE_RATE for path in paths])
     assert durations.min() > 1.1
@@ -68,7 +68,7 @@ def test_files_are_as_long_as_and_as_large_as_promised(corpus):
     assert sum(path.stat().st_size for path in paths) < 20e6
 
 
-def test_levels_are_those_of_a_sound_recording(corpus):
+def test_levels_are_those_of_a_good_recording(corpus):
     for path in sorted(corpus.rglob("*.wav")):
         recorded = samples(path)
         assert 0.02 < np.max(np.abs(recorded)) < 0.98
@@ -104,7 +104,7 @@ def test_name_of_a_line_holds_its_labels():
     assert Line("03", "t2", "fear", 1).path == "03/03_t2_fear_1.wav"
 
 
-def test_failure_leaves_what_was_there(tmp_path, monkeypatch):
+def test_failure_leaves_the_existing_files(tmp_path, monkeypatch):
     folder = tmp_path / "demo"
     folder.mkdir()
     (folder / "kept.txt").write_text("before")

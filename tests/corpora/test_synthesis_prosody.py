@@ -30,7 +30,7 @@ def mean_of(emotion, cue, count=300):
     return np.mean([portray(emotion, PLAIN, ALL, generator(0, n))[cue] for n in range(count)])
 
 
-def test_text_is_read_with_stress_and_phrases():
+def test_text_is_parsed_with_stress_and_phrases():
     assert parse_text("ba 'di | mon") == [
         Syllable("ba", stressed=False, final=False),
         Syllable("di", stressed=True, final=True),
@@ -51,7 +51,7 @@ def test_every_cue_has_a_shift_for_every_emotion_but_neutral():
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
-def test_portrayals_stay_within_what_a_voice_can_do(emotion):
+def test_portrayals_stay_within_the_limits_of_a_voice(emotion):
     for n in range(200):
         random = generator(0, emotion, n)
         expression = portray(emotion, habits(random), manner(random), random)
@@ -85,7 +85,7 @@ def test_faster_speech_is_shorter():
     assert len(spoken(rate=0.3).f0) < len(spoken().f0) < len(spoken(rate=-0.3).f0)
 
 
-def test_pitch_is_semitones_from_the_speakers_own():
+def test_pitch_is_in_semitones_relative_to_the_speaker():
     assert np.allclose(spoken(pitch=12.0).f0, 2 * spoken().f0)
 
 
@@ -102,14 +102,14 @@ def test_shorter_tract_raises_all_formants():
     assert np.allclose(short, 1.2 * long)
 
 
-def test_slurred_vowels_lie_closer_together():
+def test_reduced_vowels_are_closer_together():
     def spread(precision):
         return np.ptp(spoken(precision=precision).formants[:, 1])
 
     assert spread(-0.6) < 0.8 * spread(0.0)
 
 
-def test_voice_rests_before_after_and_between_phrases():
+def test_silence_before_after_and_between_phrases():
     voicing = spoken(pauses=1.0).voicing
     silent = voicing < 1e-9
     assert silent[0] and silent[-1]

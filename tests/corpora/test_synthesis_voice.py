@@ -79,7 +79,7 @@ def test_noise_from_the_glottis_shows_the_formants():
         assert frequencies[near][np.argmax(spectrum[near])] == pytest.approx(formant, abs=70)
 
 
-def test_tilt_takes_high_frequencies_away():
+def test_tilt_attenuates_high_frequencies():
     def high_share(tilt):
         power = np.abs(np.fft.rfft(speak(held(tilt=np.full(200, tilt)), generator(0, "test")))) ** 2
         return power[3000:].sum() / power.sum()
@@ -111,7 +111,7 @@ def test_resonators_pass_0_hz_and_peak_at_their_frequency():
     assert frequencies[np.argmax(np.abs(section[0] / (1 + a1 * z + a2 * z * z)))] == pytest.approx(1000, abs=10)
 
 
-def test_frication_lies_in_its_band():
+def test_frication_is_in_its_band():
     noise = band_noise(3000.0, 800.0, generator(0, "test").standard_normal(16000))
     power = np.abs(np.fft.rfft(noise)) ** 2
     assert power[2200:3800].sum() > 0.6 * power.sum()
@@ -125,7 +125,7 @@ def test_smoothing_keeps_constants_and_ends():
     assert np.all(np.diff(step) >= -1e-12)
 
 
-def test_samples_between_frames_lie_on_a_line():
+def test_samples_between_frames_are_interpolated_linearly():
     values = per_sample(np.array([0.0, 1.0]))
     assert len(values) == 2 * FRAME
     assert values[FRAME] == pytest.approx(0.5)

@@ -1,4 +1,4 @@
-"""The table of utterances, whole and a row at a time."""
+"""The table of utterances, whole and row by row."""
 
 import pytest
 
@@ -29,14 +29,14 @@ def path(tmp_path, monkeypatch):
     return tmp_path / "utterances.parquet"
 
 
-def test_rows_come_in_the_order_of_ids(path):
+def test_rows_are_sorted_by_id(path):
     assert list(read_utterances(path)["id"]) == IDS
     assert count_utterances(path) == 10
 
 
 @pytest.mark.parametrize("first", [0, 1, 3, 5, 9, 10])
 @pytest.mark.parametrize("last", [0, 1, 3, 6, 8, 10])
-def test_a_range_of_rows_is_that_of_the_whole_table(path, first, last):
+def test_a_range_of_rows_matches_the_whole_table(path, first, last):
     found = list(iterate_utterances(path, ("path", "id", "end"), range(first, last)))
     assert found == [(f"{id}.wav", id, 1.5) for id in IDS[first:last]]
 
@@ -49,5 +49,5 @@ def test_a_table_that_is_missing_is_named(tmp_path, read):
 
 def test_a_table_of_another_schema_is_refused(path):
     read_utterances(path)[["id", "path"]].to_parquet(path)
-    with pytest.raises(UserError, match="is not a table of utterances of this version"):
+    with pytest.raises(UserError, match="is not a table of utterances in the current format"):
         count_utterances(path)

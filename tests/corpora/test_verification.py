@@ -1,4 +1,4 @@
-"""Files against published sums."""
+"""Files compared with published checksums."""
 
 import hashlib
 from dataclasses import replace
@@ -40,7 +40,7 @@ def test_missing_altered_and_stray_files_are_named(listed):
     assert state.describe().splitlines() == [
         "ravdess: 1 of 12 published files missing: a00.wav",
         "ravdess: 1 of 12 published files altered: a01.wav",
-        "ravdess: 1 stray files, not among the published: new.wav",
+        "ravdess: 1 stray files that are not published: new.wav",
     ]
 
 
@@ -56,7 +56,7 @@ def test_ten_files_are_named_and_the_rest_counted(listed):
     assert verify(ravdess.CORPUS, listed).describe().endswith("a09.wav and 2 more")
 
 
-def test_sung_files_are_no_strays(listed):
+def test_sung_files_are_not_stray(listed):
     (listed / "Actor_01").mkdir()
     (listed / "Actor_01/03-02-01-01-01-01-01.wav").touch()
     assert verify(ravdess.CORPUS, listed).faultless
@@ -64,7 +64,7 @@ def test_sung_files_are_no_strays(listed):
     assert verify(ravdess.CORPUS, listed).stray == ("Actor_01/03-01-01-01-01-01-01.wav",)
 
 
-def test_corpus_without_known_sums():
+def test_corpus_without_known_checksums():
     with pytest.raises(UserError, match="corpus = iemocap"):
         published_sums(iemocap.CORPUS)
 

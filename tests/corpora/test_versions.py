@@ -56,7 +56,7 @@ def put(project: Path, corpus: str, files: int = 2) -> None:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `project`, a repository that has recorded and reproduced demo and emodb, and its remote."""
+    """A folder with `project`, a repository that has recorded and reproduced demo and emodb, and its DVC remote."""
     top = tmp_path_factory.mktemp("versions")
     folder = top / "project"
     folder.mkdir()
@@ -92,12 +92,12 @@ def project(prepared: Path, tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def test_recorded_names_corpora_with_their_numbers_of_files(project):
+def test_recorded_returns_corpora_with_their_numbers_of_files(project):
     assert versions.recorded(project / "data") == {"demo": 2, "emodb": 2}
     assert yaml.safe_load((project / "data.dvc").read_text())["outs"][0]["nfiles"] == 4
 
 
-def test_the_project_itself_records_the_demo_alone_as_published():
+def test_the_project_records_only_the_demo_corpus_as_published():
     assert versions.recorded(TOP / "data") == {"demo": len(published_sums(demo.CORPUS))}
 
 
@@ -111,7 +111,7 @@ def test_recorded_refuses_a_data_dvc_that_lists_no_corpora(tmp_path):
         versions.recorded(tmp_path / "data")
 
 
-def test_recording_the_same_again_changes_no_byte(project):
+def test_recording_again_changes_no_byte(project):
     before = (project / "data.dvc").read_bytes()
     versions.record(project / "data", "demo")
     assert (project / "data.dvc").read_bytes() == before
@@ -127,25 +127,25 @@ def test_record_refuses_while_another_recorded_corpus_is_absent(project):
     before = (project / "data.dvc").read_bytes()
     shutil.rmtree(project / "data" / "demo")
     put(project, "own")
-    with pytest.raises(UserError, match=r"data/demo: is not there.*make data CORPUS=demo.*dvc pull"):
+    with pytest.raises(UserError, match=r"data/demo: is absent.*make data CORPUS=demo.*dvc pull"):
         versions.record(project / "data", "own")
     assert (project / "data.dvc").read_bytes() == before
 
 
-def test_record_refuses_a_corpus_that_is_not_there(project):
-    with pytest.raises(UserError, match=r"data/own: is not there: run make data CORPUS=own"):
+def test_record_refuses_an_absent_corpus(project):
+    with pytest.raises(UserError, match=r"data/own: is absent: run make data CORPUS=own"):
         versions.record(project / "data", "own")
 
 
 def test_record_refuses_while_another_corpus_has_lost_a_file(project):
     (project / "data" / "emodb" / "0.wav").unlink()
     with pytest.raises(
-        UserError, match=r"data/emodb: holds 1 files, and .*records 2 files.*speech-emotion record emodb"
+        UserError, match=r"data/emodb: holds 1 files, but .*records 2 files.*speech-emotion record emodb"
     ):
         versions.record(project / "data", "demo")
 
 
-def test_record_takes_a_changed_corpus_as_it_is_now(project):
+def test_record_accepts_a_changed_corpus(project):
     (project / "data" / "emodb" / "0.wav").unlink()
     versions.record(project / "data", "emodb")
     assert versions.recorded(project / "data") == {"demo": 2, "emodb": 1}
@@ -165,12 +165,12 @@ def test_a_failure_of_dvc_is_one_sentence_and_changes_nothing(project):
     assert (project / "data.dvc").read_bytes() == before
 
 
-def test_repro_with_a_corpus_absent_refuses_and_the_cure_brings_it_back(project):
+def test_repro_refuses_an_absent_corpus_and_the_cure_restores_it(project):
     shutil.rmtree(project / "data" / "demo")
     for target in ((), ("ingest",)):
         finished = dvc(project, "repro", *target)
         assert finished.returncode != 0
-        assert "data/demo: is not there" in finished.stderr
+        assert "data/demo: is absent" in finished.stderr
         assert "git checkout" in finished.stderr and (project / "runs").read_text() == "ran\n"
     git(project, "checkout", "data.dvc")
     assert dvc(project, "pull", "data/demo").returncode == 0
@@ -178,7 +178,7 @@ def test_repro_with_a_corpus_absent_refuses_and_the_cure_brings_it_back(project)
     assert git(project, "status", "--porcelain") == ""
 
 
-def test_repro_runs_nothing_again_for_the_check(project):
+def test_repro_reruns_nothing_because_of_the_check(project):
     finished = dvc(project, "repro")
     assert finished.returncode == 0, finished.stderr
     assert (project / "runs").read_text() == "ran\n"
@@ -193,7 +193,7 @@ def test_repro_in_a_fresh_clone_runs_nothing_and_changes_nothing(project, tmp_pa
     assert git(tmp_path / "clone", "status", "--porcelain") == ""
 
 
-def test_pushed_and_pulled_elsewhere_nothing_is_left_to_compute(project, tmp_path):
+def test_after_push_and_pull_elsewhere_nothing_is_computed(project, tmp_path):
     git(tmp_path, "clone", "-q", str(project), "clone")
     clone = tmp_path / "clone"
     pulled = dvc(clone, "pull")
@@ -205,7 +205,7 @@ def test_pushed_and_pulled_elsewhere_nothing_is_left_to_compute(project, tmp_pat
     assert git(clone, "status", "--porcelain") == ""
 
 
-def test_a_single_corpus_can_be_pulled_back(project):
+def test_a_single_corpus_can_be_pulled(project):
     shutil.rmtree(project / "data" / "demo")
     assert dvc(project, "pull", "data/demo").returncode == 0
     versions.guard(project / "data")
@@ -220,7 +220,7 @@ def recorded_here(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_the_address_of_the_data_is_the_recorded_hash_and_nothing_where_nothing_is_recorded(recorded_here, tmp_path):
+def test_the_address_of_the_data_is_the_recorded_hash_if_there_is_one(recorded_here, tmp_path):
     assert versions.address(recorded_here) == {"dvc": "0123.dir"}
     assert versions.address(tmp_path / "elsewhere") == {}
 
@@ -234,14 +234,14 @@ def test_the_address_of_the_data_is_the_recorded_hash_and_nothing_where_nothing_
         ("../store", None),
     ],
 )
-def test_the_address_names_a_remote_that_others_reach_without_its_password(recorded_here, url, shown):
+def test_the_address_has_a_shared_remote_without_its_password(recorded_here, url, shown):
     git(recorded_here.parent, "init", "-q")
     finished = dvc(recorded_here.parent, "remote", "add", "--default", "store", url)
     assert finished.returncode == 0, finished.stderr
     assert versions.address(recorded_here) == {"dvc": "0123.dir"} | ({"remote": shown} if shown else {})
 
 
-def test_the_remote_set_for_this_machine_alone_overrides_the_projects(recorded_here):
+def test_the_local_remote_overrides_that_of_the_project(recorded_here):
     (recorded_here.parent / ".dvc" / "config").write_text(
         "['remote \"a\"']\n    url = s3://ours\n[core]\n    remote = a\n"
     )

@@ -40,7 +40,7 @@ def test_paths_that_stay_inside(path):
     assert not leaves(path)
 
 
-def test_what_the_scheme_does_not_know_is_told_apart(tmp_path):
+def test_files_outside_the_scheme_get_different_reasons(tmp_path):
     touch(tmp_path, "a.wav", "a.txt")
     (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
     reasons = {path: unexpected(tmp_path, path, "X").reason for path in ("a.wav", "a.txt", "b.wav")}
@@ -57,5 +57,5 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(UserError, match="closed: Permission denied: mend its permissions"):
+    with pytest.raises(UserError, match="closed: Permission denied: fix its permissions"):
         files_below(tmp_path)

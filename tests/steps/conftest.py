@@ -1,4 +1,4 @@
-"""What tests of steps tune, train and select share: small made-up features."""
+"""Fixtures for tests of steps tune, train and select: small made-up features."""
 
 import pytest
 
@@ -7,6 +7,6 @@ from made_up_workplace import make_workplace
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with params, protocol, table and features of four speakers; the steps work in it."""
+    """A working folder with params, protocol, table and features of four speakers."""
     monkeypatch.chdir(tmp_path)
     return make_workplace(tmp_path)

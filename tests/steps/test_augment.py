@@ -1,4 +1,4 @@
-"""augment: copies of the waveforms that systems ask copies of."""
+"""Step augment: augmented copies of the waveforms that systems need copies of."""
 
 import json
 from pathlib import Path
@@ -22,13 +22,13 @@ def waveforms(tmp_path):
     folder = tmp_path / "waveforms"
     for recipe in ("plain", "level"):
         with ArrayWriter(folder / recipe) as writer:
-            for id in ("made/a", "made/b#1", "made/c"):  # a file may be called b#1 itself
+            for id in ("made/a", "made/b#1", "made/c"):  # a file itself may be called b#1
                 writer.add(id, random.normal(0, 0.1, 4000))
     return folder
 
 
 def with_copies(workers=1, **copies):
-    """params.yaml's with so many copies: system -> n, other systems none; t2 works on another recipe."""
+    """params.yaml with these numbers of copies: system -> n, 0 for others; t2 uses another recipe."""
     needs = {
         system: needs.model_copy(
             update={"copies": copies.get(system, 0), "recipe": "level" if system == "t2" else "plain"}
@@ -44,7 +44,7 @@ def run(waveforms, folder, params):
     return folder
 
 
-def test_copies_bear_their_number_and_their_source(waveforms, tmp_path):
+def test_copies_have_their_number_and_their_source(waveforms, tmp_path):
     store = ArrayStore(run(waveforms, tmp_path / "out", with_copies(t1=2)) / "plain")
     assert store.ids == ["made/a#1", "made/a#2", "made/b#1#1", "made/b#1#2", "made/c#1", "made/c#2"]
     assert store.copies("made/b#1") == ["made/b#1#1", "made/b#1#2"]
@@ -53,18 +53,18 @@ def test_copies_bear_their_number_and_their_source(waveforms, tmp_path):
     np.testing.assert_array_equal(store["made/c#2"], expected)
 
 
-def test_recipe_has_as_many_copies_as_its_most_demanding_system_wants(waveforms, tmp_path):
+def test_recipe_has_the_maximum_number_of_copies_of_its_systems(waveforms, tmp_path):
     folder = run(waveforms, tmp_path / "out", with_copies(t1=1, k2=3))
     assert len(ArrayStore(folder / "plain")) == 9
     assert json.loads((folder / "copies.json").read_text()) == {"level": 0, "plain": 3}
 
 
-def test_recipe_that_nobody_wants_copies_of_has_no_folder(waveforms, tmp_path):
+def test_recipe_without_copies_has_no_folder(waveforms, tmp_path):
     folder = run(waveforms, tmp_path / "out", with_copies(t1=1))
     assert sorted(path.name for path in folder.iterdir()) == ["copies.json", "plain"]
 
 
-def test_no_copies_at_all_leave_a_folder_with_the_counts(waveforms, tmp_path):
+def test_without_any_copies_only_the_counts_are_written(waveforms, tmp_path):
     folder = run(waveforms, tmp_path / "out", with_copies())
     assert [path.name for path in folder.iterdir()] == ["copies.json"]
 
@@ -76,9 +76,9 @@ def test_bytes_do_not_depend_on_the_number_of_workers(waveforms, tmp_path):
 
 
 def test_copy_does_not_change_with_the_other_utterances(waveforms, tmp_path):
-    alone = tmp_path / "alone"
-    with ArrayWriter(alone / "plain") as writer:
+    single = tmp_path / "single"
+    with ArrayWriter(single / "plain") as writer:
         writer.add("made/c", ArrayStore(waveforms / "plain")["made/c"])
     params = with_copies(t1=1).model_copy(update={"candidates": ["t1"]})
-    one = ArrayStore(run(alone, tmp_path / "one", params) / "plain")["made/c#1"]
+    one = ArrayStore(run(single, tmp_path / "one", params) / "plain")["made/c#1"]
     np.testing.assert_array_equal(one, ArrayStore(run(waveforms, tmp_path / "all", params) / "plain")["made/c#1"])

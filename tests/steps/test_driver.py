@@ -33,12 +33,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_step_reads_its_inputs_and_its_output_takes_its_place(folder):
+def test_a_step_reads_its_inputs_and_its_output_is_moved_into_place(folder):
     execute(_step(_copy), PARAMS, recorder=QUIET)
     assert (folder / "out/demo/text").read_text() == f"speech {PARAMS.train.patience}"
 
 
-def test_time_and_host_lie_beside_the_output(folder):
+def test_time_and_host_are_written_beside_the_output(folder):
     execute(_step(_copy), PARAMS, recorder=QUIET)
     record = json.loads((folder / "artifacts/provenance/copy.json").read_text())
     assert record["step"] == "copy" and {"finished", "host", "revision"} <= set(record)
@@ -76,9 +76,9 @@ def test_a_step_that_fails_leaves_no_output(folder):
     assert not list((folder / "out").iterdir())
 
 
-def test_a_step_for_each_system_wants_one_that_exists(folder):
-    with pytest.raises(UserError, match="system = nobody: must be one of"):
-        execute(_step(_copy, per_system=True), PARAMS, system="nobody", recorder=QUIET)
+def test_a_step_per_system_needs_a_known_system(folder):
+    with pytest.raises(UserError, match="system = absent: must be one of"):
+        execute(_step(_copy, per_system=True), PARAMS, system="absent", recorder=QUIET)
     with pytest.raises(UserError, match="takes no system"):
         execute(_step(_copy), PARAMS, system="w1", recorder=QUIET)
 
@@ -90,24 +90,24 @@ def test_every_systems_hyperparameters_are_checked_before_anything_runs(folder):
         execute(_step(_copy), bad, recorder=QUIET)
 
 
-def test_sections_come_as_json():
+def test_sections_are_read_from_json():
     raw = yaml.safe_load((TOP / "params.yaml").read_text())
     sections = parse_sections(json.dumps({"corpus": "demo", "train": raw["train"]}))
     assert sections.train == PARAMS.train and not hasattr(sections, "registry")
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '"train"'])
-def test_sections_that_are_no_json_object_are_refused(text):
+def test_sections_that_are_not_a_json_object_are_refused(text):
     with pytest.raises(UserError, match=r"params: (not JSON|must be a JSON object)"):
         parse_sections(text)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_step_declares_itself_under_its_name(name):
+def test_every_step_has_the_name_of_its_module(name):
     assert load_step(name).name == name
 
 
-def test_a_users_mistake_ends_in_lines_without_traceback(folder, capsys):
+def test_a_user_error_is_printed_without_traceback(folder, capsys):
     raw = yaml.safe_load((TOP / "params.yaml").read_text())
     raw["train"]["patience"] = 0
     raw["workers"] = 0
@@ -124,7 +124,7 @@ def _note_part(inputs, params, outputs, recorder):
     (outputs["result"] / "part").write_text(f"{params.part.number}/{params.part.count}")
 
 
-def test_a_sharded_step_is_told_its_part(folder):
+def test_a_sharded_step_gets_its_part(folder):
     step = _step(_note_part, sharded=True)
     execute(step, PARAMS, recorder=QUIET, part=(2, 3))
     assert (folder / "out/demo/part").read_text() == "2/3"
@@ -134,26 +134,26 @@ def test_a_sharded_step_is_told_its_part(folder):
 
 
 @pytest.mark.parametrize("part", [(0, 3), (4, 3), (1, 0), (-1, -1)])
-def test_a_part_that_does_not_exist_is_named(folder, part):
+def test_a_part_that_does_not_exist_is_refused(folder, part):
     with pytest.raises(UserError, match=f"part = {part[0]}/{part[1]}: must be K/N with K from 1 to N"):
         execute(_step(_note_part, sharded=True), PARAMS, recorder=QUIET, part=part)
     assert not (folder / "out").exists()
 
 
-def test_a_step_that_is_not_sharded_takes_no_part_but_the_whole(folder):
-    with pytest.raises(UserError, match="part = 1/2: takes no part"):
+def test_a_step_that_is_not_sharded_refuses_parts(folder):
+    with pytest.raises(UserError, match="part = 1/2: this step always processes all"):
         execute(_step(_copy), PARAMS, recorder=QUIET, part=(1, 2))
     execute(_step(_copy), PARAMS, recorder=QUIET, part=WHOLE)
 
 
 @pytest.mark.parametrize("text", ["2", "a/b", "1/-2", "/3", "1/2/3", "1.0/2"])
-def test_a_part_that_cannot_be_read_ends_in_a_line(folder, capsys, text):
+def test_an_invalid_part_gives_one_line(folder, capsys, text):
     assert command.main(["preprocess", f"--part={text}"]) == 1
     assert capsys.readouterr().err == f"error: part = {text}: must be K/N with K from 1 to N, e.g. 2/4\n"
 
 
 @pytest.mark.parametrize("utterances", [0, 1, 5, 12, 100])
-def test_parts_cover_every_utterance_once_and_in_order(utterances):
+def test_parts_cover_every_utterance_once_in_order(utterances):
     for count in (1, 3, 7, 12):
         parts = [Part(number, count).range(utterances) for number in range(1, count + 1)]
         assert [place for part in parts for place in part] == list(range(utterances))

@@ -1,4 +1,4 @@
-"""The step over folders: everything it writes, what it refuses, and that a second run gives the same bytes."""
+"""Step evaluate: its outputs, its errors, and that a second run gives the same bytes."""
 
 import csv
 import json
@@ -55,7 +55,7 @@ def evaluation(inputs, tmp_path_factory) -> Path:
     return evaluate(inputs, tmp_path_factory.mktemp("out") / "evaluate", params())
 
 
-def test_all_files_are_there_and_no_others(evaluation):
+def test_exactly_the_expected_files_are_written(evaluation):
     files = {path.relative_to(evaluation).as_posix() for path in evaluation.rglob("*") if path.is_file()}
     pictures = ("comparison", "recall", "confusion-w1", "confusion-t2", "curves-w1")
     assert files == {
@@ -64,7 +64,7 @@ def test_all_files_are_there_and_no_others(evaluation):
     }  # fmt: skip
 
 
-def test_metrics_hold_numbers_within_objects_only(evaluation):
+def test_metrics_are_objects_of_numbers(evaluation):
     def leaves(value):
         return [leaf for each in value.values() for leaf in leaves(each)] if isinstance(value, dict) else [value]
 
@@ -82,7 +82,7 @@ def test_headline_is_an_excerpt_of_metrics(evaluation):
         assert values == {key: metrics[system][key] for key in ("ua", "wa", "macro_f1", "ece")}
 
 
-def test_confusion_has_a_row_a_prediction(evaluation, inputs):
+def test_confusion_has_one_row_per_prediction(evaluation, inputs):
     with open(evaluation / "confusion" / "w1.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     metrics = json.loads((evaluation / "metrics.json").read_text())
@@ -92,7 +92,7 @@ def test_confusion_has_a_row_a_prediction(evaluation, inputs):
     assert metrics["w1"]["wa"] == pytest.approx(100 * share, abs=0.006)
 
 
-def test_systems_stand_side_by_side(evaluation):
+def test_systems_are_listed_side_by_side(evaluation):
     with open(evaluation / "systems.csv", newline="") as file:
         rows = {(row["system"], row["metric"]): float(row["value"]) for row in csv.DictReader(file)}
     metrics = json.loads((evaluation / "metrics.json").read_text())
@@ -108,12 +108,12 @@ def test_curves_are_means_over_the_runs_that_reached_the_epoch(evaluation, input
     assert float(rows[-1]["loss"]) == pytest.approx(sum(last) / len(last))
 
 
-def test_claims_of_the_papers_stand_in_the_report(tmp_path):
+def test_claims_of_the_papers_are_in_the_report(tmp_path):
     out = evaluate(make(tmp_path, paper="wang-cl-jetson"), tmp_path / "out", params(systems=["w1"]))
     assert "| W1 made up | WA | 85.7 |" in (out / "report.md").read_text()
 
 
-def test_summary_says_how_it_was_got(evaluation, inputs):
+def test_summary_describes_the_setting(evaluation, inputs):
     assert json.loads((evaluation / "summary.json").read_text()) == {
         "corpus": "emodb",
         "protocol": "emodb-loso",
@@ -128,7 +128,7 @@ def test_summary_says_how_it_was_got(evaluation, inputs):
     }
 
 
-def test_report_links_only_what_is_there(evaluation):
+def test_report_links_only_existing_files(evaluation):
     links = [part.split(")")[0] for part in (evaluation / "report.md").read_text().split("](")[1:]]
     assert len(links) == 5 and all((evaluation / link).is_file() for link in links)
 
@@ -139,7 +139,7 @@ def test_a_second_run_gives_the_same_bytes(evaluation, inputs, tmp_path):
         assert path.read_bytes() == (again / path.relative_to(evaluation)).read_bytes(), path.name
 
 
-def test_synthetic_speech_is_known_by_its_licence_and_labelled(tmp_path):
+def test_synthetic_speech_is_recognised_by_its_licence_and_labelled(tmp_path):
     folders = make(tmp_path, "demo", licence="Apache-2.0 (synthetic)")
     out = evaluate(folders, tmp_path / "out", params("demo", ["t2"]))
     assert json.loads((out / "summary.json").read_text())["synthetic"] is True
@@ -152,7 +152,7 @@ def test_a_speaker_dependent_protocol_is_labelled(tmp_path):
     assert "speaker-dependent" in (out / "report.md").read_text()
 
 
-def test_several_seeds_are_pooled_and_their_spread_told(tmp_path):
+def test_several_seeds_are_pooled_and_their_spread_is_reported(tmp_path):
     out = evaluate(make(tmp_path, seeds=(0, 1)), tmp_path / "out", params(systems=["t2"], seeds=(0, 1)))
     assert json.loads((out / "metrics.json").read_text())["t2"]["ua_seed_std"] > 0
     assert len((out / "confusion" / "t2.csv").read_text().splitlines()) == 1 + 2 * len(utterances())
@@ -179,7 +179,7 @@ def test_a_metric_is_added_by_one_entry_of_the_table(inputs, tmp_path, monkeypat
     assert rank(metrics, list(SYSTEMS), added) == ["w1", "t2"]  # the lowest is the best
 
 
-def test_a_system_without_results_stops_before_anything_is_written(tmp_path, inputs):
+def test_a_system_without_results_is_refused_before_anything_is_written(tmp_path, inputs):
     broken = {**inputs, "trained": tmp_path / "train"}
     (tmp_path / "train").mkdir()
     with pytest.raises(UserError, match="w1: no results of system w1: run the train step"):

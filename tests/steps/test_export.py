@@ -36,7 +36,7 @@ LABELS = ("anger", "neutral", "sadness")
 
 
 def save_small_system(folder, feature="mspec-40"):
-    """An LSTM small enough for seconds, with weights as torch draws them."""
+    """An LSTM small enough for seconds, with torch's random initial weights."""
     features = {feature: PARAMS.features[feature]}
     dims = front_end_dims(features, 16000)
     torch.manual_seed(0)
@@ -94,7 +94,7 @@ def run(inputs, folder, params=PARAMS):
     return json.loads((folder / "check.json").read_text())
 
 
-def test_chosen_system_becomes_three_checked_models_and_a_bundle(inputs, tmp_path):
+def test_selected_system_becomes_three_checked_models_and_a_bundle(inputs, tmp_path):
     save_small_system(inputs["selected"] / "model")
     check = run(inputs, tmp_path / "out")
     bundle = json.loads((tmp_path / "out" / "bundle.json").read_text())
@@ -120,7 +120,7 @@ def test_chosen_system_becomes_three_checked_models_and_a_bundle(inputs, tmp_pat
         assert check[name.split(".")[0]]["bytes"] == (tmp_path / "out" / name).stat().st_size
 
 
-def test_the_recogniser_says_of_an_utterance_what_the_trained_system_says(inputs, tmp_path):
+def test_the_recogniser_agrees_with_the_trained_system(inputs, tmp_path):
     save_small_system(inputs["selected"] / "model")
     run(inputs, tmp_path / "out")
     system = load_system(inputs["selected"] / "model")
@@ -149,8 +149,8 @@ def test_two_runs_write_the_same_bytes(inputs, tmp_path):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
 
-def test_no_deployable_system_is_said_and_ends_well(inputs, tmp_path):
-    (inputs["selected"] / "model").mkdir()  # as the select step leaves it
+def test_without_a_deployable_system_the_step_writes_the_reason(inputs, tmp_path):
+    (inputs["selected"] / "model").mkdir()  # as after step select
     check = run(inputs, tmp_path / "out")
     assert "no system" in check["deployable"]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["check.json"]
@@ -158,7 +158,7 @@ def test_no_deployable_system_is_said_and_ends_well(inputs, tmp_path):
 
 def test_system_with_derivatives_is_refused(inputs, tmp_path):
     save_small_system(inputs["selected"] / "model", "mspec-40-d")
-    with pytest.raises(UserError, match="k2 cannot go to the device"):
+    with pytest.raises(UserError, match="k2 cannot run on the device"):
         run(inputs, tmp_path / "out")
 
 
@@ -228,20 +228,20 @@ def test_real_speech_through_the_w1_network(inputs, tmp_path, corpora):
     assert check["fp32"]["operators"]["LSTM"] == 2
 
 
-def test_what_the_protocol_leaves_out_is_no_training_speech(inputs, tmp_path, monkeypatch):
+def test_utterances_outside_the_protocol_are_not_training_speech(inputs, tmp_path, monkeypatch):
     save_small_system(inputs["selected"] / "model")
     run(inputs, tmp_path / "spoken")
     monkeypatch.setattr(export, "load_protocol", with_sung_utterances(inputs))
     run(inputs, tmp_path / "with-sung")
     for name in ("out_of_distribution.json", "calibration.cache", "int8.onnx", "MODEL_CARD.md"):
         said, sung = ((tmp_path / folder / name).read_text(errors="replace") for folder in ("spoken", "with-sung"))
-        if name == "MODEL_CARD.md":  # it names the table's hash
+        if name == "MODEL_CARD.md":  # it contains the table's hash
             said, sung = (text.partition("## How it was measured")[0] for text in (said, sung))
         assert said == sung, name
 
 
 def with_sung_utterances(inputs):
-    """Adds louder, sung utterances to the table and the waveforms; gives what loads a protocol that wants speech."""
+    """Adds louder, sung utterances to the table and the waveforms; returns a loader of a protocol for speech only."""
     path = inputs["utterances"] / "utterances.parquet"
     rows = read_utterances(path).assign(session="speech").astype(object).replace({np.nan: None}).to_dict("records")
     spoken = [Utterance(**row) for row in rows]

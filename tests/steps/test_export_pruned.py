@@ -1,4 +1,4 @@
-"""With export.prune, forms with filters removed are exported, checked and told of beside the whole ones."""
+"""With export.prune, forms with filters removed are exported, checked and reported in addition."""
 
 import json
 
@@ -30,7 +30,7 @@ def run(inputs, out):
     export.run(inputs, params, {"exported": out}, Recorder(quiet=True))
 
 
-def test_pruned_forms_stand_beside_the_whole_ones_in_export_card_and_bundle(inputs, tmp_path):
+def test_pruned_forms_are_added_to_export_card_and_bundle(inputs, tmp_path):
     out = tmp_path / "out"
     run(inputs, out)
     assert {path.name for path in out.glob("*.onnx")} == WHOLE | {f"pruned-{name}" for name in WHOLE}
@@ -56,8 +56,10 @@ def test_pruned_forms_stand_beside_the_whole_ones_in_export_card_and_bundle(inpu
     assert (made / "models/pruned-int8-trt.flags").read_text().startswith("--onnx=models/pruned-int8-trt.onnx\n")
 
 
-def test_fold_models_that_were_not_kept_are_told_with_the_cure(inputs, tmp_path):
+def test_missing_fold_models_are_an_error_with_the_cure(inputs, tmp_path):
     (inputs["trained"] / "t1/models/m1-0/system.json").unlink()
-    with pytest.raises(UserError, match=r"export\.prune\.share = 0\.5: .*m1-0: is not there.*train\.keep_models: true"):
+    with pytest.raises(
+        UserError, match=r"export\.prune\.share = 0\.5: .*m1-0: does not exist.*train\.keep_models: true"
+    ):
         run(inputs, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())

@@ -1,4 +1,4 @@
-"""With export.qat, INT8 forms that lose too much are fine-tuned, and check.json and the card say what was done."""
+"""With export.qat, INT8 forms that lose too much are fine-tuned, and check.json and the card report it."""
 
 import json
 
@@ -25,7 +25,7 @@ def inputs(tmp_path_factory):
 
 
 def run(inputs, out, params):
-    """What the step writes: file -> bytes, check.json, the card."""
+    """Outputs of the step: file -> bytes, check.json, the card."""
     out.mkdir()
     export.run(inputs, StepParams(params, export.STEP.sections), {"exported": out}, Recorder(quiet=True))
     models = {name: (out / name).read_bytes() for name in FILES}
@@ -34,11 +34,11 @@ def run(inputs, out, params):
 
 @pytest.fixture(scope="module")
 def calibrated(inputs, tmp_path_factory):
-    """The forms with export.qat off, as params.yaml has it."""
+    """The forms with export.qat off, as in params.yaml."""
     return run(inputs, tmp_path_factory.mktemp("calibrated") / "out", params_of(qat={}))
 
 
-def test_off_it_looks_at_no_fold_and_says_nothing(calibrated):
+def test_if_off_no_fold_is_evaluated_and_nothing_is_reported(calibrated):
     _, check, card = calibrated
     assert "qat" not in check and "fine-tuned" not in card
 
@@ -48,7 +48,7 @@ def test_kept_forms_are_of_the_fine_tuned_network_and_fp32_is_as_trained(calibra
 
     def best(job):
         said, epochs = measure(job)
-        if job.tune:  # what was fine-tuned is always right
+        if job.tune:  # the fine-tuned model is always right
             ids, targets = job.model.fold.valid, job.model.experiment.classes
             said["inner"] = {form: np.eye(len(job.model.experiment.labels))[targets(ids)] for form in said["inner"]}
         return said, epochs
@@ -63,11 +63,11 @@ def test_kept_forms_are_of_the_fine_tuned_network_and_fp32_is_as_trained(calibra
     assert "the INT8 forms were fine-tuned for 1 epoch, with the rounding of INT8. UA of the models of 1 fold" in card
 
 
-def test_fold_models_that_were_not_kept_are_told_with_the_cure(inputs, tmp_path):
+def test_missing_fold_models_are_an_error_with_the_cure(inputs, tmp_path):
     kept = inputs["trained"] / "t1/models"
     kept.rename(tmp_path / "models")
     try:
-        with pytest.raises(UserError, match=r"export\.qat\.enabled = true: .*m1-0: is not there.*keep_models: true"):
+        with pytest.raises(UserError, match=r"export\.qat\.enabled = true: .*m1-0: does not exist.*keep_models: true"):
             run(inputs, tmp_path / "out", qat_params(0.5))
     finally:
         (tmp_path / "models").rename(kept)

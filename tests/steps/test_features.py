@@ -1,4 +1,4 @@
-"""features: what systems ask for, of waveforms and of their copies."""
+"""Step features: the features that systems need, from waveforms and their copies."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def inputs(tmp_path_factory):
 
 
 def with_systems(*systems, workers=1, **copies):
-    """params.yaml's with these systems and so many copies: system -> n, other systems none."""
+    """params.yaml with these systems and numbers of copies: system -> n, 0 for others."""
     needs = {
         system: needs.model_copy(update={"copies": copies.get(system, 0)}) for system, needs in PARAMS.needs.items()
     }
@@ -44,7 +44,7 @@ def run(inputs, folder, params):
     return folder
 
 
-def test_each_wanted_feature_has_its_folder_and_no_other(inputs, tmp_path):
+def test_exactly_the_needed_features_have_a_folder(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("w1", "k2"))
     assert sorted(path.name for path in folder.iterdir()) == ["mel-128", "mfcc-13-w1", "mspec-40-dd"]
     store = ArrayStore(folder / "mspec-40-dd/plain-4240")
@@ -59,7 +59,7 @@ def test_short_waveforms_fill_a_window(inputs, tmp_path):
         assert len(ArrayStore(folder / "mel-120/plain-49600")[id]) >= PARAMS.systems["t1"]["window_frames"]
 
 
-def test_copies_are_there_for_those_who_want_them_alone(inputs, tmp_path):
+def test_copies_are_computed_only_for_systems_that_need_them(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("k2", "t1", t1=1))
     with_copies = ArrayStore(folder / "energy-64ms/plain-49600")
     assert with_copies.ids == ["made/a", "made/b#1", "made/a#1", "made/b#1#1"]
@@ -67,7 +67,7 @@ def test_copies_are_there_for_those_who_want_them_alone(inputs, tmp_path):
     assert ArrayStore(folder / "mspec-40-dd/plain-4240").ids == ["made/a", "made/b#1"]
 
 
-def test_statistics_bear_their_names(inputs, tmp_path):
+def test_statistics_have_names(inputs, tmp_path):
     folder = run(inputs, tmp_path / "out", with_systems("t2"))
     names = json.loads((folder / "statistics/plain/names.json").read_text())
     assert names == statistic_names("statistics", PARAMS.features, RATE)
@@ -83,7 +83,7 @@ def test_bytes_do_not_depend_on_the_number_of_workers(inputs, tmp_path):
         assert (one / file).read_bytes() == (two / file).read_bytes(), file
 
 
-def test_systems_share_a_feature_whatever_copies_they_want_and_lengths_lie_apart():
+def test_systems_share_a_feature_with_other_copies_but_not_with_other_lengths():
     needs = {
         **PARAMS.needs,
         "t1": PARAMS.needs["t1"].model_copy(update={"copies": 0}),
@@ -103,7 +103,7 @@ def test_systems_share_a_feature_whatever_copies_they_want_and_lengths_lie_apart
         }
 
 
-def test_one_feature_can_be_made_by_itself(inputs, tmp_path):
+def test_one_feature_can_be_computed_separately(inputs, tmp_path):
     params = with_systems("w1", "k2")
     whole = run(inputs, tmp_path / "whole", params)
     folder = tmp_path / "one"

@@ -1,4 +1,4 @@
-"""Step ingest: files become the table, or are set aside with the reason."""
+"""Step ingest: files become rows of the table, or are rejected with a reason."""
 
 import csv
 import hashlib
@@ -29,7 +29,7 @@ def tone(seconds=0.5, pitch=220.0, rate=RATE):
 
 @pytest.fixture
 def root(tmp_path):
-    """An own corpus of four good files, named in its table."""
+    """A user's corpus of four valid files, listed in its table."""
     folder = tmp_path / "data/mine"
     folder.mkdir(parents=True)
     rows = []
@@ -48,7 +48,7 @@ def add(root, *rows):
 
 def ingest(root, tmp_path, corpus="mine", workers=1, recorder=None, **changes):
     values = {
-        "min_seconds": 0.1, "max_seconds": 60.0, "silence_dbfs": -60.0, "max_set_aside": 1.0,
+        "min_seconds": 0.1, "max_seconds": 60.0, "silence_dbfs": -60.0, "max_rejected": 1.0,
         "undeclared_labels": "reject",
     }  # fmt: skip
     params = SimpleNamespace(corpus=corpus, ingest=Ingest(**values | changes), workers=workers)
@@ -58,16 +58,16 @@ def ingest(root, tmp_path, corpus="mine", workers=1, recorder=None, **changes):
     return out
 
 
-def set_aside(out):
-    with open(out / "quarantine.csv", encoding="utf-8", newline="") as file:
+def rejected(out):
+    with open(out / "rejected.csv", encoding="utf-8", newline="") as file:
         return {row["path"]: row["reason"] for row in csv.DictReader(file)}
 
 
-def test_step_is_known_to_the_driver():
+def test_the_driver_knows_the_step():
     assert load_step("ingest") is STEP
 
 
-def test_good_files_become_utterances(root, tmp_path):
+def test_valid_files_become_utterances(root, tmp_path):
     table = read_utterances(ingest(root, tmp_path) / "utterances.parquet")
     assert list(table["id"]) == ["mine/0", "mine/1", "mine/2", "mine/3"]
     row = table.iloc[1]
@@ -93,19 +93,19 @@ BROKEN = {
 }
 
 
-def test_each_broken_file_is_set_aside_with_its_reason_and_the_rest_is_used(root, tmp_path):
+def test_each_broken_file_is_rejected_with_its_reason_and_the_rest_is_used(root, tmp_path):
     for reason, make in BROKEN.items():
         make(root / f"{reason}.wav")
         add(root, f"{reason}.wav,anna,anger")
     out = ingest(root, tmp_path)
-    assert set_aside(out) == {f"{reason}.wav": reason for reason in BROKEN}
+    assert rejected(out) == {f"{reason}.wav": reason for reason in BROKEN}
     assert len(read_utterances(out / "utterances.parquet")) == 4
     report = json.loads((out / "report.json").read_text())
-    assert report["set_aside"] == {"count": len(BROKEN), "reasons": dict.fromkeys(sorted(BROKEN), 1)}
+    assert report["rejected"] == {"count": len(BROKEN), "reasons": dict.fromkeys(sorted(BROKEN), 1)}
 
 
 @pytest.mark.parametrize("corpus", ["emodb", "casia"])
-def test_a_name_that_is_no_utf_8_is_set_aside(tmp_path, corpus):
+def test_a_name_that_is_not_utf_8_is_rejected(tmp_path, corpus):
     good, odd = {"emodb": ("wav/03a01Fa.wav", "wav/caf\udce9.wav"), "casia": ("anna/sad/1.wav", "ren\udce9/sad/1.wav")}[
         corpus
     ]
@@ -115,14 +115,14 @@ def test_a_name_that_is_no_utf_8_is_set_aside(tmp_path, corpus):
         soundfile.write(tmp_path / "a.wav", tone(), RATE)
         shutil.copy(tmp_path / "a.wav", path)
     out = ingest(tmp_path / "data", tmp_path, corpus)
-    assert set_aside(out) == {odd.replace("\udce9", "\\xe9"): "name"}
+    assert rejected(out) == {odd.replace("\udce9", "\\xe9"): "name"}
     assert len(read_utterances(out / "utterances.parquet")) == 1
 
 
-def test_aiff_named_wav_is_set_aside(root, tmp_path):
+def test_aiff_named_wav_is_rejected(root, tmp_path):
     soundfile.write(root / "a.wav", tone(), RATE, format="AIFF")
     add(root, "a.wav,anna,anger")
-    assert set_aside(ingest(root, tmp_path)) == {"a.wav": "wrong-format"}
+    assert rejected(ingest(root, tmp_path)) == {"a.wav": "wrong-format"}
 
 
 def test_each_readable_kind_is_used(root, tmp_path):
@@ -143,7 +143,7 @@ def test_each_readable_kind_is_used(root, tmp_path):
     add(root, *(f"{name},anna,anger" for name in names))
     out = ingest(root, tmp_path)
     table = read_utterances(out / "utterances.parquet").set_index("path")
-    assert set_aside(out) == {}
+    assert rejected(out) == {}
     assert set(names) <= set(table.index)
     assert table.loc["stereo.wav"].channels == 2
     assert table.loc["r96000.wav"].sample_rate == 96000
@@ -153,22 +153,22 @@ def test_each_readable_kind_is_used(root, tmp_path):
 def test_undeclared_label_is_rejected_or_kept(root, tmp_path):
     soundfile.write(root / "4.wav", tone(), RATE)
     add(root, "4.wav,anna,joy")
-    assert set_aside(ingest(root, tmp_path)) == {"4.wav": "undeclared-label"}
+    assert rejected(ingest(root, tmp_path)) == {"4.wav": "undeclared-label"}
     out = ingest(root, tmp_path, undeclared_labels="keep")
-    assert set_aside(out) == {}
+    assert rejected(out) == {}
     assert "joy" in set(read_utterances(out / "utterances.parquet").emotion)
 
 
-def test_paths_out_of_the_folder_are_set_aside(root, tmp_path):
+def test_paths_out_of_the_folder_are_rejected(root, tmp_path):
     soundfile.write(tmp_path / "data/secret.wav", tone(), RATE)
     (root / "link.wav").symlink_to(tmp_path / "data/secret.wav")
     absolute = str(tmp_path / "data/secret.wav")
     add(root, "../secret.wav,anna,anger", "link.wav,anna,anger", f"{absolute},anna,anger")
     out = ingest(root, tmp_path)
-    assert set_aside(out) == dict.fromkeys(["../secret.wav", "link.wav", absolute], "outside")
+    assert rejected(out) == dict.fromkeys(["../secret.wav", "link.wav", absolute], "outside")
 
 
-def test_link_in_a_corpus_read_by_names_is_set_aside(tmp_path):
+def test_link_in_a_corpus_read_by_names_is_rejected(tmp_path):
     root = tmp_path / "emodb"
     (root / "wav").mkdir(parents=True)
     soundfile.write(root / "wav/03a01Fa.wav", tone(), RATE)
@@ -177,7 +177,7 @@ def test_link_in_a_corpus_read_by_names_is_set_aside(tmp_path):
     soundfile.write(root / "wav/unknown.wav", tone(), RATE)
     (root / "notes.docx").touch()
     out = ingest(root, tmp_path, corpus="emodb")
-    assert set_aside(out) == {"notes.docx": "stray", "wav/08a01Fa.wav": "outside", "wav/unknown.wav": "name"}
+    assert rejected(out) == {"notes.docx": "stray", "wav/08a01Fa.wav": "outside", "wav/unknown.wav": "name"}
     assert list(read_utterances(out / "utterances.parquet").licence) == ["CC0-1.0"]
 
 
@@ -194,14 +194,14 @@ def test_parts_of_a_file_become_utterances_of_their_own(root, tmp_path):
     assert list(table.duration) == [0.25, 0.55]
     assert list(table.licence) == ["CC0-1.0", "own"]
     assert table.sha256.nunique() == 1
-    assert set_aside(out)["3.wav"] == "interval"
+    assert rejected(out)["3.wav"] == "interval"
 
 
 def test_two_files_of_one_name_do_not_share_an_id(root, tmp_path):
     soundfile.write(root / "0.flac", tone(), RATE)
     add(root, "0.flac,anna,anger")
     out = ingest(root, tmp_path)
-    assert set_aside(out) == {"0.wav": "doubled"}
+    assert rejected(out) == {"0.wav": "doubled"}
     assert "mine/0" in set(read_utterances(out / "utterances.parquet").id)
 
 
@@ -210,15 +210,15 @@ def test_too_many_broken_files_fail_and_say_which(root, tmp_path):
         (root / f"{number}.wav").touch()
         add(root, f"{number}.wav,anna,anger")
     with pytest.raises(UserError) as error:
-        ingest(root, tmp_path, max_set_aside=0.4)
+        ingest(root, tmp_path, max_rejected=0.4)
     lines = str(error.value).splitlines()
-    assert "4 of 8 files (50.0%) set aside, more than ingest.max_set_aside = 0.4" in lines[0]
+    assert "4 of 8 files (50.0%) rejected, more than ingest.max_rejected = 0.4" in lines[0]
     assert "(empty 4)" in lines[0]
     assert [line.rpartition("mine/")[2] for line in lines[1:]] == [
         f"{number}.wav: empty: holds no byte" for number in range(4, 8)
     ]
     assert not list((tmp_path / "out").iterdir())
-    ingest(root, tmp_path, max_set_aside=0.5)
+    ingest(root, tmp_path, max_rejected=0.5)
 
 
 def test_failure_notes_more_files_than_its_message_names(root, tmp_path):
@@ -228,29 +228,29 @@ def test_failure_notes_more_files_than_its_message_names(root, tmp_path):
     notes = []
     recorder = Recorder(quiet=True)
     recorder.note = notes.append
-    with pytest.raises(UserError, match="and 15 files more"):
-        ingest(root, tmp_path, recorder=recorder, max_set_aside=0.5)
+    with pytest.raises(UserError, match="and 15 more files"):
+        ingest(root, tmp_path, recorder=recorder, max_rejected=0.5)
     assert len([note for note in notes if ": empty: " in note]) == 25
 
 
-def test_unlisted_files_do_not_make_it_fail(root, tmp_path):
+def test_unlisted_files_do_not_count(root, tmp_path):
     (root / "utterances.csv").write_text(HEADER + "0.wav,anna,anger\n")
-    out = ingest(root, tmp_path, max_set_aside=0.0)
-    assert set_aside(out) == dict.fromkeys(["1.wav", "2.wav", "3.wav"], "unlisted")
+    out = ingest(root, tmp_path, max_rejected=0.0)
+    assert rejected(out) == dict.fromkeys(["1.wav", "2.wav", "3.wav"], "unlisted")
 
 
 def test_no_usable_file_fails_at_any_share(root, tmp_path):
     for path in root.glob("*.wav"):
         path.write_bytes(b"")
     with pytest.raises(UserError, match=r"no file can be used: .*empty 4"):
-        ingest(root, tmp_path, max_set_aside=1.0)
+        ingest(root, tmp_path, max_rejected=1.0)
 
 
 def test_empty_and_missing_folders_name_the_cure(tmp_path):
     with pytest.raises(UserError, match="no such folder: run make data CORPUS=emodb"):
         ingest(tmp_path / "none", tmp_path, corpus="emodb")
     (tmp_path / "some").mkdir()
-    with pytest.raises(UserError, match="holds no files: run make data CORPUS=emodb"):
+    with pytest.raises(UserError, match="contains no files: run make data CORPUS=emodb"):
         ingest(tmp_path / "some", tmp_path, corpus="emodb")
 
 
@@ -272,7 +272,7 @@ def test_report_counts_and_names_identical_files(root, tmp_path):
     assert (out / "report.md").read_text() == (Path(__file__).parent / "expected" / "ingest.md").read_text()
 
 
-def test_outputs_are_the_same_bytes_under_any_number_of_workers_and_any_place(root, tmp_path):
+def test_outputs_do_not_depend_on_the_number_of_workers_and_the_folder(root, tmp_path):
     (root / "bad.wav").touch()
     add(root, "bad.wav,anna,anger")
     first = {path.name: path.read_bytes() for path in ingest(root, tmp_path).iterdir()}
@@ -280,16 +280,16 @@ def test_outputs_are_the_same_bytes_under_any_number_of_workers_and_any_place(ro
     moved.parent.mkdir()
     root.rename(moved)
     second = {path.name: path.read_bytes() for path in ingest(moved, tmp_path, workers=2).iterdir()}
-    assert set(first) == {"utterances.parquet", "quarantine.csv", "report.json", "report.md"}
+    assert set(first) == {"utterances.parquet", "rejected.csv", "report.json", "report.md"}
     assert first == second
     assert not any(str(tmp_path).encode() in content for content in first.values())
 
 
 @pytest.mark.parametrize(("corpus", "count", "speakers"), [("emodb", 535, 10), ("ravdess", 1440, 24)])
-def test_real_corpora_are_taken_whole(corpora, tmp_path, corpus, count, speakers):
-    out = ingest(corpora / corpus, tmp_path, corpus=corpus, max_set_aside=0.0)
+def test_real_corpora_are_used_completely(corpora, tmp_path, corpus, count, speakers):
+    out = ingest(corpora / corpus, tmp_path, corpus=corpus, max_rejected=0.0)
     report = json.loads((out / "report.json").read_text())
     assert (report["utterances"], len(report["speakers"])) == (count, speakers)
-    assert report["set_aside"]["count"] == 0
+    assert report["rejected"]["count"] == 0
     assert report["identical_files"] == {"emodb": 0, "ravdess": 2}[corpus]
     assert report["channels"] == {"emodb": {"1": 535}, "ravdess": {"1": 1435, "2": 5}}[corpus]

@@ -1,4 +1,4 @@
-"""What each step of a run is handed, and what a change makes new."""
+"""The params of each step of a run, and which steps a change restarts."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ def changed(**changes) -> set[str]:
     return {name for name in before if before[name] != after[name]}
 
 
-def test_every_step_is_handed_the_sections_that_it_declares_and_no_other():
+def test_every_step_gets_exactly_the_sections_that_it_declares():
     for name, text in handed(plan()).items():
         step, _, system = name.partition("-")
         sections = [section.format(corpus="demo", system=system) for section in load_step(step).sections]
@@ -50,14 +50,14 @@ def test_every_step_is_handed_the_sections_that_it_declares_and_no_other():
         assert leaves == set(sections), name
 
 
-def test_every_step_understands_what_it_is_handed():
+def test_every_step_can_read_its_params():
     for text in handed(plan()).values():
         given = json.loads(text)
         given.pop("inputs")
         parse_sections(json.dumps(given))
 
 
-def test_networks_alone_have_use_for_accelerators():
+def test_only_networks_get_accelerators():
     asked = {
         one["system"]: one["accelerators"] for one in plan(systems=["w1", "k2", "t1", "t2"], accelerators=2).systems
     }
@@ -65,15 +65,15 @@ def test_networks_alone_have_use_for_accelerators():
     assert handed(plan(accelerators=2)) == handed(plan())
 
 
-def test_every_step_has_its_place_in_the_plan():
+def test_every_step_is_in_the_plan():
     assert {name.partition("-")[0] for name in handed(plan())} == set(NAMES)
 
 
-def test_the_same_params_give_the_same_plan_whatever_the_order_of_their_keys():
+def test_the_plan_does_not_depend_on_the_order_of_keys():
     assert plan(params=json.dumps(RAW, sort_keys=True)) == plan()
 
 
-def test_numbers_stay_what_they_are():
+def test_numbers_keep_their_types():
     train = next(one["train"] for one in plan(overrides=["systems.k2.units=64"]).systems if one["system"] == "k2")
     assert '"units":64,' in train
 
@@ -95,15 +95,15 @@ def test_numbers_stay_what_they_are():
         ),
     ],
 )
-def test_a_change_reaches_the_steps_that_depend_on_it(override, wanted):
+def test_a_change_restarts_the_steps_that_depend_on_it(override, wanted):
     assert changed(overrides=[override]) == wanted
 
 
-def test_other_data_reach_every_step():
+def test_other_data_restart_every_step():
     assert changed(data_hash="2.dir") == set(handed(plan()))
 
 
-def test_another_version_of_an_architecture_reaches_what_works_with_it(monkeypatch):
+def test_another_version_of_an_architecture_restarts_its_systems(monkeypatch):
     monkeypatch.setattr("speech_emotion.systems.windowed_rnn.Recogniser.VERSION", 1)
     before = handed(plan())
     monkeypatch.setattr("speech_emotion.systems.windowed_rnn.Recogniser.VERSION", 2)
@@ -113,7 +113,7 @@ def test_another_version_of_an_architecture_reaches_what_works_with_it(monkeypat
     assert not {"ingest", "preprocess", "features", "train-t2", "tune-t2"} & new
 
 
-def test_another_version_of_a_feature_reaches_features_and_who_takes_it(monkeypatch):
+def test_another_version_of_a_feature_restarts_features_and_the_systems_with_it(monkeypatch):
     before = handed(plan())
     monkeypatch.setitem(versions.VERSIONS, "f0", 99)
     after = handed(plan())
@@ -122,7 +122,7 @@ def test_another_version_of_a_feature_reaches_features_and_who_takes_it(monkeypa
     assert not {"ingest", "preprocess", "augment"} & new
 
 
-def test_another_corpus_brings_its_candidates():
+def test_another_corpus_sets_its_candidates():
     raw = {**RAW, "budgets": {**RAW["budgets"], "emodb": {**RAW["budgets"]["emodb"], "candidates": ["t2"]}}}
     of = [one["system"] for one in plan(params=json.dumps(raw), corpus="emodb", systems=[]).systems]
     assert of == ["t2"]
@@ -130,11 +130,11 @@ def test_another_corpus_brings_its_candidates():
     assert [one["system"] for one in same.systems] == ["k2"]
 
 
-def test_utterances_are_cut_into_parts_that_are_numbered():
+def test_utterances_are_divided_into_numbered_parts():
     assert [(one["part"], one["parts"]) for one in plan(parts=3).parts] == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_the_number_of_parts_changes_no_key_but_that_of_the_parts():
+def test_the_number_of_parts_only_changes_the_params_of_parts():
     one, three = plan(), plan(parts=3)
     assert (one.steps, one.joins, one.systems) == (three.steps, three.joins, three.systems)
 
@@ -155,12 +155,12 @@ def test_the_number_of_parts_changes_no_key_but_that_of_the_parts():
         ({"parts": 0}, "shards = 0: must be at least 1"),
     ],
 )
-def test_a_fault_is_told_before_anything_is_computed(changes, told):
+def test_an_error_is_reported_before_anything_is_computed(changes, told):
     with pytest.raises(UserError, match=told):
         plan(**changes)
 
 
-def test_a_system_that_builds_on_others_is_handed_theirs_and_stands_behind_them():
+def test_a_system_that_builds_on_others_gets_their_params_and_comes_after_them():
     made = plan(systems=["vote", "t2", "k2"])
     assert [one["system"] for one in made.systems] == ["k2", "t2", "vote"]
     given = json.loads(made.systems[2]["train"])

@@ -1,4 +1,4 @@
-"""preprocess: from files that the table names to waveforms by recipe."""
+"""Step preprocess: from the files of the table to waveforms for each recipe."""
 
 import hashlib
 from dataclasses import replace
@@ -49,7 +49,7 @@ def utterance(path, rate, channels, start=0.0, end=0.5):
 
 @pytest.fixture
 def made(tmp_path):
-    """A folder of three files, 16 kHz, 48 kHz stereo and one of which two parts are utterances."""
+    """A folder of three files: 16 kHz, 48 kHz stereo, and one with two utterances."""
     data, table = tmp_path / "data", tmp_path / "ingest"
     data.mkdir()
     soundfile.write(data / "a.wav", tone(16000, 0.5), 16000)
@@ -67,7 +67,7 @@ def made(tmp_path):
 
 
 def with_needs(**changes) -> Params:
-    """params.yaml's with other recipes: system -> recipe."""
+    """params.yaml with other recipes: system -> recipe."""
     needs = {
         system: needs.model_copy(update={"recipe": changes.get(system, needs.recipe)})
         for system, needs in PARAMS.needs.items()
@@ -89,7 +89,7 @@ def test_every_utterance_becomes_a_waveform_at_the_rate_of_params(made, tmp_path
     np.testing.assert_allclose(store["made/c-0.25"], tone(16000, 0.25, 700.0), atol=1e-3)
 
 
-def test_only_recipes_of_the_systems_at_work_are_made(made, tmp_path):
+def test_only_the_recipes_of_candidates_are_used(made, tmp_path):
     folder = run(made, tmp_path / "out", with_needs(t2="clean"))
     assert sorted(path.name for path in folder.iterdir()) == ["clean", "plain"]
     without = with_needs(t2="clean").model_copy(update={"candidates": ["w1", "k2"]})
@@ -109,25 +109,25 @@ def test_bytes_do_not_depend_on_the_number_of_workers(made, tmp_path):
     assert sums(1) == sums(2)
 
 
-def test_file_that_went_missing_is_named_with_the_cure(made, tmp_path):
+def test_a_missing_file_is_an_error_with_the_cure(made, tmp_path):
     (made["data"] / "b.wav").unlink()
     with pytest.raises(UserError, match=r"b\.wav: missing.*dvc repro"):
         run(made, tmp_path / "out", with_needs())
 
 
-def test_file_that_was_cut_since_ingest_is_named(made, tmp_path):
+def test_a_file_that_was_cut_since_ingest_is_an_error(made, tmp_path):
     soundfile.write(made["data"] / "a.wav", tone(16000, 0.1), 16000)
     with pytest.raises(UserError, match=r"a\.wav: interval"):
         run(made, tmp_path / "out", with_needs())
 
 
-def test_file_that_is_another_than_at_ingest_is_named_though_it_is_as_long(made, tmp_path):
+def test_a_file_that_has_changed_since_ingest_is_an_error(made, tmp_path):
     soundfile.write(made["data"] / "c.flac", tone(16000, 0.5, 500.0), 16000)
-    with pytest.raises(UserError, match=r"c\.flac: is another file: was in order at ingest: run dvc repro"):
+    with pytest.raises(UserError, match=r"c\.flac: has changed: was valid at ingest: run dvc repro"):
         run(made, tmp_path / "out", with_needs())
 
 
-def test_table_that_is_missing_is_named(made, tmp_path):
+def test_a_missing_table_is_an_error(made, tmp_path):
     (made["utterances"] / "utterances.parquet").unlink()
     with pytest.raises(UserError, match="run the ingest step"):
         run(made, tmp_path / "out", with_needs())

@@ -1,4 +1,4 @@
-"""What the components of pipeline release show; the pipeline as a whole: tests/pipelines/test_release.py."""
+"""The reports of pipeline release; the pipeline as a whole is tested in tests/pipelines/test_release.py."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ SECTIONS = json.dumps({name: RAW[name] for name in ("track", "registry")})
         (Release(1, "aa"), ["| models:/speech-emotion/2 | bb | now |", "| models:/speech-emotion/1 | aa | before |"]),
     ],
 )
-def test_the_report_names_what_is_released_and_what_was_before(tmp_path, monkeypatch, before, rows):
+def test_the_report_lists_the_new_and_the_previous_release(tmp_path, monkeypatch, before, rows):
     monkeypatch.setattr(releasing, "record", lambda release, track, registry, recorder: before)
     report = dsl.Markdown(name="released", uri=str(tmp_path / "released"))
     releasing.note(SECTIONS, "2:bb", {"released": report})

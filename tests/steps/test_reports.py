@@ -1,4 +1,4 @@
-"""What Kubeflow's pages show of a step's results."""
+"""The artifacts with a step's results on Kubeflow's pages."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from speech_emotion.steps.reports import page, write_reports
 
 @pytest.fixture
 def artifact(tmp_path):
-    """Makes an output artifact of a kind, as Kubeflow hands it to a component."""
+    """Makes an output artifact of a kind, as Kubeflow passes it to a component."""
 
     def make(kind: type, name: str) -> dsl.Artifact:
         made = kind(name=name, uri=str(tmp_path / "reports" / name))
@@ -49,7 +49,7 @@ def evaluated(evaluation, artifact) -> dict[str, dsl.Artifact]:
 
 @pytest.fixture
 def choice(tmp_path, artifact):
-    """Shows what step select chose, as Markdown."""
+    """The Markdown of step select's choice."""
 
     def show(**chosen) -> str:
         folder = tmp_path / "selected"
@@ -62,28 +62,28 @@ def choice(tmp_path, artifact):
     return show
 
 
-def test_the_choice_names_what_is_shipped_and_why_others_are_not(choice):
+def test_the_choice_lists_the_deployed_system_and_reasons_against_others(choice):
     refit = {"epochs": 41, "device": "cuda", "agreeing": 9, "folds": 10}
     text = choice(best_deployable="t1", not_deployable={"t2": "an SVM"}, refit=refit, temperature=1.3)
     assert "| t2 | 80.8 | no: an SVM |" in text and "| t1 | 70.2 | yes |" in text
     assert "Shipped: t1, fitted again on all speakers (41 epochs, cuda; hyper-parameters of 9 of 10 folds)" in text
 
 
-def test_the_choice_by_an_error_has_the_lowest_on_top(choice):
+def test_the_choice_by_an_error_metric_starts_with_the_lowest(choice):
     text = choice(metric="ece", ranking={"t2": 0.2, "t1": 0.1}, best_deployable=None, not_deployable={})
     assert [line.split(" | ")[:2] for line in text.splitlines() if line.startswith("| t")] == [
         ["| t1", "0.100"], ["| t2", "0.200"],
     ]  # fmt: skip
 
 
-def test_where_nothing_can_be_shipped_the_choice_says_so(choice):
+def test_the_choice_without_a_deployable_system(choice):
     text = choice(best_deployable=None, not_deployable={"t1": "derivatives", "t2": "an SVM"})
     assert "No system can go to the device" in text
 
 
 @pytest.fixture
 def decision(tmp_path, artifact):
-    """Shows what step register did, as an artifact of Markdown."""
+    """The Markdown artifact of step register's decision."""
 
     def show(**record) -> dsl.Markdown:
         folder = tmp_path / "registered"
@@ -96,7 +96,7 @@ def decision(tmp_path, artifact):
     return show
 
 
-def test_the_decision_names_version_alias_reason_and_figures(decision):
+def test_the_decision_shows_version_alias_reason_and_metrics(decision):
     reason = "UA 61.90 against 61.50 of version 1: +0.40 points; paired test p = 0.3"
     report = decision(version=2, alias="challenger", reason=reason, facts={"system": "k2", "ua": "61.9"})
     text = Path(report.path).read_text()
@@ -105,24 +105,24 @@ def test_the_decision_names_version_alias_reason_and_figures(decision):
     assert report.metadata == {"model": "models:/speech-emotion/2", "alias": "challenger"}
 
 
-def test_where_nothing_is_registered_the_decision_says_so(decision):
-    report = decision(version=None, reason="no system of the budget can go to the device")
-    assert Path(report.path).read_text().startswith("# Nothing to register\n\nno system of the budget can go")
+def test_the_decision_if_nothing_is_registered(decision):
+    report = decision(version=None, reason="no candidate can run on the device")
+    assert Path(report.path).read_text().startswith("# Nothing to register\n\nno candidate can run")
     assert report.metadata == {}
 
 
-def test_metrics_name_system_and_figure_on_the_page_and_in_the_file(evaluated):
+def test_metrics_are_logged_by_system_on_the_page_and_in_the_file(evaluated):
     assert evaluated["metrics"].metadata == {"a_ua": 60.0, "b_ua": 70.5}
     assert json.loads(Path(evaluated["metrics"].path).read_text()) == {"a_ua": 60.0, "b_ua": 70.5}
 
 
-def test_the_confusion_matrix_is_that_of_the_best_system_with_every_label(evaluated):
+def test_the_confusion_matrix_of_the_best_system_has_every_label(evaluated):
     matrix = evaluated["confusion"].metadata["confusionMatrix"]
     assert [label["displayName"] for label in matrix["annotationSpecs"]] == ["anger", "fear", "sadness"]
     assert [row["row"] for row in matrix["rows"]] == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
 
 
-def test_the_page_needs_no_file_beside_it(evaluated):
+def test_the_page_is_self_contained(evaluated):
     text = Path(evaluated["report"].path).read_text()
     assert f'src="data:image/png;base64,{base64.b64encode(b"picture").decode()}"' in text
     assert "figures/" not in text and "<td>B</td>" in text
@@ -132,20 +132,20 @@ def test_the_table_has_no_pictures(evaluated):
     assert Path(evaluated["table"].path).read_text() == "# Systems\n\n| system | UA |\n| --- | --: |\n| B | 70.5 |\n\n"
 
 
-def test_markup_in_a_report_is_shown_and_not_run(tmp_path):
+def test_markup_in_a_report_is_escaped(tmp_path):
     assert "<script>" not in page("a <b>c</b>\n\n<script>alert(1)</script>\n", tmp_path, "title")
 
 
-def test_a_search_that_was_off_says_so(tmp_path, artifact):
+def test_the_page_of_a_search_that_was_off(tmp_path, artifact):
     (tmp_path / "best.json").write_text("{}")
     report = artifact(dsl.HTML, "report")
     write_reports("tune", {"best": tmp_path}, {"report": report})
     assert "No search was asked for" in Path(report.path).read_text()
 
 
-def test_files_set_aside_are_named_with_their_reason(tmp_path, artifact):
+def test_rejected_files_are_listed_with_their_reason(tmp_path, artifact):
     (tmp_path / "report.md").write_text("# mine\n")
-    (tmp_path / "quarantine.csv").write_text("path,reason,detail\n1.wav,silent,its peak is | -80 dBFS\n")
+    (tmp_path / "rejected.csv").write_text("path,reason,detail\n1.wav,silent,its peak is | -80 dBFS\n")
     report = artifact(dsl.Markdown, "report")
     write_reports("ingest", {"utterances": tmp_path}, {"report": report})
     assert "| 1.wav | silent | its peak is \\| -80 dBFS |" in Path(report.path).read_text()

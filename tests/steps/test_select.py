@@ -1,4 +1,4 @@
-"""What step select says of calibration; how it chooses and fits again stands in test_train.py."""
+"""Calibration in step select; ranking and the final fit are tested in test_train.py."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ COLUMNS = [f"p_{label}" for label in LABELS]
 
 @pytest.fixture
 def trained(tmp_path):
-    """Writes predictions whose probabilities are the truth's own at the power given."""
+    """Writes predictions with the true probabilities raised to the given power."""
 
     def write(power):
         draws = np.random.default_rng(0)
@@ -29,7 +29,7 @@ def trained(tmp_path):
     return write
 
 
-def test_an_overconfident_system_gets_a_temperature_that_lowers_its_calibration_error(trained, tmp_path):
+def test_the_temperature_of_an_overconfident_system_lowers_its_calibration_error(trained, tmp_path):
     said, targets = trained(2.0)
     found = calibration(tmp_path, list(LABELS), 15)
     assert found["temperature"] == pytest.approx(2.0, rel=0.1)
@@ -38,7 +38,7 @@ def test_an_overconfident_system_gets_a_temperature_that_lowers_its_calibration_
     assert found["calibration"]["ece_after"] < before / 2
 
 
-def test_the_error_never_rises_and_a_temperature_that_does_not_help_stays_one(trained, tmp_path):
+def test_a_temperature_that_does_not_help_is_one(trained, tmp_path):
     for power in (0.9, 1.0, 1.1):
         trained(power)
         found = calibration(tmp_path, list(LABELS), 15)

@@ -1,4 +1,4 @@
-"""Preprocess, augment and features part by part, joined: the same arrays as of all utterances at once."""
+"""Preprocess, augment and features in parts, joined, give the same arrays as for all utterances at once."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ STEPS = ("preprocess", "augment", "features")
 
 
 def params(recipe="plain"):
-    """Two systems, one with copies and one with statistics, on recipes of their own."""
+    """Two systems with different recipes, one with copies and one with statistics."""
     needs = PARAMS.needs | {
         "k2": PARAMS.needs["k2"].model_copy(update={"copies": 2}),
         "t2": PARAMS.needs["t2"].model_copy(update={"recipe": recipe}),
@@ -31,7 +31,7 @@ def params(recipe="plain"):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder with a few synthetic utterances, their table, and what the three steps make of them at once."""
+    """A folder with a few synthetic utterances, their table, and the outputs of the three steps for all of them."""
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
         few = synthesis.script()[:: 224 // UTTERANCES][:UTTERANCES]
@@ -49,7 +49,7 @@ def run(name, inputs, outputs, part=(1, 1)):
 
 
 def chain(made, folder, part):
-    """The three steps on one part; only the first is told which."""
+    """The three steps on one part; only the first one gets the part."""
     preprocessed, augmented = folder / "preprocess", folder / "augment"
     run("preprocess", {"data": made / "data", "utterances": made / "ingest"}, {"waveforms": preprocessed}, part)
     run("augment", {"waveforms": preprocessed}, {"copies": augmented})
@@ -62,7 +62,7 @@ def stores(folder):
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 12])
-def test_joined_parts_are_what_the_steps_make_of_everything(made, tmp_path, count):
+def test_joined_parts_equal_the_outputs_for_everything(made, tmp_path, count):
     for number in range(1, count + 1):
         chain(made, tmp_path / str(number), (number, count))
     for name in STEPS:
@@ -85,21 +85,21 @@ def same_arrays(one, other):
         assert one.copies(id) == other.copies(id)
 
 
-def test_features_of_all_hold_utterances_then_copies(made):
+def test_features_are_ordered_by_utterances_then_copies(made):
     ids = ArrayStore(made / "whole/preprocess/plain").ids
     copies = [f"{id}#{number}" for id in ids for number in (1, 2)]
     assert ArrayStore(made / "whole/features/mspec-40-dd/plain-4240").ids == [*ids, *copies]
     assert json.loads((made / "whole/augment/copies.json").read_text()) == {"clean": 0, "plain": 2}
 
 
-def test_a_part_holds_its_range_alone(made, tmp_path):
+def test_a_part_has_only_its_range(made, tmp_path):
     chain(made, tmp_path, (2, 3))
     ids = ArrayStore(made / "whole/preprocess/plain").ids[3:6]
     assert ArrayStore(tmp_path / "preprocess/plain").ids == ids
     assert ArrayStore(tmp_path / "features/statistics/clean").ids == ids
 
 
-def test_a_part_without_utterances_is_there_with_its_folders(made, tmp_path):
+def test_a_part_without_utterances_has_its_folders(made, tmp_path):
     chain(made, tmp_path, (1, 12))
     for name in STEPS:
         assert stores(tmp_path / name) == stores(made / "whole" / name)

@@ -10,7 +10,7 @@ def test_track_and_register_come_last():
     assert NAMES[-2:] == ("track", "register")
 
 
-def test_track_reads_what_the_steps_before_it_write():
+def test_track_reads_the_outputs_of_earlier_steps():
     written = {load_step(name).outputs[port] for name in NAMES[:-2] for port in load_step(name).outputs}
     for folder in load_step("track").inputs.values():
         assert any(output == folder or output == f"{folder}/{{system}}" for output in written), folder

@@ -32,7 +32,7 @@ def _predictions(system):
 
 
 @pytest.mark.parametrize("system", ["k2", "t2"])
-def test_every_utterance_is_predicted_once_a_seed_by_a_model_that_never_heard_its_speaker(workplace, system):
+def test_every_utterance_is_predicted_once_per_seed_without_its_speaker_in_training(workplace, system):
     _train(workplace(), system)
     frame = _predictions(system)
     assert len(frame) == 2 * 24 and not frame.duplicated(["id", "seed"]).any()
@@ -43,7 +43,7 @@ def test_every_utterance_is_predicted_once_a_seed_by_a_model_that_never_heard_it
     assert len(list(Path(f"artifacts/train/{system}/models").glob("*/system.json"))) == 8
 
 
-def test_some_folds_alone_are_the_same_trainings_as_among_all(workplace, monkeypatch):
+def test_a_fold_gives_the_same_result_with_or_without_the_others(workplace, monkeypatch):
     _train(workplace(), "t2")
     everything = _predictions("t2")
     monkeypatch.setattr("speech_emotion.steps.train.train_unit", _never)
@@ -53,7 +53,7 @@ def test_some_folds_alone_are_the_same_trainings_as_among_all(workplace, monkeyp
     pd.testing.assert_frame_equal(_predictions("t2"), some)
 
 
-def test_a_fold_that_the_protocol_does_not_make_is_refused(workplace):
+def test_a_fold_that_the_protocol_does_not_have_is_refused(workplace):
     params = workplace(
         budgets__demo={
             "protocol": "small",
@@ -77,7 +77,7 @@ def test_two_runs_with_one_seed_give_identical_predictions(workplace, tmp_path):
     assert Path("artifacts/train/k2/predictions.parquet").read_bytes() == first
 
 
-def test_every_epoch_is_told_to_the_recorder_in_the_process_that_trains(workplace, tmp_path):
+def test_every_epoch_is_recorded_in_the_process_that_trains(workplace, tmp_path):
     workplace()
     recorder = JournalRecorder(tmp_path / "journals", 10.0, quiet=True)
     for step in ("tune", "train"):
@@ -92,7 +92,7 @@ def test_every_epoch_is_told_to_the_recorder_in_the_process_that_trains(workplac
         assert journal.start["unit"]["units"] == 8
 
 
-def test_seeds_of_a_systems_own_come_on_top(workplace):
+def test_a_systems_additional_seeds_are_trained(workplace):
     budget = {
         "protocol": "small",
         "candidates": ["k2", "t2"],
@@ -118,7 +118,7 @@ def _never(job, **told):
     raise AssertionError(f"{job.fold.name} was trained again")
 
 
-def test_a_killed_run_goes_on_with_what_it_had_finished(workplace, monkeypatch):
+def test_a_killed_run_resumes_with_its_finished_units(workplace, monkeypatch):
     _train(workplace(), "k2")
     whole = _predictions("k2")
     units = sorted(Path("artifacts/units").iterdir())
@@ -136,7 +136,7 @@ def test_a_killed_run_goes_on_with_what_it_had_finished(workplace, monkeypatch):
     pd.testing.assert_frame_equal(whole, _predictions("k2"))
 
 
-def test_the_device_is_in_no_key_and_stands_in_the_unit(workplace, monkeypatch):
+def test_the_device_is_not_part_of_the_key_and_is_recorded_in_the_unit(workplace, monkeypatch):
     params = workplace()
     _train(params, "k2")
     record = json.loads(Path("artifacts/train/k2/units.json").read_text())
@@ -145,7 +145,7 @@ def test_the_device_is_in_no_key_and_stands_in_the_unit(workplace, monkeypatch):
     _run(workplace(train=params.train.model_dump() | {"device": "auto"}), "train", "k2")
 
 
-def test_a_device_that_is_not_there_ends_the_step_before_anything_is_trained(workplace, monkeypatch):
+def test_a_missing_device_is_refused_before_anything_is_trained(workplace, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("speech_emotion.steps.train.train_unit", _never)
     params = workplace(train=workplace().train.model_dump() | {"device": "cuda"})
@@ -164,7 +164,7 @@ def test_another_hyperparameter_is_another_unit(workplace):
     assert len(list(Path("artifacts/units").iterdir())) == 2 * count
 
 
-def test_a_failed_step_leaves_its_old_output(workplace):
+def test_a_failed_step_keeps_its_old_output(workplace):
     _train(workplace(), "t2")
     before = Path("artifacts/train/t2/predictions.parquet").read_bytes()
     Path("artifacts/tune/t2/best.json").write_text('{"01": {"C": -1}}')
@@ -173,9 +173,9 @@ def test_a_failed_step_leaves_its_old_output(workplace):
     assert Path("artifacts/train/t2/predictions.parquet").read_bytes() == before
 
 
-def test_an_input_that_is_not_there_is_named_with_the_cure(workplace):
+def test_a_missing_input_is_an_error_with_the_cure(workplace):
     with pytest.raises(
-        UserError, match="step train: input best = artifacts/tune/t2: is not there: run the steps before"
+        UserError, match="step train: input best = artifacts/tune/t2: does not exist: run the steps before"
     ):
         _run(workplace(), "train", "t2")
 
@@ -186,7 +186,7 @@ def _metrics(**ua):
     (folder / "metrics.json").write_text(json.dumps({system: {"ua": value} for system, value in ua.items()}))
 
 
-def test_select_names_the_best_and_refits_the_best_deployable(workplace):
+def test_select_finds_the_best_and_refits_the_best_deployable(workplace):
     params = workplace(candidates=["t2"])
     _train(params, "t2")
     _metrics(t2=70.0)
@@ -219,7 +219,7 @@ def test_select_refits_on_every_speaker_with_the_median_epoch(workplace):
     assert {path.name for path in Path("artifacts/select/model").iterdir()} == {"system.json", "model.safetensors"}
 
 
-def test_select_refits_with_what_lies_nearest_to_all_folds_where_a_search_found_several(workplace):
+def test_select_refits_with_the_most_central_hyperparameters_of_the_folds(workplace):
     params = workplace(features=_deployable(workplace()))
     for system in ("k2", "t2"):
         _train(params, system)
@@ -240,13 +240,13 @@ def test_select_refits_with_what_lies_nearest_to_all_folds_where_a_search_found_
 
 
 def _deployable(params):
-    """The features with K2's without derivatives, which is what the device can compute; 120 bands keep its shape."""
+    """The features, with K2's without derivatives so that the device can compute it; 120 bands keep its shape."""
     features = {name: feature.model_dump(exclude_none=True) for name, feature in params.features.items()}
     features["mspec-40-dd"] |= {"deltas": 0, "n_mels": 120}
     return features
 
 
-def test_select_without_figures_is_refused(workplace):
+def test_select_without_metrics_is_refused(workplace):
     params = workplace(candidates=["t2"])
     _train(params, "t2")
     _metrics(k2=1.0)

@@ -57,7 +57,7 @@ def trained(monkeypatch):
     return seen
 
 
-def test_members_that_are_missing_are_trained_first_and_never_again(params, trained):
+def test_missing_members_are_trained_first_and_only_once(params, trained):
     _train(params(), "vote")
     assert trained == ["k2", "k2", "t2", "t2", "vote", "vote"]
     for member in ("k2", "t2", "mean"):
@@ -78,7 +78,7 @@ def test_a_changed_member_is_another_ensemble(params):
     assert _record("vote")["builds_on"] == ["k2", "t2"]
 
 
-def test_a_member_without_features_is_named_with_the_cure(params):
+def test_a_member_without_features_is_an_error_with_the_cure(params):
     made = params()
     systems = {**made.systems, "vote": {**made.systems["vote"], "builds_on": ["t2", "t1"]}}
     with pytest.raises(
@@ -88,7 +88,7 @@ def test_a_member_without_features_is_named_with_the_cure(params):
     assert not Path("artifacts/train/vote").exists()
 
 
-def test_a_student_learns_what_its_teacher_of_the_same_fold_says_of_the_training_utterances(params, monkeypatch):
+def test_a_student_learns_the_predictions_of_its_teacher_of_the_same_fold(params, monkeypatch):
     asked, predict = [], members.predict
 
     def watched(system, experiment, stores, ids, *rest):
@@ -102,7 +102,7 @@ def test_a_student_learns_what_its_teacher_of_the_same_fold_says_of_the_training
     assert np.abs(_predictions("x") - _predictions("k2")).max() > 1e-3
 
 
-def test_a_teacher_whose_model_was_not_kept_is_trained_again(params, trained):
+def test_a_teacher_without_a_kept_model_is_trained_again(params, trained):
     _train(params(), "t2")
     for model in Path("artifacts/units").glob("*/model"):
         (model.parent / "model").rename(model.parent / "moved")
@@ -110,7 +110,7 @@ def test_a_teacher_whose_model_was_not_kept_is_trained_again(params, trained):
     assert trained == ["t2", "t2", "t2", "t2", "x", "x"]
 
 
-def test_a_student_is_fitted_for_shipping_on_what_its_teacher_said_of_speakers_it_had_not_heard(params):
+def test_the_final_fit_of_a_student_uses_its_teachers_test_predictions(params):
     features = {name: one.model_dump(exclude_none=True) for name, one in params().features.items()}
     features["mspec-40-dd"] |= {"deltas": 0, "n_mels": 120}
     made = params(features=features, candidates=["x", "t2"])
@@ -123,11 +123,11 @@ def test_a_student_is_fitted_for_shipping_on_what_its_teacher_said_of_speakers_i
     shipped = json.loads(Path("artifacts/select/model/system.json").read_text())
     assert shipped["id"] == "x" and shipped["builds_on"] == ["t2"]
     Path("artifacts/train/t2/predictions.parquet").unlink()
-    with pytest.raises(UserError, match=r"x is fitted again for shipping on what t2 says: .*: add t2 to candidates"):
+    with pytest.raises(UserError, match=r"the final fit of x needs the predictions of t2: .*: add t2 to candidates"):
         execute(load_step("select"), made, recorder=Recorder(quiet=True))
 
 
-def test_a_search_leaves_out_what_builds_on_others(params):
+def test_systems_that_build_on_others_are_not_searched(params):
     made = params()
     made = made.model_copy(update={"tune": made.tune.model_copy(update={"enabled": True})})
     execute(load_step("tune"), made, "vote", recorder=Recorder(quiet=True))

@@ -1,4 +1,4 @@
-"""Step tune through the driver, and train with what it found."""
+"""Step tune through the driver, and step train with its results."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def _files():
     return {path.name: path.read_bytes() for path in FOLDER.iterdir()}
 
 
-def test_search_off_hands_on_nothing_and_tables_without_rows(workplace):
+def test_search_off_writes_empty_results(workplace):
     _run(workplace())
     assert json.loads((FOLDER / "best.json").read_text()) == {}
     for name in ("trials", "steps", "history", "importance"):
@@ -58,7 +58,7 @@ def test_search_on_finds_hyperparameters_by_fold_and_training_uses_them(workplac
             }
 
 
-def test_every_fold_has_as_many_trials_as_asked_with_steps_pictures_and_history(workplace):
+def test_every_fold_has_the_requested_trials_with_steps_plots_and_history(workplace):
     _run(workplace(tune__enabled=True))
     assert _trials().groupby("fold").size().to_dict() == {speaker: 3 for speaker in SPEAKERS}
     steps = pd.read_csv(FOLDER / "steps.csv", dtype={"fold": str})
@@ -68,7 +68,7 @@ def test_every_fold_has_as_many_trials_as_asked_with_steps_pictures_and_history(
     assert {path.name for path in FOLDER.glob("*.png")} == {"history.png", "importance.png"}
 
 
-def test_more_trials_run_only_what_is_left(workplace, monkeypatch):
+def test_raising_trials_runs_only_the_missing_ones(workplace, monkeypatch):
     params = workplace(tune__enabled=True)
     _run(params)
     first = _trials()
@@ -80,7 +80,7 @@ def test_more_trials_run_only_what_is_left(workplace, monkeypatch):
     pd.testing.assert_frame_equal(_trials().query("trial < 3").reset_index(drop=True), first)
 
 
-def test_an_interrupted_search_goes_on_and_ends_with_the_same_bytes(workplace, tmp_path, monkeypatch):
+def test_an_interrupted_search_resumes_and_gives_the_same_bytes(workplace, tmp_path, monkeypatch):
     params = workplace(tune__enabled=True)
     _run(params)
     whole = _files()
@@ -96,12 +96,12 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_bytes(workplace, t
         patch.setattr(workers, "run", interrupted)
         with pytest.raises(KeyboardInterrupt):
             _run(params)
-    assert _files() == whole  # the old output stays until there is a new one
+    assert _files() == whole  # the old output is kept until there is a new one
     _run(params)
     assert _files() == whole
 
 
-def test_two_workers_write_what_one_writes(workplace, tmp_path):
+def test_two_workers_write_the_same_as_one(workplace, tmp_path):
     _run(workplace(tune__enabled=True))
     one = _files()
     Path("artifacts/studies").rename(tmp_path / "finished")
@@ -109,13 +109,15 @@ def test_two_workers_write_what_one_writes(workplace, tmp_path):
     assert _files() == one
 
 
-def test_other_hyperparameters_start_studies_anew_and_the_old_ones_are_told_until_removed(workplace):
+def test_other_hyperparameters_start_new_studies_and_old_ones_are_reported_until_removed(workplace):
     params = workplace(tune__enabled=True, candidates=["t2"])
     assert not [note for note in _run(params) if "are kept" in note]
     systems = {**params.systems, "t2": {**params.systems["t2"], "C": 0.5}}
     changed = workplace(tune__enabled=True, candidates=["t2"], systems=systems)
     (note,) = [note for note in _run(changed) if "are kept" in note]
-    assert note.startswith("t2: 4 studies of other data, params or code are kept: speech-emotion studies --remove-old")
+    assert note.startswith(
+        "t2: 4 studies of other data, params or code are kept; to remove: speech-emotion studies --remove-old"
+    )
     assert _trials().query("trial == 0")["C"].tolist() == [0.5] * 4
     told = studies().splitlines()
     assert len(told) == 8 and sum(line.endswith("  old") for line in told) == 4
@@ -124,7 +126,7 @@ def test_other_hyperparameters_start_studies_anew_and_the_old_ones_are_told_unti
     assert not [note for note in _run(changed) if "are kept" in note]
 
 
-def test_one_more_worker_settles_the_search_and_the_step_finds_it_done(workplace, monkeypatch):
+def test_an_additional_worker_finishes_the_search_and_the_step_uses_it(workplace, monkeypatch):
     params = workplace(tune__enabled=True)
     search_worker("t2")
     monkeypatch.setattr(workers, "run", lambda *args: pytest.fail("ran again"))
@@ -140,7 +142,7 @@ def test_a_networks_trials_train_for_fewer_epochs_than_its_folds(workplace):
     assert set(pd.read_csv("artifacts/train/k2/curves.csv")["epoch"]) == {1, 2}
 
 
-def test_published_trials_are_taken_and_the_step_writes_the_same_bytes(workplace, monkeypatch):
+def test_published_trials_are_reused_and_the_step_writes_the_same_bytes(workplace, monkeypatch):
     params = workplace(tune__enabled=True)
     _run(params)
     first = _files()
@@ -152,7 +154,7 @@ def test_published_trials_are_taken_and_the_step_writes_the_same_bytes(workplace
     assert _files() == first
 
 
-def test_published_trials_are_run_again_where_that_is_wanted(workplace):
+def test_published_trials_are_run_again_if_requested(workplace):
     params = workplace(tune__enabled=True, train__published_units=False)
     _run(params)
     publish_trials(workplace(tune__enabled=True, candidates=["t2"]), Path("papers"))
@@ -171,7 +173,7 @@ def test_a_password_in_params_is_refused(workplace):
         workplace(tune__storage="postgresql://owner:secret@server/studies")
 
 
-def test_a_worker_that_is_asked_to_end_ends_as_by_ctrl_c(workplace, monkeypatch):
+def test_a_terminated_worker_exits_like_ctrl_c(workplace, monkeypatch):
     workplace(tune__enabled=True)
     monkeypatch.setattr(tune, "join_search", lambda *_arguments: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)

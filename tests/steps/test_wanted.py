@@ -1,4 +1,4 @@
-"""The files of recipes, features and systems that DVC depends on change only where something is made anew."""
+"""The files of recipes, features and systems that DVC depends on change only if something has to be computed again."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def with_changes(**changes) -> Params:
     return Params.model_validate(raw)
 
 
-def test_a_system_that_needs_nothing_new_changes_no_recipe_and_no_feature():
+def test_a_system_without_new_needs_changes_no_recipe_and_no_feature():
     fewer = with_changes(candidates=["w1", "k2", "t2"])
     more = with_changes(candidates=["w1", "k2", "t2", "t1"], needs__t1=PARAMS.needs["k2"].model_dump())
     for kind in ("recipes", "features"):
@@ -61,14 +61,14 @@ def test_a_system_with_a_new_feature_changes_that_feature():
         ({"systems__k2__dropout": 0.5}, set(), set(), set()),
     ],
 )
-def test_a_change_reaches_what_it_decides(changes, recipes, features, inputs):
+def test_a_change_affects_the_files_that_depend_on_it(changes, recipes, features, inputs):
     after = with_changes(**changes)
     assert changed_files("recipes", PARAMS, after) == recipes
     assert changed_files("features", PARAMS, after) == features
     assert changed_files("inputs", PARAMS, after) == inputs
 
 
-def test_raised_versions_reach_what_they_decide(monkeypatch):
+def test_a_raised_version_affects_the_files_that_depend_on_it(monkeypatch):
     before = {kind: files_of(kind, PARAMS, "audio") for kind in ("recipes", "features", "inputs")}
     monkeypatch.setitem(versions.VERSIONS, "mfcc", 99)
     after = files_of("features", PARAMS, "audio")
@@ -80,12 +80,12 @@ def test_raised_versions_reach_what_they_decide(monkeypatch):
     assert {name for name in after if after[name] != before["recipes"][name]} == {"waveforms/plain"}
 
 
-def test_other_audio_reaches_every_wanted_feature():
+def test_other_audio_affects_every_needed_feature():
     one, two = files_of("features", PARAMS, "one"), files_of("features", PARAMS, "two")
     assert {name for name in one if one[name] != two[name]} == {name for name in one if one[name]}
 
 
-def test_files_are_written_for_all_even_those_that_nobody_wants(tmp_path, monkeypatch):
+def test_files_are_written_also_for_recipes_and_features_that_are_not_needed(tmp_path, monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[2])
     write_files("recipes", tmp_path / "recipes")
     found = {path.relative_to(tmp_path / "recipes").as_posix() for path in (tmp_path / "recipes").rglob("*.json")}
@@ -93,7 +93,7 @@ def test_files_are_written_for_all_even_those_that_nobody_wants(tmp_path, monkey
     assert json.loads((tmp_path / "recipes/copies/plain.json").read_text()) is None
 
 
-def test_without_a_table_the_command_says_what_to_run(tmp_path):
+def test_without_a_table_the_command_names_the_cure(tmp_path):
     (tmp_path / "params.yaml").write_text((Path(__file__).parents[2] / "params.yaml").read_text())
     command = [sys.executable, "-m", "speech_emotion.steps.wanted", "features", "wanted"]
     finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -173,4 +173,4 @@ def test_without_a_deployable_system_nothing_is_registered(graph, written, expor
         path.unlink()
     state, _ = graph(new_database())
     assert state.versions == ()
-    assert (written()["version"], written()["reason"]) == (None, "no system of the budget can go to the device")
+    assert (written()["version"], written()["reason"]) == (None, "no candidate can run on the device")

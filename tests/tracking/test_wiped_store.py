@@ -68,5 +68,5 @@ def test_a_store_that_lost_a_run_is_filled_again(tracked, ran):
 def test_before_the_first_run_the_cure_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text((Path(__file__).parents[2] / "params.yaml").read_text())
-    with pytest.raises(UserError, match=r"tracked\.json: is not there: run make run first"):
+    with pytest.raises(UserError, match=r"tracked\.json: does not exist: run make run first"):
         commands.track()

@@ -55,9 +55,9 @@ def prepare(samples: np.ndarray, rate: int, recipe: Recipe, params: Preprocess) 
     if samples.ndim == 2:
         samples = samples.mean(axis=1)
     if samples.size == 0:
-        raise UserError("samples = none: remove the file or let ingest set it aside")
+        raise UserError("samples = none: remove the file or let ingest reject it")
     if not np.isfinite(samples).all():
-        raise UserError("samples = not finite (NaN or infinite): remove the file or let ingest set it aside")
+        raise UserError("samples = not finite (NaN or infinite): remove the file or let ingest reject it")
     samples = resample(samples.astype(np.float32), rate, params.sample_rate)
     if recipe.denoise == "spectral-subtraction":
         samples = spectral_subtraction(samples, params.sample_rate, params.oversubtraction, params.spectral_floor)

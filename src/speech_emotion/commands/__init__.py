@@ -1,1 +1,1 @@
-"""What `speech-emotion` does, a module a subject; heavy imports wait until a command needs them."""
+"""The commands of `speech-emotion`, one module for each subject; heavy imports are delayed until they are needed."""

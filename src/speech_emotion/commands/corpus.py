@@ -1,4 +1,4 @@
-"""Corpora: obtain one, choose one, compare it with its publisher's sums, and what the graph asks of it first."""
+"""Corpora: obtain one, choose one, verify its files, and check everything before the graph runs."""
 
 import json
 import shutil
@@ -19,15 +19,17 @@ PER_SYSTEM = (Path("artifacts/tune"), Path("artifacts/train"))
 def data(corpus: str, source: Path | None = None, parts: Sequence[str] = (), if_absent: bool = False) -> None:
     """Obtains a corpus into data/ and records it in data.dvc.
 
-    A synthetic corpus is made anew if data.dvc records it and it is absent: that costs seconds and changes no byte.
+    A synthetic corpus that data.dvc records and that is absent is synthesised again: this takes seconds and gives the
+    same bytes.
 
     Args:
-        source: archive or folder that the user has; None downloads from the publisher, or synthesises.
-        parts: parts of the publisher's download, e.g. speech and song of RAVDESS; empty is the first.
-        if_absent: do nothing where the corpus lies there as recorded.
+        corpus: name of the corpus.
+        source: an archive or folder of the user's; None downloads from the publisher, or synthesises.
+        parts: parts of the publisher's download, e.g. speech and song of RAVDESS; empty means the first.
+        if_absent: do nothing if the corpus is present as recorded.
 
     Raises:
-        UserError: the corpus cannot be had or does not verify, or another recorded corpus is absent.
+        UserError: the corpus cannot be obtained or verified, or another recorded corpus is absent.
     """
     known, here = versions.recorded(DATA), versions.present(DATA)
     if if_absent and corpus in here and here[corpus] == known.get(corpus):
@@ -45,12 +47,16 @@ def data(corpus: str, source: Path | None = None, parts: Sequence[str] = (), if_
 
 
 def use(corpus: str, path: Path = PARAMS_FILE) -> None:
-    """Sets `corpus` in params.yaml, and `candidates` to those of the corpus's budget; comments and order stay.
+    """Sets `corpus` in params.yaml, and `candidates` to those of the corpus's budget; keeps comments and order.
 
-    Nothing changes where the corpus is at work already, so that candidates may be chosen by hand.
+    Nothing changes if this is already the current corpus, so that candidates can be chosen by hand.
+
+    Args:
+        corpus: a key of budgets.
+        path: params.yaml.
 
     Raises:
-        UserError: params.yaml is not there or faulty, or has no budget for the corpus.
+        UserError: params.yaml is missing or invalid, or has no budget for the corpus.
     """
     params = load_params(path)
     if corpus not in params.budgets:
@@ -59,27 +65,30 @@ def use(corpus: str, path: Path = PARAMS_FILE) -> None:
     if corpus == params.corpus:
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    spelled = corpus if parse_yaml(corpus) == corpus else json.dumps(corpus)  # no and 2024 are no texts
+    spelled = corpus if parse_yaml(corpus) == corpus else json.dumps(corpus)  # no and 2024 are not strings in YAML
     _set(lines, "corpus", spelled)
     _set(lines, "candidates", f"[{', '.join(params.budgets[corpus].candidates)}]")
     write_text(path, "".join(lines))
 
 
 def _set(lines: list[str], key: str, spelled: str) -> None:
-    """Replaces the value of a key at the top of params.yaml, which stands on one line; its comment stays in place."""
+    """Replaces the one-line value of a top-level key of params.yaml; its comment keeps its column."""
     number = next(number for number, line in enumerate(lines) if line.startswith(f"{key}:"))
     value, mark, comment = lines[number].rstrip("\n").partition("#")
     lines[number] = f"{f'{key}: {spelled}':<{len(value) - 1}} {mark}{comment}".rstrip() + "\n"
 
 
 def check(folder: Path) -> None:
-    """What the graph does before all steps: params are sound, train.device is there, no recorded corpus is absent.
+    """Checks params, train.device and the recorded corpora; the graph runs this before all steps.
 
-    What earlier candidates left under artifacts/ is removed, since evaluate depends on the whole folder of trained
-    systems and a clone would not have it; DVC's cache keeps it.
+    Outputs of former candidates are removed from artifacts/: evaluate depends on the whole folder of trained systems,
+    and a fresh clone would not have them. They stay in DVC's cache.
+
+    Args:
+        folder: receives the output of the stage.
 
     Raises:
-        UserError: one line a fault.
+        UserError: one line per fault.
     """
     from speech_emotion.learning.devices import device_kind
     from speech_emotion.steps.driver import check_choice
@@ -92,7 +101,7 @@ def check(folder: Path) -> None:
         check_system_params(params, system)
     versions.guard(DATA)
     if params.corpus not in versions.present(DATA):
-        raise UserError(f"{DATA}/{params.corpus}: is not there: run make data CORPUS={params.corpus}")
+        raise UserError(f"{DATA}/{params.corpus}: is absent: run make data CORPUS={params.corpus}")
     for stage in PER_SYSTEM:
         for left in stage.iterdir() if stage.is_dir() else ():
             if left.is_dir() and left.name not in params.candidates:
@@ -101,10 +110,10 @@ def check(folder: Path) -> None:
 
 
 def verify(corpus: str) -> str:
-    """Compares data/<corpus> with its publisher's sums.
+    """Compares data/<corpus> with its publisher's checksums; returns the result in words.
 
     Raises:
-        UserError: missing, altered or stray files, or no published sums.
+        UserError: files are missing, altered or stray, or the checksums are not known.
     """
     from speech_emotion.corpora.catalogue import corpus_of
     from speech_emotion.corpora.verification import verify as compare

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speech_emotion.commands.store import is_there
+from speech_emotion.commands.store import check_database
 from speech_emotion.errors import UserError
 from speech_emotion.params import load_params
 from speech_emotion.recorder import Recorder
@@ -28,7 +28,7 @@ def check_graph(path: Path, precision: str | None = None) -> str:
     if not found.sound:
         print(text)
         refused = len(found.faults) + len(found.refused)
-        raise UserError(f"{path}: TensorRT 8.5 refuses it ({refused} of its parts, above): export another graph")
+        raise UserError(f"{path}: TensorRT 8.5 refuses it ({refused} of its parts, listed above): export another graph")
     return text.rstrip()
 
 
@@ -62,7 +62,7 @@ def device_bundle(
     if model is not None and (exported is not None or source):
         raise UserError(f"--model = {model}: comes from the registry: leave out --from and --source")
     if output is None and not register:
-        raise UserError("output: is missing: name a folder or a .tar.gz, or add --register")
+        raise UserError("output: is missing: give a folder or a .tar.gz file, or add --register")
     from speech_emotion.export.device import check_output, make_device_bundle
 
     if output is not None:  # before a model is fetched
@@ -74,6 +74,6 @@ def device_bundle(
     from speech_emotion.tracking.device import make_from_registry
 
     params = load_params()
-    is_there(params.track.uri)
+    check_database(params.track.uri)
     said = make_from_registry(model, params.track, params.registry, Recorder(), output, key, register)
     return said if output is None else f"{said}\n{output}: {shown}"

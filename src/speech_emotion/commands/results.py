@@ -1,4 +1,4 @@
-"""What has been measured: the table of systems, and finished units for everybody."""
+"""Results: the table of systems, and finished units to publish."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,10 @@ EVALUATION = Path("artifacts/evaluate")
 
 
 def table(folder: Path = EVALUATION) -> str:
-    """The table of systems and where to look next.
+    """Returns the table of systems, and where to look next.
+
+    Args:
+        folder: output of the evaluate step.
 
     Raises:
         UserError: nothing has been evaluated.
@@ -24,7 +27,7 @@ def table(folder: Path = EVALUATION) -> str:
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: is not there: run make run first") from None
+        raise UserError(f"{path}: does not exist: run make run first") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: not JSON: {error}: run dvc repro again") from None
     systems = {
@@ -33,7 +36,7 @@ def table(folder: Path = EVALUATION) -> str:
         if isinstance(values, Mapping) and isinstance(values.get(PRIMARY), float | int)
     }
     if not systems:
-        raise UserError(f"{path}: holds no system: run dvc repro again")
+        raise UserError(f"{path}: contains no system: run dvc repro again")
     ranked = sorted(systems, key=lambda name: -systems[name][PRIMARY])
     rows = [["system", *(metric.heading for metric in headline())]]
     rows += [[name, *(metric.shown(systems[name].get(metric.key)) for metric in headline())] for name in ranked]
@@ -46,10 +49,10 @@ def table(folder: Path = EVALUATION) -> str:
             *lines,
             "",
             "Where to look next",
-            f"  {folder}/report.md    what was measured, how, and how sure it is",
+            f"  {folder}/report.md    what was measured, how, and with what uncertainty",
             "  make ui                      every run, curve and figure in MLflow",
             "  dvc plots show               learning curves, confusion, systems side by side",
-            "  dvc exp run -S KEY=VALUE     another setting; dvc exp show --only-changed compares",
+            "  dvc exp run -S KEY=VALUE     try another setting; dvc exp show --only-changed compares",
         ]
     )
 
@@ -69,27 +72,30 @@ def _synthetic(corpus: str) -> bool:
 
 
 def publish(artifacts: Path = Path("artifacts"), papers: Path = Path("papers")) -> str:
-    """Copies finished units of the last run and finished trials, in small form, to where git keeps them for everybody.
+    """Copies the finished units of the last run and finished trials, in compact form, to papers/, to be committed.
+
+    Args:
+        artifacts: outputs of the steps.
+        papers: folder that receives them.
 
     Raises:
-        UserError: the synthetic corpus is at work, or nothing has been trained or tried.
+        UserError: the current corpus is synthetic, or nothing has been trained or tried.
     """
     params = load_params()
     if _synthetic(params.corpus):
         raise UserError(
-            f"corpus = {params.corpus}: is synthetic and stands in no results: "
-            "choose a real corpus (speech-emotion use)"
+            f"corpus = {params.corpus}: is synthetic and never published: choose a real corpus (speech-emotion use)"
         )
     units, systems = _publish_units(params, artifacts, papers)
     trials = publish_trials(params, papers) if params.tune.enabled else 0
     if not (systems or trials):
-        raise UserError(f"{artifacts}/train: holds no trained system: run make run first")
+        raise UserError(f"{artifacts}/train: contains no trained system: run make run first")
     told = f", {trials} finished trials" if trials else ""
     return f"{papers}: {units} finished units of {systems} systems{told}; commit them"
 
 
 def _publish_units(params: Params, artifacts: Path, papers: Path) -> tuple[int, int]:
-    """How many units of how many systems lie there now."""
+    """Returns the numbers of units and of systems that were published."""
     from speech_emotion.systems.catalogue import hyperparameters_of
     from speech_emotion.training.units import UnitStore
     from speech_emotion.training.units import publish as publish_unit
@@ -100,7 +106,7 @@ def _publish_units(params: Params, artifacts: Path, papers: Path) -> tuple[int, 
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["corpus"] != params.corpus:
             raise UserError(
-                f"{path}: corpus = {record['corpus']}: {params.corpus} is at work: run dvc repro, or choose "
+                f"{path}: corpus = {record['corpus']}: {params.corpus} is the current corpus: run dvc repro, or choose "
                 f"{record['corpus']} (speech-emotion use)"
             )
         own = hyperparameters_of(params.systems, record["system"])

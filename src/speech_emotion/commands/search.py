@@ -1,4 +1,4 @@
-"""The search for hyper-parameters: one more worker, and what the studies hold."""
+"""The search for hyper-parameters: an additional worker, the list of studies, and publishing trials."""
 
 import signal
 import sys
@@ -9,21 +9,24 @@ from speech_emotion.recorder import Recorder
 
 
 def search_worker(system: str) -> None:
-    """Is one more worker of a system's search until all its trials are settled.
+    """Works on a system's search, as an additional worker, until all its trials have finished.
 
     Raises:
-        UserError: no such system, the search is off, a folder is missing or the storage cannot be used.
+        UserError: there is no such system, the search is off, a folder is missing or the storage cannot be used.
     """
     from speech_emotion.steps.driver import load_step, prepared
     from speech_emotion.steps.tune import join_search
 
     inputs, _, params = prepared(load_step("tune"), load_params(), system)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # gives its trial back, as Ctrl-C does
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # releases its trial, like Ctrl-C
     join_search(inputs, params, Recorder())
 
 
 def studies(remove_old: bool = False) -> str:
-    """The studies of the candidates on the corpus at work, one a line.
+    """Lists the candidates' studies on the current corpus, one per line.
+
+    Args:
+        remove_old: delete the studies of other data, params or code.
 
     Raises:
         UserError: a folder is missing or the storage cannot be used.
@@ -39,7 +42,7 @@ def studies(remove_old: bool = False) -> str:
 
 
 def publish_trials(params: Params, papers: Path) -> int:
-    """Puts the finished trials of the candidates' studies below papers/; returns how many.
+    """Writes the finished trials of the candidates' studies to `papers`; returns their number.
 
     Raises:
         UserError: a folder is missing or the storage cannot be used.

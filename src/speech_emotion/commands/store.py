@@ -1,4 +1,4 @@
-"""MLflow's store: its pages, and the registered model."""
+"""MLflow: its pages, tracking, and the registered model."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ TRACKED = Path("artifacts/track/tracked.json")
 
 
 def ui(port: int) -> str | None:
-    """Serves MLflow's pages on 127.0.0.1 until interrupted; where params name a server, says its address instead.
+    """Serves MLflow's pages on 127.0.0.1 until interrupted; if track.uri is a server, returns its address instead.
 
     Raises:
         UserError: nothing is tracked yet, or MLflow's server fails.
@@ -23,7 +23,7 @@ def ui(port: int) -> str | None:
     uri = load_params().track.uri
     if uri.startswith("http"):
         return f"MLflow runs at {uri}"
-    is_there(uri)
+    check_database(uri)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1"]
     status = subprocess.run([*command, "--port", str(port)], check=False).returncode
     if status:
@@ -32,10 +32,10 @@ def ui(port: int) -> str | None:
 
 
 def track(if_missing: bool = False) -> None:
-    """Brings the last run's results into MLflow's store, and its exported model into the registry.
+    """Logs the last run's results to MLflow, and registers its exported model.
 
     Args:
-        if_missing: does nothing where the store holds every run that step track brought there.
+        if_missing: do nothing if the store already has every run that step track logged.
 
     Raises:
         UserError: there are no results, or the store cannot be reached.
@@ -44,7 +44,7 @@ def track(if_missing: bool = False) -> None:
 
     params = load_params()
     if not TRACKED.is_file():
-        raise UserError(f"{TRACKED}: is not there: run make run first")
+        raise UserError(f"{TRACKED}: does not exist: run make run first")
     if if_missing and _holds_all(params):
         return
     for step in ("track", "register"):
@@ -52,7 +52,7 @@ def track(if_missing: bool = False) -> None:
 
 
 def _holds_all(params: Params) -> bool:
-    """Whether the store holds a complete run for each entry of tracked.json."""
+    """Whether the store has a complete run for each entry of tracked.json."""
     path = Path(params.track.uri.removeprefix("sqlite:///"))
     if params.track.uri.startswith("sqlite:") and not path.is_file():
         return False
@@ -65,7 +65,7 @@ def _holds_all(params: Params) -> bool:
 
 
 def registry() -> str:
-    """The versions of the registered model, who is champion, and how it came to be.
+    """Lists the versions of the registered model, and the champion with its history.
 
     Raises:
         UserError: the store cannot be reached.
@@ -81,6 +81,10 @@ def registry() -> str:
 def promote(version: int, reason: str) -> str:
     """Makes a version of the registered model the champion.
 
+    Args:
+        version: its number.
+        reason: recorded with the version and in the history.
+
     Raises:
         UserError: there is no such version, or the store cannot be reached.
     """
@@ -92,7 +96,10 @@ def promote(version: int, reason: str) -> str:
 
 
 def rollback(reason: str) -> str:
-    """Makes the champion before this one champion again.
+    """Makes the previous champion the champion again.
+
+    Args:
+        reason: recorded with the version and in the history.
 
     Raises:
         UserError: there was none, or the store cannot be reached.
@@ -105,18 +112,18 @@ def rollback(reason: str) -> str:
 
 
 def _store(params: Params) -> AbstractContextManager[Any]:
-    is_there(params.track.uri)
+    check_database(params.track.uri)
     from speech_emotion.tracking.connection import open_store
 
     return open_store(params.track.uri, params.track.experiment)
 
 
-def is_there(uri: str) -> None:
-    """Of a database file: that it exists, so that a command that looks makes none.
+def check_database(uri: str) -> None:
+    """Checks that a database file exists, so that commands that only read do not create it.
 
     Raises:
-        UserError: it does not.
+        UserError: it does not exist.
     """
     path = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:") and not path.is_file():
-        raise UserError(f"{path}: is not there: run make run first")
+        raise UserError(f"{path}: does not exist: run make run first")

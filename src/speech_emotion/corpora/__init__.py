@@ -1,1 +1,1 @@
-"""Corpora: one reader each, all yielding the one table of utterances; verification; splits by protocol."""
+"""Corpora: a reader for each, all with the same table of utterances; download, verification and splits."""

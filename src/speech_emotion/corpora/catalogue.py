@@ -1,4 +1,4 @@
-"""Finds corpora by name: each module of corpora/known holds one, and any other name is a corpus of the user's own."""
+"""Finds corpora by name: each module of corpora/known defines one; any other name is a corpus of the user's own."""
 
 import importlib
 import pkgutil
@@ -9,25 +9,25 @@ from speech_emotion.errors import UserError
 
 
 def known_corpora() -> dict[str, Corpus]:
-    """Name -> corpus, of every module of corpora/known.
+    """Returns name -> corpus for every module of corpora/known.
 
     Raises:
-        UserError: a module holds no CORPUS.
+        UserError: a module defines no CORPUS.
     """
     corpora = {}
     for found in pkgutil.iter_modules(known.__path__):
         module = importlib.import_module(f"{known.__name__}.{found.name}")
         corpus = getattr(module, "CORPUS", None)
         if not isinstance(corpus, Corpus):
-            raise UserError(f"{module.__file__}: holds no CORPUS: add it as docs/data.md says")
+            raise UserError(f"{module.__file__}: defines no CORPUS: add it as described in docs/data.md")
         corpora[corpus.name] = corpus
     return corpora
 
 
 def corpus_of(name: str) -> Corpus:
-    """The corpus of that name: a known one, else one of the user's own.
+    """Returns the corpus called `name`: a known one, or else one of the user's own.
 
     Raises:
-        UserError: a module of corpora/known holds no CORPUS.
+        UserError: a module of corpora/known defines no CORPUS.
     """
     return known_corpora().get(name) or own.corpus(name)

@@ -1,4 +1,4 @@
-"""Files from publishers, fetched on where an earlier download stopped."""
+"""Downloads files from publishers, and resumes downloads that were interrupted."""
 
 import contextlib
 import json
@@ -16,18 +16,24 @@ from speech_emotion.store.atomic import write_text
 
 BLOCK = 2**20  # bytes; progress counts these
 TIMEOUT = (15, 60)  # seconds to connect, seconds without a byte
-PAUSES = (1.0, 3.0, 10.0, 30.0)  # seconds before each attempt after the first; progress starts them over
+PAUSES = (1.0, 3.0, 10.0, 30.0)  # seconds before each attempt after the first; progress resets them
 
 
 def download(address: str, target: Path, recorder: Recorder, pauses: Sequence[float] = PAUSES) -> None:
-    """Fetches `address` into `target`, which appears whole.
+    """Downloads `address` to `target`, which appears only once it is complete.
 
-    What has come so far lies in `target`.part, and beside it in `target`.part.json which version of the file it is; the
-    next attempt, or the next call after a kill, asks for the rest (HTTP Range, RFC 9110, section 14) and starts over
-    where the file has changed or the server gives no ranges.
+    The bytes received so far are in `target`.part, and `target`.part.json records which version of the file they belong
+    to. The next attempt, or the next call after a kill, asks for the rest (HTTP Range, RFC 9110, section 14). It starts
+    over if the file has changed or the server does not support ranges.
+
+    Args:
+        address: URL of the file.
+        target: path to write; its folder is created if needed.
+        recorder: shows progress and retries.
+        pauses: seconds to wait before each further attempt.
 
     Raises:
-        UserError: the server refuses, or the connection fails at each attempt.
+        UserError: the server refuses the request, or every attempt fails.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
@@ -47,25 +53,25 @@ def download(address: str, target: Path, recorder: Recorder, pauses: Sequence[fl
             left = list(pauses)
         if not left:
             break
-        recorder.note(f"{address}: {fault}: trying again at {_size(part) / BLOCK:.1f} MiB")
+        recorder.note(f"{address}: {fault}: retrying from {_size(part) / BLOCK:.1f} MiB")
         time.sleep(left.pop(0))
     raise UserError(
-        f"{address}: {fault}: {_size(part) / BLOCK:.1f} MiB are kept: run the same command again to go on from there, "
-        "or fetch the file yourself and name it with FROM=path"
+        f"{address}: {fault}: {_size(part) / BLOCK:.1f} MiB are kept: run the same command again to resume, "
+        "or download the file yourself and give it as FROM=path"
     )
 
 
 def _fetch_on(address: str, part: Path, recorder: Recorder) -> bool:
-    """One attempt; True when the file is whole."""
+    """Makes one attempt; True if the file is complete."""
     have, version = _size(part), _version(part)
-    headers = {"Accept-Encoding": "identity"}  # ranges count the file's own bytes
+    headers = {"Accept-Encoding": "identity"}  # ranges count bytes of the uncompressed file
     if have and version:
         headers |= {"Range": f"bytes={have}-", "If-Range": version}
     with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT) as reply:
         if reply.status_code == requests.codes.requested_range_not_satisfiable:
             if _total_of_range(reply) == have:
                 return True
-            part.unlink()  # longer than the file is: it was another
+            part.unlink()  # longer than the file: it belongs to another version
             return False
         reply.raise_for_status()
         goes_on = reply.status_code == requests.codes.partial_content and _first_of_range(reply) == have
@@ -105,7 +111,7 @@ def _version(part: Path) -> str | None:
 
 def _version_of(reply: requests.Response) -> str | None:
     tag = reply.headers.get("ETag", "")
-    if tag and not tag.startswith("W/"):  # weak tags do not serve for ranges
+    if tag and not tag.startswith("W/"):  # weak tags cannot be used with ranges
         return tag
     return reply.headers.get("Last-Modified")
 
@@ -121,12 +127,12 @@ def _total_of_range(reply: requests.Response) -> int | None:
 
 
 def _refuse_for_good(address: str, error: requests.RequestException) -> None:
-    """Raises for answers that another attempt would not better."""
+    """Raises UserError for answers that another attempt would not change."""
     reply = error.response
     if reply is not None and 400 <= reply.status_code < 500 and reply.status_code not in (408, 429):
         raise UserError(
-            f"{address}: the server answers {reply.status_code} {reply.reason}: fetch the corpus by hand from "
-            "its publisher and name the archive with FROM=path"
+            f"{address}: the server answers {reply.status_code} {reply.reason}: download the corpus by hand "
+            "from its publisher and give the archive as FROM=path"
         ) from None
 
 

@@ -1,5 +1,4 @@
-"""Corpora brought into data/: made, downloaded or taken from where the user has them; verified, whole or not
-at all."""
+"""Brings corpora into data/: synthesises, downloads or copies them, and verifies them before they appear."""
 
 import re
 from dataclasses import dataclass
@@ -25,13 +24,13 @@ from speech_emotion.recorder import Recorder
 
 @dataclass(frozen=True)
 class Obtained:
-    """What `obtain` came to.
+    """The result of `obtain`.
 
     Attributes:
         folder: data/<corpus>.
-        files: how many lie there.
-        changed: whether anything was laid out; False where all was there already.
-        verified: whether the files were compared with published sums.
+        files: number of files in it.
+        changed: whether any file was added; False if everything was already there.
+        verified: whether the files were compared with published checksums.
     """
 
     folder: Path
@@ -49,28 +48,27 @@ def obtain(
     parts: tuple[str, ...] = (),
     workers: int = 1,
 ) -> Obtained:
-    """Lays a corpus out in `data`/<name>: synthesised, downloaded from its publisher, or taken from `source`.
+    """Puts a corpus into `data`/<name>: synthesises it, downloads it from its publisher, or copies it from `source`.
 
-    Where the corpus's published sums are known, nothing appears that does not agree with them, and a corpus
-    that is there and agrees is left as it is. Where they are not known, a corpus that is there is never
-    replaced.
+    If the corpus's published checksums are known, only files that match them are put in place, and an existing corpus
+    that matches is left unchanged. If they are not known, an existing corpus is never replaced.
 
     Args:
-        name: of a known corpus, or of one of the user's own.
+        name: a known corpus, or one of the user's own.
         data: usually data/.
-        source: an archive or a folder that holds the corpus, at any depth; files of no use are left out.
+        source: an archive or a folder that holds the corpus, at any depth; other files in it are ignored.
         recorder: shows progress.
-        parts: parts of the download, such as ("speech", "song") of RAVDESS; empty is the first one. What is
-            not there yet is added to what is.
-        workers: processes side by side that synthesise.
+        parts: parts to download, such as ("speech", "song") of RAVDESS; empty means the first one. Missing parts are
+            added to the existing ones.
+        workers: number of processes that synthesise.
 
     Raises:
-        UserError: no source for a corpus that needs one, a source without the corpus, files that do not agree
-            with the published sums, a failed download, no space.
+        UserError: a corpus that needs a source has none, the source does not hold the corpus, files do not match the
+            published checksums, a download fails, or the disk is full.
     """
     recorder = recorder or Recorder()
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
-        raise UserError(f"corpus = {name}: must be a name of small letters, digits and hyphens")
+        raise UserError(f"corpus = {name}: must consist of lower-case letters, digits and hyphens")
     corpus = corpus_of(name)
     parts = _checked_parts(corpus, parts)
     final = data / name
@@ -102,7 +100,7 @@ def obtain(
         count = len(files_below(staged))
         take_place(staged, final, work)
         forget_archives(corpus, work)
-    recorder.note(f"{final}: {count} files laid out{', verified' if verified else ''}")
+    recorder.note(f"{final}: {count} files in place{', verified' if verified else ''}")
     return Obtained(final, count, True, verified)
 
 
@@ -118,15 +116,15 @@ def _check_source(corpus: Corpus, source: Path | None, final: Path) -> None:
                 f"corpus = {name}: {licence}cannot be downloaded: make data CORPUS={name} FROM=archive-or-folder"
             )
         raise UserError(
-            f"corpus = {name}: is none of {', '.join(known)}: give an own corpus with "
-            f"make data CORPUS={name} FROM=folder, as docs/own-corpus.md says"
+            f"corpus = {name}: is unknown (known: {', '.join(known)}): for your own corpus, run "
+            f"make data CORPUS={name} FROM=folder (docs/own-corpus.md)"
         )
     if corpus.make:
-        raise UserError(f"FROM={source}: the {name} corpus is made by the project itself: leave FROM out")
+        raise UserError(f"FROM={source}: the {name} corpus is synthesised: leave FROM out")
     if not source.exists():
         raise UserError(f"FROM={source}: no such file or folder")
     if source.resolve().is_relative_to(final.resolve()):
-        raise UserError(f"FROM={source}: lies in {final} itself: name the place that you have the corpus from")
+        raise UserError(f"FROM={source}: is inside {final} itself: give the original location of the corpus")
 
 
 def _checked_parts(corpus: Corpus, parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -138,29 +136,28 @@ def _checked_parts(corpus: Corpus, parts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _lasting(corpus: Corpus, final: Path, recorder: Recorder) -> str:
-    """In words, why what lies in data/<corpus> is to stay; empty if nothing is there or it is to be laid out
-    anew.
+    """Why the files in data/<corpus> are kept, in words; empty if there are none or they have to be replaced.
 
     Raises:
-        UserError: it is to be laid out anew, and holds files that this would lose.
+        UserError: they have to be replaced, and stray files would be lost.
     """
     if not final.is_dir() or not files_below(final):
         return ""
     if corpus.checksums is None:
-        return "is there already, and its publisher's sums are not known"
+        return "already exists, and its publisher's checksums are not known"
     state = verify(corpus, final)
     if state.faultless:
-        return f"is there already, all {state.listed} published files verified"
+        return f"already exists, all {state.listed} published files verified"
     if state.stray:
         raise UserError(f"{state.describe()}\n{final}: move the stray files away, then run it again")
     for line in state.describe().splitlines():
         recorder.note(line)
-    recorder.note(f"{final}: is laid out anew")
+    recorder.note(f"{final}: is being replaced")
     return ""
 
 
 def _lacking(corpus: Corpus, final: Path, parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Parts asked for of which nothing is there, where all that has known sums is."""
+    """The requested parts of which no file exists, given that all files with known checksums do."""
     there = files_below(final)
     return tuple(part for part in parts if part in corpus.unlisted and not any(map(corpus.unlisted[part], there)))
 
@@ -171,12 +168,12 @@ def _check(corpus: Corpus, staged: Path, source: Path | None) -> None:
         if state.faultless:
             return
         if corpus.make:
-            where = "the synthesis on this machine does not give the published files: report it"
+            where = "the synthesis on this machine gives other files than the published ones: please report it"
         elif source is None:
-            where = "the download is not the published corpus: run it again, or name an own copy with FROM=path"
+            where = "the download is not the published corpus: run it again, or give your own copy as FROM=path"
         else:
             where = f"FROM={source}: is not the published corpus: get it from its publisher"
-        raise UserError(f"{state.describe()}\n{where}; nothing was laid out")
+        raise UserError(f"{state.describe()}\n{where}; data/ is unchanged")
     if not any(isinstance(entry, Labelled) for entry in corpus.read(staged)):
         given = f"FROM={source}" if source else corpus.name
-        raise UserError(f"{given}: no utterance with a label was found in it; nothing was laid out")
+        raise UserError(f"{given}: no utterance with a label was found in it; data/ is unchanged")

@@ -1,6 +1,6 @@
-"""Own corpora: a folder of audio and a table `utterances.csv` that says who speaks, and with which emotion.
+"""The user's own corpora: a folder of audio and a table `utterances.csv` with each utterance's speaker and emotion.
 
-docs/own-corpus.md tells users how.
+The user's guide is docs/own-corpus.md.
 """
 
 import csv
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import Corpus, Place
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, leaves, outside, passes_through_link, unexpected
 from speech_emotion.errors import UserError
 from speech_emotion_jetson.reading import is_audio
@@ -19,25 +19,25 @@ TABLE = "utterances.csv"
 REQUIRED = ("path", "speaker", "emotion")
 OPTIONAL = ("sex", "intensity", "text", "session", "start", "end", "licence")
 VALUES = {"sex": ("female", "male"), "intensity": ("normal", "strong")}
-SHOWN = 10  # faults that a message names
+SHOWN = 10  # number of faults in a message
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
-    """What `root`/utterances.csv says, sorted by path and start, then what else lies in the folder.
+def read(root: Path) -> Iterator[Labelled | Rejected]:
+    """Reads `root`/utterances.csv, sorted by path and start, and then the other files in the folder.
 
-    A row whose path leaves the folder, passes through a link or names no file is set aside; so are audio
-    files without a row (reason unlisted) and files that are neither.
+    A row is rejected if its path leaves the folder, passes through a link or does not exist. Audio files without a row
+    (reason unlisted) and other files are rejected too.
 
     Raises:
-        UserError: no table, unknown or missing columns, doubled rows, cells that cannot be read; one line a
-        fault.
+        UserError: the table is missing, has unknown or missing columns, duplicate rows or cells that cannot be read;
+            one line per fault.
     """
     rows = _rows(root / TABLE)
     for row in sorted(rows, key=lambda row: (row.path, row.start)):
         if leaves(row.path) or passes_through_link(root, row.path):
             yield outside(row.path)
         elif not (root / row.path).is_file():
-            yield SetAside(row.path, "missing", f"{TABLE} names it, but there is no such file")
+            yield Rejected(row.path, "missing", f"is listed in {TABLE}, but there is no such file")
         else:
             yield row
     listed = {row.path for row in rows}
@@ -45,9 +45,9 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
         if path in listed or path == TABLE:
             continue
         if is_audio(path) and not passes_through_link(root, path):
-            yield SetAside(path, "unlisted", f"{TABLE} has no row for it")
+            yield Rejected(path, "unlisted", f"{TABLE} has no row for it")
         else:
-            yield unexpected(root, path, f"{TABLE} and the files that it names")
+            yield unexpected(root, path, f"{TABLE} and the files listed in it")
 
 
 def _rows(table: Path) -> list[Labelled]:
@@ -69,26 +69,26 @@ def _rows(table: Path) -> list[Labelled]:
         labelled = _labelled(row)
         key = (labelled.path, labelled.start, labelled.end)
         if key in seen:
-            faults.append(f"{table}: line {number}: {labelled.path} stands in line {seen[key]} already: remove one")
+            faults.append(f"{table}: line {number}: {labelled.path} is already in line {seen[key]}: remove one")
         seen.setdefault(key, number)
         rows.append(labelled)
     if faults:
-        more = [f"{table}: and {len(faults) - SHOWN} faults more"] if len(faults) > SHOWN else []
+        more = [f"{table}: and {len(faults) - SHOWN} more faults"] if len(faults) > SHOWN else []
         raise UserError("\n".join(faults[:SHOWN] + more))
     return rows
 
 
 def _cells(table: Path) -> list[tuple[int, list[str]]]:
-    """Line number and stripped cells of each line that is not empty, the header first."""
+    """Returns the line number and the stripped cells of each non-empty line; the header is first."""
     try:
         with open(table, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             lines = ((reader.line_num, [cell.strip() for cell in line]) for line in reader)
             cells = [(number, line) for number, line in lines if any(line)]
     except FileNotFoundError:
-        raise UserError(f"{table}: no such file: write it as docs/own-corpus.md says") from None
+        raise UserError(f"{table}: no such file: write it as described in docs/own-corpus.md") from None
     except UnicodeDecodeError:
-        raise UserError(f"{table}: is not UTF-8: save it with that encoding") from None
+        raise UserError(f"{table}: is not UTF-8: save it in that encoding") from None
     except csv.Error as error:
         raise UserError(f"{table}: is not CSV: {error}") from None
     if not cells:
@@ -99,13 +99,13 @@ def _cells(table: Path) -> list[tuple[int, list[str]]]:
 def _check_header(table: Path, header: list[str]) -> None:
     known = (*REQUIRED, *OPTIONAL)
     if len(header) == 1 and any(sign in header[0] for sign in ";\t"):
-        raise UserError(f"{table}: columns are not separated by commas: save it with commas")
+        raise UserError(f"{table}: columns are not separated by commas: save it with commas as separators")
     if missing := [name for name in REQUIRED if name not in header]:
         raise UserError(f"{table}: column {missing[0]} is missing: must have {', '.join(REQUIRED)}")
     if unknown := [name for name in header if name not in known]:
-        raise UserError(f"{table}: column {unknown[0]!r} is not known: must be one of {', '.join(known)}")
+        raise UserError(f"{table}: column {unknown[0]!r} is unknown: must be one of {', '.join(known)}")
     if doubled := [name for name in known if header.count(name) > 1]:
-        raise UserError(f"{table}: column {doubled[0]} stands there twice: remove one")
+        raise UserError(f"{table}: column {doubled[0]} occurs twice: remove one")
 
 
 def _faults(row: dict[str, str]) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _faults(row: dict[str, str]) -> Iterator[str]:
         if row.get(name):
             times[name] = _seconds(row[name])
             if times[name] is None:
-                yield f"{name} = {row[name]}: must be a number of seconds from 0 on"
+                yield f"{name} = {row[name]}: must be a number of seconds, at least 0"
     if times.get("end") is not None and times["end"] <= (times.get("start") or 0.0):
         yield f"end = {row['end']}: must be after the start"
 
@@ -150,7 +150,10 @@ def _labelled(row: dict[str, str]) -> Labelled:
 
 
 def arrange(paths: Sequence[str]) -> Place:
-    """Takes everything below the folder of the one utterances.csv, and nothing where there is none.
+    """Returns a `place` that takes everything below the folder of utterances.csv, or nothing if there is no such file.
+
+    Args:
+        paths: all files that the user gives, relative, with forward slashes.
 
     Raises:
         UserError: more than one utterances.csv.
@@ -159,7 +162,7 @@ def arrange(paths: Sequence[str]) -> Place:
     if not tables:
         return lambda path: None
     if len(tables) > 1:
-        raise UserError(f"FROM holds more than one {TABLE} ({', '.join(tables[:3])}): name the folder of the right one")
+        raise UserError(f"FROM holds more than one {TABLE} ({', '.join(tables[:3])}): give the folder of the right one")
     top = PurePosixPath(tables[0]).parent
     return lambda path: (
         PurePosixPath(path).relative_to(top).as_posix() if PurePosixPath(path).is_relative_to(top) else None
@@ -167,7 +170,7 @@ def arrange(paths: Sequence[str]) -> Place:
 
 
 def corpus(name: str) -> Corpus:
-    """The user's own corpus of that name."""
+    """Returns the user's own corpus called `name`."""
     return Corpus(
         name=name,
         description="a corpus of the user's own",

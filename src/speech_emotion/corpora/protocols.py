@@ -1,4 +1,4 @@
-"""Protocols as data: which utterances count, under which labels, and who is heard in training, validation and test."""
+"""Protocols as data: which utterances are used, their labels, and the split into training, validation and test."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,17 +18,17 @@ PartShare = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Fixed(Section):
-    """One fold: these speakers test, those validate, the others train."""
+    """One fold with fixed test and validation speakers; all others are for training."""
 
     test: Speakers
     valid: Speakers
 
 
 class Random(Section):
-    """Utterances drawn at random, stratified by label; a speaker may be on both sides."""
+    """Utterances split at random, stratified by label; a speaker may be in several parts."""
 
     test_share: PartShare
-    valid_share: PartShare  # of what is not test
+    valid_share: PartShare  # of the utterances outside the test part
     repeats: Positive
     seed: Seed
 
@@ -53,10 +53,10 @@ class Protocol(Section):
     """One file of protocols/.
 
     Attributes:
-        corpora: corpora that it is made for, or "any".
-        labels: emotion of the table -> class; emotions that are not named are left out. "any": as they are.
-        where: column of the table -> values that count.
-        inner: the validation speakers are the next fold's test speakers.
+        corpora: corpora it applies to, or "any".
+        labels: emotion of the table -> class; other emotions are left out. "any" keeps all emotions as classes.
+        where: column of the table -> values to keep.
+        inner: "next" if the validation speakers are the next fold's test speakers.
     """
 
     title: str
@@ -84,21 +84,21 @@ def load_protocol(name: str, folder: Path = PROTOCOLS) -> Protocol:
     """Reads protocols/<name>.yaml.
 
     Raises:
-        UserError: no such protocol, or a fault in it.
+        UserError: there is no such protocol, or it is invalid.
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-        raise UserError(f"protocol = {name}: {path} is not there: must be one of {known}")
+        raise UserError(f"protocol = {name}: {path} does not exist: must be one of {known}")
     raw = read_yaml(path)
     return check(Protocol, raw if isinstance(raw, dict) else {}, str(path))
 
 
 def select_utterances(table: pd.DataFrame, protocol: Protocol) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows that count, with a column `label`, and the classes in the order of the outputs (sorted).
+    """Returns the rows that the protocol uses, with a column `label`, and the sorted classes, as models output them.
 
     Raises:
-        UserError: the protocol is for another corpus, or nothing is left.
+        UserError: the protocol is for another corpus, uses an unknown column, or leaves fewer than two classes.
     """
     if protocol.corpora != "any" and (foreign := sorted(set(table["corpus"]) - set(protocol.corpora))):
         raise UserError(
@@ -114,6 +114,6 @@ def select_utterances(table: pd.DataFrame, protocol: Protocol) -> tuple[pd.DataF
     labels = tuple(sorted(set(rows["label"])))
     if len(labels) < 2:
         raise UserError(
-            f"protocol {protocol.title!r}: {len(rows)} utterances of classes {list(labels)} are left: needs two classes"
+            f"protocol {protocol.title!r}: {len(rows)} utterances of classes {list(labels)} are left: need two classes"
         )
     return rows, labels

@@ -1,10 +1,10 @@
-"""A corpus as a revision of the project records it, brought to where the project's folder is not.
+"""Fetches a corpus, as a revision of the project records it, on a machine without the project's folder.
 
-What says where from, and with what right, comes by the environment, on a cluster from its secrets:
-    DATA_FOLDER: a folder that holds the corpora already (of this machine, or a volume); then nothing else is needed.
-    DATA_REPOSITORY: address of the project's git repository; GIT_USERNAME and GIT_TOKEN where it asks for them.
-    DVC_REMOTE: address of the DVC remote, s3://..., by default that of the repository; AWS_ENDPOINT_URL for an S3 that
-        is not Amazon's. What else the remote asks for it reads itself (AWS_ACCESS_KEY_ID, ...).
+Source and credentials come from environment variables, which a cluster sets from its secrets:
+    DATA_FOLDER: a folder (local or a volume) that already holds the corpora; nothing else is needed then.
+    DATA_REPOSITORY: address of the project's git repository; GIT_USERNAME and GIT_TOKEN if it requires them.
+    DVC_REMOTE: address of the DVC remote, s3://..., by default the repository's own; AWS_ENDPOINT_URL for an S3 service
+        other than Amazon's. DVC reads the remote's other variables itself (AWS_ACCESS_KEY_ID, ...).
 """
 
 import os
@@ -19,7 +19,7 @@ from speech_emotion.errors import UserError
 
 FOLDER, REPOSITORY, REMOTE, ENDPOINT = "DATA_FOLDER", "DATA_REPOSITORY", "DVC_REMOTE", "AWS_ENDPOINT_URL"
 DATA = "data"
-# git asks this program for user and password, so that they are in no address, command or log
+# git gets user and password from this program, which keeps them out of addresses, commands and logs
 ASKED = """#!/bin/sh
 case "$1" in
 Username*) printf '%s' "$GIT_USERNAME" ;;
@@ -29,19 +29,20 @@ esac
 
 
 def bring(corpus: str, revision: str, data_hash: str, target: Path) -> None:
-    """Puts the files of one corpus into `target`, whole or not at all.
+    """Puts the files of one corpus into `target`, all of them or none.
 
     Args:
-        corpus: which folder of data/.
-        revision: commit, tag or branch whose data.dvc is meant; not looked at where DATA_FOLDER is set.
-        data_hash: of the corpus's files, as versions.folder_hash makes it.
-        target: a folder that is not there yet.
+        corpus: name of its folder below data/.
+        revision: commit, tag or branch whose data.dvc to use; ignored if DATA_FOLDER is set.
+        data_hash: expected hash of the corpus's files, from versions.folder_hash.
+        target: a folder that does not exist yet.
 
     Raises:
-        UserError: the place or the right is missing, the revision or the corpus unknown, the files others.
+        UserError: the source or the credentials are missing, the revision or the corpus is unknown, or the files have
+            another hash.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:  # beside the target: it moves in one go
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:  # beside the target, so that one rename moves it
         work = Path(temporary)
         if folder := os.environ.get(FOLDER):
             found = _from_folder(Path(folder), corpus, data_hash, work)
@@ -53,7 +54,7 @@ def bring(corpus: str, revision: str, data_hash: str, target: Path) -> None:
 def _from_folder(folder: Path, corpus: str, data_hash: str, work: Path) -> Path:
     source = folder / corpus
     if not source.is_dir():
-        raise UserError(f"{FOLDER} = {folder}: holds no {corpus}: run make data CORPUS={corpus}")
+        raise UserError(f"{FOLDER} = {folder}: does not hold {corpus}: run make data CORPUS={corpus}")
     _compare(source, folder_hash(source), data_hash)
     return Path(shutil.copytree(source, work / corpus, copy_function=_link))
 
@@ -61,7 +62,7 @@ def _from_folder(folder: Path, corpus: str, data_hash: str, work: Path) -> Path:
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another file system, or files of another user
+    except OSError:  # on another file system, or owned by another user
         shutil.copyfile(source, target)
 
 
@@ -69,8 +70,8 @@ def _from_repository(corpus: str, revision: str, data_hash: str, work: Path) -> 
     repository = os.environ.get(REPOSITORY)
     if not repository:
         raise UserError(
-            f"{REPOSITORY}: is not set: give the project's repository, on a cluster by a secret (docs/kubeflow.md), or "
-            f"the corpora themselves by {FOLDER}"
+            f"{REPOSITORY}: is not set: set it to the project's repository (on a cluster with a secret, "
+            f"docs/kubeflow.md), or set {FOLDER} to a folder of corpora"
         )
     clone = work / "clone"
     _clone(repository, revision, clone, work)
@@ -78,7 +79,7 @@ def _from_repository(corpus: str, revision: str, data_hash: str, work: Path) -> 
         _dvc(clone, "remote", "add", "--local", "--default", "--force", "given", remote)
         if endpoint := os.environ.get(ENDPOINT):
             _dvc(clone, "remote", "modify", "--local", "given", "endpointurl", endpoint)
-    _dvc(clone, "config", "--local", "cache.type", "hardlink,copy")  # the files are moved away, and the cache ends
+    _dvc(clone, "config", "--local", "cache.type", "hardlink,copy")  # the files are moved out, and the cache is deleted
     _compare(f"{corpus} at {revision}", recorded_hash(corpus, clone), data_hash)
     _dvc(clone, "pull", f"{DATA}/{corpus}")
     return clone / DATA / corpus
@@ -87,13 +88,13 @@ def _from_repository(corpus: str, revision: str, data_hash: str, work: Path) -> 
 def _compare(what: Path | str, found: str, wanted: str) -> None:
     if found != wanted:
         raise UserError(
-            f"data_hash = {wanted}: {what} holds other files, of hash {found}: give that hash (python -m pipelines "
-            "data-hash tells it), or the revision that records the files meant"
+            f"data_hash = {wanted}: {what} holds other files, with hash {found}: pass that hash (see python -m "
+            "pipelines data-hash), or the revision that records the files you want"
         )
 
 
 def _clone(repository: str, revision: str, clone: Path, work: Path) -> None:
-    """That one commit if the server hands out single commits, else the whole history."""
+    """Fetches only the one commit if the server allows it, otherwise the whole history."""
     if revision.startswith("-"):
         raise UserError(f"revision = {revision}: must be a commit, a tag or a branch")
     asked = work / "asked"
@@ -114,13 +115,13 @@ def _clone(repository: str, revision: str, clone: Path, work: Path) -> None:
         )
         if everything.returncode:
             raise UserError(
-                f"{REPOSITORY}: git cannot fetch from it ({_last(everything)}): mend the address, or the user and "
+                f"{REPOSITORY}: git cannot fetch from it ({_last(everything)}): fix the address, or the user and "
                 "token in GIT_USERNAME and GIT_TOKEN"
             )
         found = revision
     out = git("-C", str(clone), "checkout", "--quiet", "--detach", found)
     if out.returncode:
-        raise UserError(f"revision = {revision}: the repository has none of that name: push it, or mend its spelling")
+        raise UserError(f"revision = {revision}: the repository has no such revision: push it, or fix the spelling")
 
 
 def _dvc(clone: Path, *arguments: str) -> None:
@@ -129,7 +130,7 @@ def _dvc(clone: Path, *arguments: str) -> None:
     done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = _last(done).removeprefix("ERROR: ")
-        raise UserError(f"{REMOTE}: dvc {arguments[0]} fails ({last}): mend the remote's address or its credentials")
+        raise UserError(f"{REMOTE}: dvc {arguments[0]} fails ({last}): fix the remote's address or its credentials")
 
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:

@@ -1,4 +1,4 @@
-"""Folds of a protocol: made from speakers before anything is fitted."""
+"""The folds of a protocol, made from the speakers before anything is fitted."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from speech_emotion.errors import UserError
 
 @dataclass(frozen=True)
 class Fold:
-    """Utterance ids, sorted, of one fold; the three parts share none."""
+    """The sorted utterance ids of one fold; the three parts are disjoint."""
 
     name: str
     train: tuple[str, ...]
@@ -21,11 +21,15 @@ class Fold:
 
 
 def make_folds(rows: pd.DataFrame, protocol: Protocol) -> list[Fold]:
-    """The folds over the rows that select_utterances gave.
+    """Makes the folds of a protocol.
+
+    Args:
+        rows: the utterances from select_utterances.
+        protocol: the protocol.
 
     Raises:
-        UserError: too few groups, an empty part, speakers that the corpus lacks or the protocol forgets, or a
-            speaker on two sides of a protocol that calls itself speaker-independent.
+        UserError: there are too few groups, a part is empty, the protocol names speakers that the corpus lacks or omits
+            some that it has, or a speaker is in two parts of a speaker-independent protocol's fold.
     """
     rule = protocol.folds
     if rule.random is not None:
@@ -41,7 +45,7 @@ def make_folds(rows: pd.DataFrame, protocol: Protocol) -> list[Fold]:
         column = rule.each or "speaker"
         if rows[column].isna().any():
             lacking = rows["id"][rows[column].isna()].iloc[0]
-            raise UserError(f"protocol {protocol.title!r}: folds.each = {column}: {lacking} has none: name it")
+            raise UserError(f"protocol {protocol.title!r}: folds.each = {column}: {lacking} has none: fill it in")
         groups = rule.groups or [[value] for value in sorted(set(rows[column]))]
         _check_groups(rows, protocol, groups)
         folds = [
@@ -52,7 +56,7 @@ def make_folds(rows: pd.DataFrame, protocol: Protocol) -> list[Fold]:
         for part in ("train", "valid", "test"):
             if not getattr(fold, part):
                 raise UserError(
-                    f"protocol {protocol.title!r}: fold {fold.name}: {part} is empty: the corpus lacks speakers"
+                    f"protocol {protocol.title!r}: fold {fold.name}: {part} is empty: the corpus has too few speakers"
                 )
     if protocol.speaker_independent:
         check_speakers(rows, folds)
@@ -60,19 +64,19 @@ def make_folds(rows: pd.DataFrame, protocol: Protocol) -> list[Fold]:
 
 
 def check_speakers(rows: pd.DataFrame, folds: list[Fold]) -> None:
-    """Raises UserError where a speaker is heard in two parts of a fold."""
+    """Raises UserError if a speaker occurs in two parts of a fold."""
     speaker = dict(zip(rows["id"], rows["speaker"], strict=True))
     for fold in folds:
-        heard = [{speaker[id] for id in part} for part in (fold.train, fold.valid, fold.test)]
+        speakers = [{speaker[id] for id in part} for part in (fold.train, fold.valid, fold.test)]
         for one, other in ((0, 1), (0, 2), (1, 2)):
-            if both := heard[one] & heard[other]:
-                raise UserError(f"fold {fold.name}: speaker {min(both)} is on both sides: mend the protocol's groups")
+            if both := speakers[one] & speakers[other]:
+                raise UserError(f"fold {fold.name}: speaker {min(both)} is in two parts: fix the protocol's groups")
 
 
 def _check_groups(rows: pd.DataFrame, protocol: Protocol, groups: list[list[str]]) -> None:
     if len(groups) < 3:
         raise UserError(
-            f"protocol {protocol.title!r}: {len(groups)} groups: train, validation and test need three at least"
+            f"protocol {protocol.title!r}: {len(groups)} groups: training, validation and testing need at least three"
         )
     if protocol.folds.groups is None:
         return
@@ -80,13 +84,14 @@ def _check_groups(rows: pd.DataFrame, protocol: Protocol, groups: list[list[str]
     present = set(rows["speaker"])
     if doubled := {speaker for speaker in named if named.count(speaker) > 1}:
         raise UserError(
-            f"protocol {protocol.title!r}: folds.groups: speaker {min(doubled)} is there twice: name it once"
+            f"protocol {protocol.title!r}: folds.groups: speaker {min(doubled)} is listed twice: remove one"
         )
     if forgotten := present - set(named):
         raise UserError(f"protocol {protocol.title!r}: folds.groups: speaker {min(forgotten)} is in no group: add it")
     if absent := set(named) - present:
         raise UserError(
-            f"protocol {protocol.title!r}: folds.groups: speaker {min(absent)} is not in the corpus: complete it"
+            f"protocol {protocol.title!r}: folds.groups: speaker {min(absent)} is not in the corpus: remove it, or "
+            "complete the corpus"
         )
 
 

@@ -1,7 +1,6 @@
-"""The synthetic demo corpus: emotional speech that the project makes itself, so that the graph runs without a download.
+"""The synthetic demo corpus: emotional speech made by the project itself, so that the graph runs without a download.
 
-Synthetic speech stands in for real speech where something has to be shown to work; its figures say nothing about
-people.
+It serves to show that the software works; results on it say nothing about human speech.
 """
 
 import functools
@@ -24,7 +23,7 @@ from speech_emotion.store.atomic import atomic_folders
 
 SEED = 1
 SPEAKERS = tuple(demo.SEXES)
-TEXTS = {  # made-up words; 'stressed syllables, | phrases
+TEXTS = {  # made-up words; ' marks stressed syllables, | separates phrases
     "t1": "ba 'di mo le | na 'fu si",
     "t2": "'ta ne gu 'Sol vi | da 'me ko",
     "t3": "li 'ra be so | 'mun da pi",
@@ -34,10 +33,10 @@ TAKES = (1,)
 
 PITCH = {"female": (170.0, 235.0), "male": (92.0, 140.0)}  # range of a speaker's own F0, Hz
 TRACT = {"female": (1.11, 1.22), "male": (0.95, 1.06)}  # range of the factor on formants
-LEVEL = -28.0  # dBFS of a neutral utterance
-ROOM_NOISE = (-67.0, -57.0)  # range of a room's tone, dBFS
-ROOM_COLOUR = (0.5, 0.95)  # range of the pole of its low-pass
-MICROPHONE = (-0.25, 0.25)  # range of the zero that colours a recording
+LEVEL = -28.0  # level of a neutral utterance, dBFS
+ROOM_NOISE = (-67.0, -57.0)  # range of the room noise's level, dBFS
+ROOM_COLOUR = (0.5, 0.95)  # range of the pole of the room noise's low-pass filter
+MICROPHONE = (-0.25, 0.25)  # range of the zero of the microphone's filter
 ECHOES, ECHO_SECONDS, ECHO_LEVEL = 5, (0.004, 0.03), (-26.0, -15.0)  # first reflections: number, delays, dB
 PEAK = 0.97  # of full scale, at most
 
@@ -54,7 +53,7 @@ It serves to run and test the project without a download; figures got on it say 
 
 @dataclass(frozen=True)
 class Line:
-    """One utterance to be made: who says what, with which emotion, for the how manieth time."""
+    """One utterance of the script: speaker, text, emotion and number of the take."""
 
     speaker: str
     text: str
@@ -67,22 +66,22 @@ class Line:
 
 
 def script() -> list[Line]:
-    """All utterances of the corpus, in the order of their paths."""
+    """Returns all utterances of the corpus, sorted by path."""
     lines = itertools.starmap(Line, itertools.product(SPEAKERS, TEXTS, EMOTIONS, TAKES))
     return sorted(lines, key=lambda line: line.path)
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A speaker and the room that the speaker is recorded in.
+    """A speaker and the room of the recordings.
 
     Attributes:
-        pitch: own F0 in Hz.
+        pitch: the speaker's mean F0 in Hz.
         tract: factor on formants.
         habits: offset of each cue in neutral speech.
-        noise: level of the room's tone in dBFS.
-        colour: pole of the low-pass that the tone is made with.
-        microphone: zero that colours the recording.
+        noise: level of the room noise in dBFS.
+        colour: pole of the low-pass filter that shapes the room noise.
+        microphone: zero of the microphone's filter.
         echoes: delay in samples -> amplitude of the first reflections.
     """
 
@@ -97,7 +96,7 @@ class Voice:
 
 @functools.cache
 def voice(speaker: str) -> Voice:
-    """The voice of one of SPEAKERS; depends on SEED and the name alone."""
+    """Returns the voice of one of SPEAKERS; it depends only on SEED and the name."""
     sex, random = demo.SEXES[speaker], generator(SEED, speaker, "voice")
     alike = [other for other in SPEAKERS if demo.SEXES[other] == sex]
     place = (alike.index(speaker) + random.random()) / len(alike)  # spreads the speakers of a sex over its range
@@ -117,7 +116,7 @@ def voice(speaker: str) -> Voice:
 
 
 def utterance(line: Line) -> np.ndarray:
-    """The samples of one utterance: (N,) float64 within -1 and 1, at SAMPLE_RATE Hz."""
+    """Synthesises one utterance: (N,) float64 samples between -1 and 1, at SAMPLE_RATE Hz."""
     speaker = voice(line.speaker)
     key = (line.speaker, line.emotion, line.text, line.take)
     ways = manner(generator(SEED, line.speaker, line.emotion, "manner"))
@@ -128,7 +127,7 @@ def utterance(line: Line) -> np.ndarray:
 
 
 def _record(speech: np.ndarray, level: float, room: Voice, random: np.random.Generator) -> np.ndarray:
-    """The speech at `level` dBFS (rms) in the speaker's room."""
+    """Adds the speaker's room to the speech and sets its level to `level` dBFS (RMS)."""
     echoed = speech.copy()
     for delay, amplitude in room.echoes.items():
         echoed[delay:] += amplitude * speech[:-delay]
@@ -144,7 +143,7 @@ def _rms(samples: np.ndarray) -> float:
 
 
 def write_lines(path: Path, lines: Sequence[Line]) -> Path:
-    """Writes utterances one after the other as a WAV file of 16 bit; returns the path."""
+    """Writes utterances one after the other to a 16-bit WAV file; returns the path."""
     samples = np.concatenate([utterance(line) for line in lines])
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
@@ -161,11 +160,12 @@ def _write(folder: Path, line: Line) -> None:
 def synthesise(folder: Path, workers: int, recorder: Recorder) -> None:
     """Makes the synthetic corpus: `<speaker>/<speaker>_<text>_<emotion>_<take>.wav` below `folder`, and README.txt.
 
-    The bytes do not depend on `workers`. The folder appears whole or not at all, in the place of what was there.
+    The bytes do not depend on `workers`. The folder appears only once it is complete, and replaces an
+    existing one.
 
     Args:
         folder: usually data/demo.
-        workers: processes side by side.
+        workers: number of processes.
         recorder: shows progress.
     """
     with atomic_folders(folder) as (temporary,):

@@ -1,6 +1,6 @@
-"""How the synthetic speakers express emotions: one table of cues, and what a speaker makes of it.
+"""How the synthetic speakers express emotions: a table of acoustic cues, and each speaker's variation of it.
 
-Directions and rough sizes are those on which the literature agrees: Banse and Scherer (1996, "Acoustic profiles
+Directions and rough sizes follow the literature where it agrees: Banse and Scherer (1996, "Acoustic profiles
 in vocal emotion expression", JPSP 70) and Scherer (2003, "Vocal communication of emotion", Speech Communication
 40) for pitch, energy, rate and the share of high frequencies; Murray and Arnott (1993, "Toward the simulation of
 emotion in synthetic speech", JASA 93) for pitch changes, articulation and voice quality; Burkhardt and Sendlmeier
@@ -27,11 +27,11 @@ from speech_emotion.corpora.synthesis_voice import (
 
 EMOTIONS = ("anger", "boredom", "disgust", "fear", "happiness", "sadness", "neutral")
 
-# Each cue: its value in neutral speech, what each emotion adds in full expression, and the standard deviations between
-# speakers and between utterances of one speaker and emotion. log2 stands for octaves of the quantity.
+# For each cue: its value in neutral speech, the change for each emotion at full strength, and the standard deviations
+# between speakers and between utterances of one speaker and emotion. log2: the value is log2 of a factor.
 #
 # pitch: mean F0, semitones. span: size of F0 movements, log2. slope: F0 over an utterance, semitones. ending: F0 of
-# the last syllable, semitones. peak: where in its syllable an accent peaks, 0 to 1. rate: syllables a second, log2.
+# the last syllable, semitones. peak: place of an accent's peak in its syllable, 0 to 1. rate: syllables a second, log2.
 # pauses: their length, log2. irregular: s.d. of a syllable's length, log2. energy: level, dB. emphasis: stressed over
 # unstressed syllables, dB. open_quotient: share of a period. tilt: loss at high frequencies, dB. breath: aspiration
 # over voicing, dB. jitter: relative. shimmer: dB. creak: 0 to 1. tremor: F0 at 5 to 7 Hz, semitones. lips: F1 and F2,
@@ -58,7 +58,7 @@ CUES = {
     "lips":          (0.0,   ( 0.02,  -0.03, -0.05,  0.03,  0.14,  -0.07),  0.01,  0.013),
     "precision":     (0.0,   ( 0.20,  -0.40,  0.0,   0.10,  0.05,  -0.45),  0.05,  0.06),
 }  # fmt: skip
-LIMITS = {  # what a voice can do
+LIMITS = {  # range of each cue that a voice can produce
     "open_quotient": (0.35, 0.9),
     "tilt": (0.0, 26.0),
     "irregular": (0.0, 0.4),
@@ -69,7 +69,7 @@ LIMITS = {  # what a voice can do
     "peak": (0.15, 0.85),
     "precision": (-0.8, 0.3),
 }
-NEIGHBOURS = {  # what a portrayal leans to: the confusions that listeners report (Banse and Scherer 1996; Scherer 2003)
+NEIGHBOURS = {  # emotion mixed into a portrayal: listeners' confusions (Banse and Scherer 1996; Scherer 2003)
     "anger": "happiness",
     "boredom": "sadness",
     "disgust": "boredom",
@@ -81,12 +81,12 @@ NEIGHBOURS = {  # what a portrayal leans to: the confusions that listeners repor
 LEAN = (0.0, 0.15)  # range of the neighbour's share in a portrayal
 SKILL = (0.9, 1.15)  # range of how strongly a speaker expresses an emotion
 CUE_USE = 0.18  # s.d. of how much a speaker uses a cue for an emotion, around 1
-WEAK = 0.07  # share of portrayals that hardly show
+WEAK = 0.07  # share of weak portrayals
 WEAK_STRENGTH = (0.3, 0.6)  # range of their strength
 STRENGTH = 0.12  # s.d. of the strength of the others
 
 ACCENT = 3.2  # height of an accent in neutral speech, semitones
-DRIFT = 0.35  # s.d. of the slow wandering of F0, semitones
+DRIFT = 0.35  # s.d. of the slow drift of F0, semitones
 DRIFT_SECONDS = 0.12
 PAUSE = 0.16  # seconds between phrases in neutral speech
 MARGINS = (0.06, 0.12)  # seconds of silence before and after
@@ -102,7 +102,7 @@ Expression = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Syllable:
-    """One syllable of a text: its phonemes, whether it is stressed, whether a pause follows."""
+    """One syllable of a text: its phonemes, whether it is stressed, and whether it ends a phrase."""
 
     phonemes: str
     stressed: bool
@@ -110,10 +110,10 @@ class Syllable:
 
 
 def parse_text(text: str) -> list[Syllable]:
-    """Syllables of e.g. "ba 'di mo | na": an apostrophe marks stress, a bar the end of a phrase.
+    """Parses a text such as "ba 'di mo | na": an apostrophe marks stress, a bar separates phrases.
 
     Raises:
-        ValueError: a letter that is no phoneme.
+        ValueError: a letter is not a phoneme.
     """
     syllables = []
     for phrase in text.split("|"):
@@ -127,12 +127,12 @@ def parse_text(text: str) -> list[Syllable]:
 
 
 def habits(random: np.random.Generator) -> dict[str, float]:
-    """How a speaker's neutral speech differs from others': an offset for each cue."""
+    """Draws how a speaker's neutral speech differs from the average: an offset for each cue."""
     return {cue: row[2] * random.standard_normal() for cue, row in CUES.items()}
 
 
 def manner(random: np.random.Generator) -> dict[str, float]:
-    """How a speaker goes about one emotion: a factor for each cue of CUES."""
+    """Draws how strongly a speaker uses each cue of CUES for one emotion: a factor for each."""
     skill = random.uniform(*SKILL)
     return {cue: skill * max(0.0, 1 + CUE_USE * random.standard_normal()) for cue in CUES}
 
@@ -140,13 +140,13 @@ def manner(random: np.random.Generator) -> dict[str, float]:
 def portray(
     emotion: str, habits: Mapping[str, float], manner: Mapping[str, float], random: np.random.Generator
 ) -> dict[str, float]:
-    """One portrayal: a value for each cue of CUES, within LIMITS.
+    """Draws one portrayal of an emotion: a value for each cue of CUES, within LIMITS.
 
     Args:
         emotion: one of EMOTIONS.
         habits: the speaker's offsets.
         manner: the speaker's factors for this emotion.
-        random: draws strength, lean towards the neighbour, and what is left to chance.
+        random: draws the strength, the share of the neighbouring emotion, and the variation of each cue.
     """
     weak = random.random() < WEAK
     strength = random.uniform(*WEAK_STRENGTH) if weak else 1 + STRENGTH * random.standard_normal()
@@ -167,7 +167,7 @@ def _shift(emotion: str, cue: str) -> float:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """A sound as it is spoken: where it belongs and how many frames it lasts."""
+    """A sound in the utterance: its syllable and its length in frames."""
 
     sound: Sound
     frames: int
@@ -197,7 +197,7 @@ def _stretches(syllables: list[Syllable], expression: Expression, random: np.ran
 def _melody(
     syllables: list[Syllable], starts: np.ndarray, ends: np.ndarray, expression: Expression, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turning points of F0: frames, and semitones from the speaker's own pitch."""
+    """Turning points of F0: frames, and semitones relative to the speaker's pitch."""
     span = 2 ** expression["span"]
     first, last = starts[0], ends[-1]
     frames, semitones = [], []
@@ -216,14 +216,14 @@ def _melody(
 
 
 def plan(text: str, expression: Expression, pitch: float, tract: float, random: np.random.Generator) -> Tracks:
-    """What the voice does to say a text with an expression.
+    """Plans the voice's parameters over time for a text and an expression.
 
     Args:
-        text: as parse_text reads it.
+        text: a text for parse_text.
         expression: a value for each cue of CUES.
-        pitch: the speaker's own F0 in Hz.
+        pitch: the speaker's mean F0 in Hz.
         tract: factor on all formants: an adult male's vocal tract length over the speaker's.
-        random: draws lengths, heights of accents, the wandering of F0.
+        random: draws lengths, heights of accents and the drift of F0.
     """
     syllables = parse_text(text)
     stretches = list(_stretches(syllables, expression, random))
@@ -285,7 +285,7 @@ def plan(text: str, expression: Expression, pitch: float, tract: float, random: 
 
 
 def _held(stretches: list[_Stretch], index: int) -> tuple[float, float, float]:
-    """A sound's formants; silence keeps those of its neighbour, since a mouth rests where it is."""
+    """A sound's formants; silence keeps those of its neighbour, since the articulators stay where they are."""
     if stretches[index].sound is not SILENCE:
         return stretches[index].sound.formants
     return stretches[index - 1 if index else index + 1].sound.formants

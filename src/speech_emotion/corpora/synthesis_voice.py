@@ -1,4 +1,4 @@
-"""A voice made of a source and a filter: glottal pulses and noise, shaped by the resonances of a vocal tract.
+"""A source-filter voice: glottal pulses and noise, shaped by the resonances of a vocal tract.
 
 Follows the cascade synthesiser of Klatt (1980, "Software for a cascade/parallel formant synthesizer", JASA 67) with
 the glottal source of Klatt and Klatt (1990, "Analysis, synthesis, and perception of voice quality variations", JASA 87,
@@ -14,20 +14,20 @@ import numpy as np
 from scipy.signal import lfilter, sosfilt
 
 SAMPLE_RATE = 16000  # Hz
-FRAME = 80  # samples between two settings of the vocal tract: 5 ms
+FRAME = 80  # samples per setting of the vocal tract: 5 ms
 FRAMES_PER_SECOND = SAMPLE_RATE // FRAME
 HIGHEST_HZ = 7600.0  # resonances stay below half the sample rate
-FRICATION = 1.4  # level of noise at a constriction over that of the rest of the utterance (rms)
-DARK = 0.75  # pole of the one-pole low-pass that a soft voice is mixed from: about 700 Hz
+FRICATION = 1.4  # RMS level of noise at a constriction, relative to the rest of the utterance
+DARK = 0.75  # pole of the one-pole low-pass filter for soft voices: about 700 Hz
 
 
 @dataclass(frozen=True)
 class Sound:
-    """One stretch of speech sound as an adult male vocal tract makes it.
+    """One speech sound of an adult male vocal tract.
 
     Attributes:
         formants: F1, F2, F3 in Hz.
-        seconds: length at a neutral rate.
+        seconds: length at the neutral speaking rate.
         voicing: amplitude of the glottal source, 0 to 1.
         aspiration: amplitude of noise at the glottis, 0 to 1.
         frication: amplitude of noise at a constriction, 0 to 1.
@@ -52,7 +52,7 @@ VOWELS = {
     "o": Sound((480, 880, 2450), 0.100, voicing=0.9),
     "u": Sound((310, 820, 2250), 0.085, voicing=0.8),
 }
-CENTRAL = (500.0, 1450.0, 2500.0)  # the vowel that slurred vowels move towards, Hz
+CENTRAL = (500.0, 1450.0, 2500.0)  # formants of the vowel that reduced vowels move towards, Hz
 
 _LABIAL, _ALVEOLAR, _VELAR = (250, 850, 2150), (280, 1700, 2600), (270, 1850, 2250)
 CONSONANTS = {
@@ -98,7 +98,7 @@ BANDS = sorted({sound.band for sounds in CONSONANTS.values() for sound in sounds
 
 @dataclass(frozen=True)
 class Tracks:
-    """What the voice does in each frame of FRAME samples; T frames.
+    """The voice's parameters in T frames of FRAME samples each.
 
     Attributes:
         f0: (T,) fundamental frequency in Hz.
@@ -111,7 +111,7 @@ class Tracks:
         tilt: (T,) loss at high frequencies in dB, at least 0.
         jitter: s.d. of a period's length, relative.
         shimmer: s.d. of a pulse's amplitude in dB.
-        creak: how much weaker and later every other pulse is, 0 to 1.
+        creak: how much weaker and later every second pulse is, 0 to 1.
     """
 
     f0: np.ndarray
@@ -128,7 +128,10 @@ class Tracks:
 
 
 def smooth(track: np.ndarray, seconds: float) -> np.ndarray:
-    """Moving average over frames, twice (a triangular window); edges are held. (T,) or (T, K) to the same shape."""
+    """Applies a moving average over `seconds` twice (a triangular window); edge values are repeated.
+
+    Shapes: (T,) or (T, K) to the same shape.
+    """
     half = round(seconds * FRAMES_PER_SECOND / 2)
     for _ in range(2 if half else 0):
         padded = np.concatenate([np.repeat(track[:1], half + 1, 0), track, np.repeat(track[-1:], half, 0)])
@@ -138,16 +141,16 @@ def smooth(track: np.ndarray, seconds: float) -> np.ndarray:
 
 
 def per_sample(track: np.ndarray) -> np.ndarray:
-    """(T,) values at the frames' middles to (T * FRAME,) values at the samples, by straight lines."""
+    """Interpolates linearly from (T,) values at frame centres to (T * FRAME,) values at samples."""
     frames = np.arange(len(track))
     return np.interp(np.arange(len(track) * FRAME), frames * FRAME + FRAME / 2, track)
 
 
 def glottal_source(tracks: Tracks, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The derivative of the air flow through the glottis, and the flow itself.
+    """Returns the derivative of the air flow through the glottis, and the flow itself.
 
     KLGLOTT88 (Klatt and Klatt 1990): within a period's open part, x from 0 to 1, the flow is 27/4 (x^2 - x^3). The
-    derivative is the difference of the flow between samples, which is free of the worst aliasing at closure.
+    derivative is the difference of the flow between samples, which avoids the worst aliasing at closure.
 
     Returns:
         Two arrays of T * FRAME samples: derivative (rms near 0.5) and flow (0 to 1).
@@ -167,7 +170,7 @@ def glottal_source(tracks: Tracks, random: np.random.Generator) -> tuple[np.ndar
 
 
 def resonances(frequencies: np.ndarray, bandwidths: np.ndarray) -> np.ndarray:
-    """Second-order sections of a cascade of resonators with unit gain at 0 Hz (Klatt 1980, equation 2).
+    """Returns second-order sections of a cascade of resonators with unit gain at 0 Hz (Klatt 1980, equation 2).
 
     Args:
         frequencies: (T, K) in Hz.
@@ -185,7 +188,7 @@ def resonances(frequencies: np.ndarray, bandwidths: np.ndarray) -> np.ndarray:
 
 
 def band_noise(centre: float, bandwidth: float, noise: np.ndarray) -> np.ndarray:
-    """Noise through one resonator with zeros at 0 Hz and half the sample rate; unit gain at its centre."""
+    """Filters noise with one resonator with zeros at 0 Hz and half the sample rate, and unit gain at its centre."""
     radius = np.exp(-np.pi * bandwidth / SAMPLE_RATE)
     cosine = np.cos(2 * np.pi * min(centre, HIGHEST_HZ) / SAMPLE_RATE)
     gain = (1 - radius * radius) / 2
@@ -193,14 +196,14 @@ def band_noise(centre: float, bandwidth: float, noise: np.ndarray) -> np.ndarray
 
 
 def speak(tracks: Tracks, random: np.random.Generator) -> np.ndarray:
-    """The sound pressure of a voice that follows `tracks`.
+    """Synthesises the sound pressure of a voice.
 
     Args:
         tracks: T frames.
         random: draws jitter, shimmer and noise.
 
     Returns:
-        (T * FRAME,) samples, float64, of no particular level.
+        (T * FRAME,) samples, float64; the level is arbitrary.
     """
     pulses, flow = glottal_source(tracks, random)
     bright = 10 ** (-per_sample(tracks.tilt) / 20)
@@ -219,11 +222,11 @@ def speak(tracks: Tracks, random: np.random.Generator) -> np.ndarray:
 
 
 def _cascade(sections: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Resonators in a row whose settings change from frame to frame: (T, K, 6) and (T, FRAME) to (T, FRAME).
+    """Applies cascaded resonators whose coefficients change every frame: (T, K, 6) and (T, FRAME) to (T, FRAME).
 
-    Each resonator carries its last two outputs over to the next frame, as Klatt's do. sosfilt keeps products of outputs
-    and coefficients instead, -a1 y[n] - a2 y[n-1] and -a2 y[n]; they are rewritten for the next frame's coefficients,
-    else every movement of a formant would click.
+    Each resonator carries its last two outputs over to the next frame, as Klatt's do. The state of sosfilt holds
+    products of outputs and coefficients instead, -a1 y[n] - a2 y[n-1] and -a2 y[n]. They are converted to the next
+    frame's coefficients; otherwise every movement of a formant would click.
     """
     a1, a2 = sections[..., 4], sections[..., 5]
     ratio = a2[1:] / a2[:-1]

@@ -1,4 +1,4 @@
-"""The one table of utterances that every corpus becomes."""
+"""The table of utterances, the same for every corpus."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,14 +20,14 @@ EMOTIONS = (
 
 SCHEMA = pa.schema(
     [
-        pa.field("id", pa.string(), nullable=False),  # unique over corpora: corpus/path without its ending
+        pa.field("id", pa.string(), nullable=False),  # unique over all corpora: corpus/path without its extension
         pa.field("corpus", pa.string(), nullable=False),
         pa.field("path", pa.string(), nullable=False),  # below data/<corpus>/, with forward slashes
         pa.field("speaker", pa.string(), nullable=False),
         pa.field("sex", pa.string()),  # female, male or null
         pa.field("emotion", pa.string(), nullable=False),
         pa.field("intensity", pa.string()),  # normal, strong or null
-        pa.field("text", pa.string()),  # which sentence, as the corpus codes or writes it
+        pa.field("text", pa.string()),  # the sentence, as a code or as text
         pa.field("session", pa.string()),  # recording session, where speakers share one
         pa.field("start", pa.float64(), nullable=False),  # seconds within the file
         pa.field("end", pa.float64(), nullable=False),
@@ -45,9 +45,9 @@ ROWS_AT_A_TIME = 4096
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a reader can tell of an utterance from names and label files, before its audio is opened.
+    """What a reader knows about an utterance from names and label files, before its audio is opened.
 
-    `end` None means: to the end of the file; `licence` None means: the corpus's own.
+    `start` and `end` are in seconds; `end` None means the end of the file, `licence` None the corpus's licence.
     """
 
     path: str
@@ -63,8 +63,8 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class SetAside:
-    """A file that cannot be used, and why. `reason` is one of a few words that can be counted, `detail` a sentence."""
+class Rejected:
+    """A file that cannot be used, and why. `reason` is one of a few fixed words, `detail` a sentence."""
 
     path: str
     reason: str
@@ -103,14 +103,14 @@ def write_utterances(path: Path | str, utterances: Iterable[Utterance]) -> None:
     for one, other in itertools.pairwise(rows):
         if one["id"] == other["id"]:
             raise UserError(
-                f"{one['id']}: two utterances bear this id ({one['path']}, {other['path']}): rename one file"
+                f"{one['id']}: two utterances have this id ({one['path']}, {other['path']}): rename one file"
             )
     with atomic_file(path) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary)
 
 
 def read_utterances(path: Path | str) -> pd.DataFrame:
-    """Reads the table; one row an utterance, columns as in SCHEMA, in the order of ids.
+    """Reads the table: one row per utterance, columns as in SCHEMA, sorted by id.
 
     Raises:
         UserError: no such file, or another schema.
@@ -120,13 +120,13 @@ def read_utterances(path: Path | str) -> pd.DataFrame:
 
 
 def count_utterances(path: Path | str) -> int:
-    """How many rows the table has. Raises UserError as read_utterances."""
+    """Returns the number of rows. Raises UserError as read_utterances."""
     with _opened(path) as file:
         return file.metadata.num_rows
 
 
 def iterate_utterances(path: Path | str, columns: Sequence[str], places: range) -> Iterator[tuple[Any, ...]]:
-    """Some columns of the rows at `places` (from 0, step 1), a row at a time: the table is never held whole.
+    """Yields some columns of the rows at `places` (from 0, step 1), row by row; the whole table is never in memory.
 
     Raises:
         UserError: as read_utterances.
@@ -136,14 +136,14 @@ def iterate_utterances(path: Path | str, columns: Sequence[str], places: range) 
         for batch in file.iter_batches(ROWS_AT_A_TIME, columns=list(columns)):
             some = batch.slice(max(places.start - first, 0), max(places.stop - max(places.start, first), 0))
             first += len(batch)
-            values = some.to_pydict()  # in the file's order of columns
+            values = some.to_pydict()  # columns in the file's order
             yield from zip(*(values[column] for column in columns), strict=True)
             if first >= places.stop:
                 return
 
 
 def iterate_all(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Some columns of every row, a row at a time. Raises UserError as read_utterances."""
+    """Yields some columns of every row, row by row. Raises UserError as read_utterances."""
     return iterate_utterances(path, columns, range(count_utterances(path)))
 
 
@@ -153,5 +153,5 @@ def _opened(path: Path | str) -> pq.ParquetFile:
         raise UserError(f"{path}: no such table: run the ingest step (dvc repro)")
     file = pq.ParquetFile(path)
     if not file.schema_arrow.equals(SCHEMA):
-        raise UserError(f"{path}: is not a table of utterances of this version: run the ingest step again")
+        raise UserError(f"{path}: is not a table of utterances in the current format: run the ingest step again")
     return file

@@ -1,4 +1,4 @@
-"""A corpus's files against the sums that its publisher's files have."""
+"""Compares a corpus's files with the checksums of the published files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,18 +8,19 @@ from speech_emotion.corpora.walking import files_below
 from speech_emotion.errors import UserError
 from speech_emotion.store.hashing import sha256_file
 
-SHOWN = 10  # files that a message names
+SHOWN = 10  # number of files in a message
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What does not agree with the published sums; paths relative to the corpus's folder, sorted.
+    """Differences from the published checksums; paths are relative to the corpus's folder and sorted.
 
     Attributes:
-        listed: number of files that are published.
-        missing: published and not there.
-        altered: there with other bytes, or as a link.
-        stray: there and not published.
+        corpus: name of the corpus.
+        listed: number of published files.
+        missing: published, but absent.
+        altered: present, but with other bytes or as a link.
+        stray: present, but not published.
     """
 
     corpus: str
@@ -33,28 +34,27 @@ class Verification:
         return not (self.missing or self.altered or self.stray)
 
     def describe(self) -> str:
-        """One line for each kind of fault, naming the first ten files and how many more; one line if there is
-        none."""
+        """Describes each kind of fault in one line, with the first ten files and the number of others."""
         if self.faultless:
             return f"{self.corpus}: all {self.listed} files are as published"
         faults = {"missing": self.missing, "altered": self.altered, "stray": self.stray}
         return "\n".join(
             f"{self.corpus}: {len(paths)} of {self.listed} published files {kind}: {_some(paths)}"
             if kind != "stray"
-            else f"{self.corpus}: {len(paths)} stray files, not among the published: {_some(paths)}"
+            else f"{self.corpus}: {len(paths)} stray files that are not published: {_some(paths)}"
             for kind, paths in faults.items()
             if paths
         )
 
 
 def published_sums(corpus: Corpus) -> dict[str, str]:
-    """Path below the corpus's folder -> hex sha256 of the published file.
+    """Returns path below the corpus's folder -> hex SHA-256 of the published file.
 
     Raises:
-        UserError: the corpus's sums are not known.
+        UserError: the corpus's checksums are not known.
     """
     if corpus.checksums is None:
-        raise UserError(f"corpus = {corpus.name}: its publisher's sums are not known: cannot be verified")
+        raise UserError(f"corpus = {corpus.name}: its publisher's checksums are not known: it cannot be verified")
     lines = corpus.checksums.read_text(encoding="utf-8").splitlines()
     pairs = (line.split("  ", 1) for line in lines)
     return {path.removeprefix(f"{corpus.name}/"): digest for digest, path in pairs}
@@ -63,10 +63,10 @@ def published_sums(corpus: Corpus) -> dict[str, str]:
 def verify(corpus: Corpus, root: Path) -> Verification:
     """Compares the files below `root` (data/<corpus>) with the published ones.
 
-    Files of the corpus's unlisted parts, of which no sums are known, are accepted by their names.
+    Files of the corpus's unlisted parts, which have no known checksums, are accepted by their names.
 
     Raises:
-        UserError: the corpus's sums are not known.
+        UserError: the corpus's checksums are not known.
     """
     sums = published_sums(corpus)
     there = files_below(root)

@@ -1,8 +1,8 @@
-"""data.dvc: which corpora it records, and the guard that none gets lost.
+"""data.dvc: the corpora it records, and a guard against losing one of them.
 
-DVC takes whatever lies in data/ for the new truth: with one corpus absent, `dvc repro` and `dvc add data` write a
-data.dvc without it, in silence. So data.dvc lists its corpora under `meta`, and the stage `check` of dvc.yaml, which
-depends on data/, compares that list with the folder before any step runs.
+DVC records whatever is in data/: if a corpus is absent, `dvc repro` and `dvc add data` silently write a data.dvc
+without it. So data.dvc lists its corpora under `meta`, and the stage `check` of dvc.yaml, which depends on data/,
+compares that list with the folder before any step runs.
 """
 
 import subprocess
@@ -24,10 +24,10 @@ CHECKED = Path("artifacts/check")
 
 
 def recorded(data: Path = Path("data")) -> dict[str, int]:
-    """Corpora that `<data>.dvc` records, with their numbers of files; empty where there is no such file.
+    """Returns the corpora that `<data>.dvc` records, with their numbers of files; empty if there is no such file.
 
     Raises:
-        UserError: the file is no YAML mapping, or lists no corpora.
+        UserError: the file is not a YAML mapping, or does not list corpora.
     """
     document = _read(_dvc_file(data))
     if document is None:
@@ -36,13 +36,13 @@ def recorded(data: Path = Path("data")) -> dict[str, int]:
     if not isinstance(corpora, dict) or not all(isinstance(count, int) for count in corpora.values()):
         raise UserError(
             f"{_dvc_file(data)}: meta.corpora = {corpora!r}: must map each corpus to its number of files: "
-            "take the file from git again"
+            "restore the file from git"
         )
     return {str(corpus): count for corpus, count in corpora.items()}
 
 
 def present(data: Path = Path("data")) -> dict[str, int]:
-    """Corpora that lie in `data`, with their numbers of files; a folder without a file does not count."""
+    """Returns the corpora in `data`, with their numbers of files; a folder without files does not count."""
     counts = {}
     for folder in sorted(data.iterdir()) if data.is_dir() else ():
         if folder.is_dir() and (count := sum(path.is_file() for path in folder.rglob("*"))):
@@ -51,14 +51,14 @@ def present(data: Path = Path("data")) -> dict[str, int]:
 
 
 def guard(data: Path = Path("data"), besides: str | None = None) -> None:
-    """Refuses while a recorded corpus is absent or has another number of files, or a present one is not recorded.
+    """Checks that the recorded corpora are exactly those present, with the same numbers of files.
 
     Args:
         data: folder of the corpora.
-        besides: corpus that is about to be recorded and therefore is not looked at.
+        besides: a corpus that is about to be recorded, and is not checked.
 
     Raises:
-        UserError: one line a corpus, with the cure.
+        UserError: they differ; one line per corpus, with the cure.
     """
     known, here = recorded(data), present(data)
     faults = []
@@ -67,9 +67,9 @@ def guard(data: Path = Path("data"), besides: str | None = None) -> None:
             continue
         cure = f"run make data CORPUS={corpus}, or git checkout {_dvc_file(data)} and dvc pull {data}/{corpus}"
         if corpus in here:
-            cure += f"; if the files are meant so, speech-emotion record {corpus}"
-        holds = f"holds {here[corpus]} files" if corpus in here else "is not there"
-        faults.append(f"{data}/{corpus}: {holds}, and {_dvc_file(data)} records {known[corpus]} files: {cure}")
+            cure += f"; if the change is intended, run speech-emotion record {corpus}"
+        holds = f"holds {here[corpus]} files" if corpus in here else "is absent"
+        faults.append(f"{data}/{corpus}: {holds}, but {_dvc_file(data)} records {known[corpus]} files: {cure}")
     for corpus in here:
         if corpus != besides and corpus not in known:
             cure = f"run speech-emotion record {corpus}, or move it out of {data}"
@@ -79,32 +79,36 @@ def guard(data: Path = Path("data"), besides: str | None = None) -> None:
 
 
 def record(data: Path, corpus: str) -> None:
-    """Records data/<corpus> as it lies there in `<data>.dvc`, beside all corpora recorded before.
+    """Records the present files of data/<corpus> in `<data>.dvc`, in addition to the corpora recorded before.
+
+    Args:
+        data: folder of the corpora.
+        corpus: name of the corpus.
 
     Raises:
-        UserError: the corpus is not there, another one that is recorded is absent, or DVC fails; data.dvc is then
-            as it was.
+        UserError: the corpus is absent, another recorded one is absent or changed, or DVC fails; data.dvc is then
+            unchanged.
     """
     if corpus not in present(data):
-        raise UserError(f"{data}/{corpus}: is not there: run make data CORPUS={corpus}")
+        raise UserError(f"{data}/{corpus}: is absent: run make data CORPUS={corpus}")
     guard(data, besides=corpus)
     _dvc("add", "--quiet", data.name, folder=data.parent)
     path = _dvc_file(data)
     document = _read(path)
     meta = {**(document.pop("meta", None) or {}), "corpora": present(data)}
     document.pop("deps", None)  # of earlier versions of the graph
-    document["meta"] = meta  # last, as DVC writes it itself, so that git sees no change
+    document["meta"] = meta  # last, where DVC puts it too, so that git sees no change
     stream = StringIO()
     _yaml().dump(document, stream)
     write_text(path, stream.getvalue())
 
 
 def address(data: Path = Path("data")) -> dict[str, str]:
-    """Where DVC finds the recorded corpora again, free of this machine's paths and of passwords.
+    """Where DVC finds the recorded corpora, without local paths or passwords.
 
     Returns:
-        dvc: hash of the list of all files, as `<data>.dvc` has it; remote: URL of the default remote, where one that
-        others can reach is set. Empty where no such file records anything.
+        dvc: hash of the list of all files, from `<data>.dvc`; remote: URL of the default remote, if it is set and not
+        local. Empty if `<data>.dvc` records nothing.
     """
     try:
         digest = _read(_dvc_file(data))["outs"][0]["md5"]
@@ -115,7 +119,7 @@ def address(data: Path = Path("data")) -> dict[str, str]:
 
 
 def _remote(folder: Path) -> str:
-    """URL of DVC's default remote; empty where there is none, or where it is a folder of this machine."""
+    """URL of DVC's default remote; empty if there is none, or if it is a local folder."""
     settings = ConfigParser(interpolation=None)
     try:
         settings.read([folder / "config", folder / "config.local"], encoding="utf-8")  # the latter overrides
@@ -123,13 +127,13 @@ def _remote(folder: Path) -> str:
     except ConfigParserError:
         return ""
     parts = urlsplit(url)
-    if parts.scheme in ("", "file") or len(parts.scheme) == 1:  # a path; a letter is a drive of Windows
+    if parts.scheme in ("", "file") or len(parts.scheme) == 1:  # a path; a single letter is a Windows drive
         return ""
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 def folder_hash(folder: Path) -> str:
-    """Hash of a folder's files and their names, as DVC makes it: <md5>.dir."""
+    """Returns DVC's hash of a folder's files and names: <md5>.dir."""
     from dvc_data.hashfile.build import build
     from dvc_data.hashfile.db import HashFileDB
     from dvc_objects.fs import localfs
@@ -140,13 +144,15 @@ def folder_hash(folder: Path) -> str:
 
 
 def recorded_hash(corpus: str, top: Path = Path(), data: str = "data") -> str:
-    """The folder_hash of a corpus as data.dvc records it; its files need not be there.
+    """Returns the folder_hash of a corpus that data.dvc records; its files may be absent.
 
     Args:
+        corpus: name of the corpus.
         top: the project's top folder.
+        data: folder of the corpora, relative to `top`.
 
     Raises:
-        UserError: the corpus is not recorded, or the list of files is neither here nor on the DVC remote.
+        UserError: the corpus is not recorded, or the list of files is neither local nor on the DVC remote.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -157,14 +163,14 @@ def recorded_hash(corpus: str, top: Path = Path(), data: str = "data") -> str:
             tree = out.get_dir_cache()
             found = out.get_obj().get_obj(repo.cache.local, (corpus,)) if tree else None
     except DvcException as error:
-        raise UserError(f"{top / data}.dvc: DVC cannot read what it records ({error})") from None
+        raise UserError(f"{top / data}.dvc: DVC cannot read it ({error})") from None
     if found is None:
         raise UserError(f"{data}/{corpus}: is not recorded in {data}.dvc: run make data CORPUS={corpus}")
     return found.hash_info.value
 
 
 def write_checked(folder: Path) -> None:
-    """Writes what the stage `check` leaves behind: the same bytes each time, so that nothing reruns for it."""
+    """Writes the output of the stage `check`: always the same bytes, so that no other stage reruns because of it."""
     write_text(folder / "checked", "params.yaml and data/ are in order\n")
 
 
@@ -186,7 +192,7 @@ def _read(path: Path) -> Any:
     except YAMLError as error:
         raise UserError(f"{path}: not YAML: {str(error).replace(chr(10), ' ')}") from None
     if not isinstance(document, dict):
-        raise UserError(f"{path}: must hold a YAML mapping: take the file from git again")
+        raise UserError(f"{path}: must hold a YAML mapping: restore the file from git")
     return document
 
 

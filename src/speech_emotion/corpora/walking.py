@@ -1,24 +1,24 @@
-"""The files below a corpus's folder, as its reader sees them."""
+"""Lists the files below a corpus's folder."""
 
 import os
 from pathlib import Path
 
-from speech_emotion.corpora.table import SetAside
+from speech_emotion.corpora.table import Rejected
 from speech_emotion.errors import UserError
 from speech_emotion_jetson.reading import is_audio
 
 
 def files_below(root: Path) -> list[str]:
-    """Paths of all files below `root`, relative, with forward slashes, sorted; linked folders count as files.
+    """Returns the sorted relative paths of all files below `root`, with forward slashes; linked folders count as files.
 
-    Hidden files and __MACOSX, which systems and archivers leave behind, are left out.
+    Hidden files and __MACOSX, which operating systems and archivers leave behind, are skipped.
 
     Raises:
         UserError: a folder cannot be read.
     """
 
     def refuse(error: OSError) -> None:
-        raise UserError(f"{error.filename}: {error.strerror}: mend its permissions")
+        raise UserError(f"{error.filename}: {error.strerror}: fix its permissions")
 
     found = []
     for folder, subfolders, names in os.walk(root, onerror=refuse):
@@ -42,23 +42,22 @@ def passes_through_link(root: Path, path: str) -> bool:
 
 
 def leaves(path: str) -> bool:
-    """Whether a relative path as written leads out of the folder it is relative to: absolute, or with `..`
-    parts."""
+    """Whether a path, as written, leads out of the folder it is relative to: absolute, or with `..` parts."""
     parts = path.replace("\\", "/").split("/")
     return path.startswith(("/", "\\")) or ".." in parts or parts[0].endswith(":")
 
 
-def unexpected(root: Path, path: str, scheme: str) -> SetAside:
-    """Why a file below `root` that the corpus's scheme does not know is set aside: outside, name or stray."""
+def unexpected(root: Path, path: str, scheme: str) -> Rejected:
+    """Rejects a file below `root` that does not follow the corpus's scheme; reason: outside, name or stray."""
     if passes_through_link(root, path):
         return outside(path)
     if is_audio(path):
-        return SetAside(path, "name", f"breaks the corpus's scheme {scheme}")
-    return SetAside(path, "stray", f"is neither an audio file nor part of the corpus's scheme {scheme}")
+        return Rejected(path, "name", f"does not follow the corpus's scheme {scheme}")
+    return Rejected(path, "stray", f"is neither an audio file nor a file of the corpus's scheme {scheme}")
 
 
-def outside(path: str) -> SetAside:
-    """A file that does not lie in the corpus's folder itself."""
+def outside(path: str) -> Rejected:
+    """Rejects a file that is not inside the corpus's folder."""
     if leaves(path):
-        return SetAside(path, "outside", "leads out of the corpus's folder: give a path below it")
-    return SetAside(path, "outside", "is reached through a symbolic link: put the file itself there")
+        return Rejected(path, "outside", "leads out of the corpus's folder: use a path below it")
+    return Rejected(path, "outside", "is reached through a symbolic link: put the file itself there")

@@ -1,1 +1,1 @@
-"""The steps of the graph, one file each; DVC, a local pipeline run and a cluster call them through one driver."""
+"""The steps of the graph, one module each; DVC, local pipeline runs and clusters call them through one driver."""

@@ -1,4 +1,4 @@
-"""`python -m speech_emotion.steps NAME [--system ID] [--part K/N]`: what dvc.yaml calls."""
+"""`python -m speech_emotion.steps NAME [--system ID] [--part K/N]`: the command of the stages in dvc.yaml."""
 
 import argparse
 import signal
@@ -31,10 +31,12 @@ def _part(text: str) -> tuple[int, int]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m speech_emotion.steps", description="Runs one step of the graph.")
     parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--system", help="which system, for steps that have one instance a system")
-    parser.add_argument("--each", metavar="NAME", help="one recipe or feature, for steps that work on them one by one")
-    parser.add_argument("--part", default="1/1", metavar="K/N", help="only the K-th of N ranges of the utterances")
-    parser.add_argument("--params", default=str(PARAMS_FILE), help="file, by default %(default)s")
+    parser.add_argument("--system", help="which system, for steps with one instance per system")
+    parser.add_argument("--each", metavar="NAME", help="one recipe or feature, for steps that process them separately")
+    parser.add_argument(
+        "--part", default="1/1", metavar="K/N", help="process only the K-th of N ranges of the utterances"
+    )
+    parser.add_argument("--params", default=str(PARAMS_FILE), help="params file (default: %(default)s)")
     parser.add_argument("--input", type=_port, action="append", default=[], metavar="PORT=FOLDER")
     parser.add_argument("--output", type=_port, action="append", default=[], metavar="PORT=FOLDER")
     options = parser.parse_args(arguments)
@@ -59,5 +61,5 @@ def _run(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends as tidily as Ctrl-C does
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends as cleanly as Ctrl-C
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""augment: augmented copies of the waveforms, made once, as many as the candidates ask for."""
+"""Step augment: augmented copies of the waveforms, as many as the candidates need."""
 
 import json
 from functools import partial
@@ -16,12 +16,12 @@ from speech_emotion.store.atomic import write_text
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes `<recipe>/shard-*.arrow` of copies `<id>#1` .. `<id>#n`; of all recipes `copies.json` too, n by recipe.
+    """Writes copies `<id>#1` .. `<id>#n` to `<recipe>/shard-*.arrow`; for all recipes also `copies.json` (n by recipe).
 
-    A recipe has as many copies as the system that wants most of it; one that no system wants copies of has no folder.
+    A recipe gets as many copies as the system that needs most; a recipe without copies has no folder.
     """
     counts = wanted_recipes(params)
-    if params.each is None:  # an object store keeps no empty folder
+    if params.each is None:  # object stores do not keep empty folders
         write_text(outputs["copies"] / "copies.json", json.dumps(counts, indent=1) + "\n")
     else:
         counts = {params.each: counts[params.each]}

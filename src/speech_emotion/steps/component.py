@@ -1,12 +1,12 @@
-"""What the body of a Kubeflow component calls: one step by the driver that DVC uses too, ports as folders.
+"""The body of a Kubeflow component: runs one step with the same driver as DVC, with folders as ports.
 
-What no result depends on comes by the environment, where no caching looks:
-    SPEECH_EMOTION_CACHE: folder kept between runs (a volume of the cluster) for finished units, studies, journals and
-        provenance; without it each component has a folder of its own, which ends with it.
-    SPEECH_EMOTION_TRACK: section `track` as JSON; with it a training shows itself in MLflow while it runs.
+Settings on which no result depends come from environment variables, which Kubeflow's cache ignores:
+    SPEECH_EMOTION_CACHE: a folder kept between runs (a volume of the cluster) for finished units, studies, journals and
+        provenance; without it each component uses a temporary folder.
+    SPEECH_EMOTION_TRACK: section `track` as JSON; with it a training is shown in MLflow while it runs.
     MLFLOW_TRACKING_URI: the store, in place of track.uri.
-    SPEECH_EMOTION_DEVICE: where networks are trained, in place of train.device: only a cluster knows which pods have a
-        GPU. Systems that are no networks are given none.
+    SPEECH_EMOTION_DEVICE: where networks are trained, in place of train.device, since only a cluster knows which pods
+        have a GPU. Systems other than networks always use the CPU.
 """
 
 import contextlib
@@ -35,8 +35,8 @@ CACHE_VARIABLE = "SPEECH_EMOTION_CACHE"
 TRACK_VARIABLE = "SPEECH_EMOTION_TRACK"
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 DEVICE_VARIABLE = "SPEECH_EMOTION_DEVICE"
-IN_THE_IMAGE = ("papers",)  # a cache that comes with the code, in the working folder
-INPUTS_KEY = "inputs"  # in params: what the inputs were made of; it is there for Kubeflow's cache alone
+IN_THE_IMAGE = ("papers",)  # caches that come with the code, in the working folder
+INPUTS_KEY = "inputs"  # in params: hash of everything the inputs depend on; only for Kubeflow's cache
 
 
 def run_component(
@@ -48,16 +48,16 @@ def run_component(
     reports: Mapping[str, Any] | None = None,
     part: tuple[int, int] = (1, 1),
 ) -> None:
-    """Runs a step as the body of a component; a mistake that users can mend ends the process with its message alone.
+    """Runs a step as the body of a component; a UserError ends the process with only its message.
 
     Args:
-        step: its name.
-        params: the sections that the step declares as JSON text, as steps.plan makes it.
+        step: name of the step.
+        params: the sections that the step declares, as JSON text from steps.plan.
         inputs: port -> folder.
-        outputs: port -> folder that is to appear.
-        system: which system, for steps that have one instance a system.
-        reports: name -> output artifact of Kubeflow that shows results; steps.reports says which a step has.
-        part: (k, n): the k-th, from 1, of n ranges of the utterances, for steps that are sharded.
+        outputs: port -> folder to create.
+        system: which system, for steps with one instance per system.
+        reports: name -> output artifact of Kubeflow that shows results; steps.reports lists those of each step.
+        part: (k, n): the k-th of n ranges of the utterances, counted from 1, for sharded steps.
     """
     with user_errors():
         chosen = load_step(step)
@@ -70,11 +70,12 @@ def run_component(
 
 
 def run_search_worker(params: str, inputs: Mapping[str, str], system: str) -> None:
-    """Is one of several workers of a system's search, on a storage that all reach, until all its trials are settled.
+    """Works on a system's search, as one of several workers on a shared storage, until all its trials have finished.
 
     Args:
-        params: the sections that step tune declares as JSON text.
-        inputs: as of step tune.
+        params: the sections that step tune declares, as JSON text.
+        inputs: port -> folder, as for step tune.
+        system: which system.
     """
     from speech_emotion.steps.tune import join_search
 
@@ -92,7 +93,7 @@ def _caches(step: Step, cache: Path) -> dict[str, Path]:
 
 @contextlib.contextmanager
 def user_errors() -> Iterator[None]:
-    """Ends the process with status 1 and the message alone where a UserError is raised inside; tidily on SIGTERM."""
+    """On a UserError inside, ends the process with status 1 and only the message; exits cleanly on SIGTERM."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         yield
@@ -102,10 +103,11 @@ def user_errors() -> Iterator[None]:
 
 
 def uses_gpu(systems: Mapping[str, Mapping[str, Any]], system: str) -> bool:
-    """Whether a system is trained on a GPU where there is one: networks are, estimators never.
+    """Whether a system can be trained on a GPU: networks can, estimators cannot.
 
     Args:
         systems: section `systems` of params.
+        system: a key of it.
 
     Raises:
         UserError: there is no such system.
@@ -116,25 +118,26 @@ def uses_gpu(systems: Mapping[str, Mapping[str, Any]], system: str) -> bool:
 
 
 def sections_at_home(params: str, system: str | None = None) -> Params:
-    """Sections of params from JSON text, with what this place decides of them.
+    """Reads sections of params from JSON text, and adds the settings of the environment.
 
     Args:
-        system: which system the step works for, if it is one.
+        params: the sections as JSON text.
+        system: the system that the step works on, if it has one.
 
     Raises:
-        UserError: no JSON object, or a value out of its range.
+        UserError: it is not a JSON object, or a value is out of range.
     """
     return parse_sections(_at_home(params, system))
 
 
 def _at_home(params: str, system: str | None) -> str:
-    """The sections, completed by what this place decides: how many processes there may be, the device, the store."""
+    """Adds the settings of the environment to the sections: number of processes, device, store."""
     try:
         sections = json.loads(params)
         sections.pop(INPUTS_KEY, None)
     except (json.JSONDecodeError, AttributeError):
-        return params  # parse_sections says what is wrong
-    sections["workers"] = joblib.cpu_count()  # what the container may use, not what the machine has
+        return params  # parse_sections reports the error
+    sections["workers"] = joblib.cpu_count()  # the container's limit, not the machine's number of cores
     if "track" in sections:
         sections["track"] = _with_store(sections["track"])
     if "train" in sections and (device := os.environ.get(DEVICE_VARIABLE)):
@@ -155,11 +158,13 @@ def _cache_folder() -> Iterator[Path]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"{CACHE_VARIABLE} = {named}: cannot be made ({error.strerror}): name another") from None
+            raise UserError(
+                f"{CACHE_VARIABLE} = {named}: cannot be created ({error.strerror}): choose another folder"
+            ) from None
         if not os.access(folder, os.W_OK | os.X_OK):
             raise UserError(
                 f"{CACHE_VARIABLE} = {named}: user {os.geteuid()} cannot write there: chown it to that user "
-                "(docs/cluster.md), or name another"
+                "(docs/cluster.md), or choose another folder"
             )
         yield folder
         return
@@ -176,7 +181,9 @@ def _recorder(cache: Path) -> Iterator[Recorder]:
     try:
         track: Track = check(Track, _with_store(json.loads(text)), TRACK_VARIABLE)
     except (json.JSONDecodeError, TypeError) as error:
-        raise UserError(f"{TRACK_VARIABLE}: not JSON ({error}): give section track of params.yaml as JSON") from None
+        raise UserError(
+            f"{TRACK_VARIABLE}: not JSON ({error}): set it to section track of params.yaml as JSON"
+        ) from None
     recorder = JournalRecorder(cache / "journals", track.sample_seconds)
     with watched(recorder, track):
         yield recorder

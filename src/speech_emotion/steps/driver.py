@@ -1,4 +1,4 @@
-"""Runs one step: checks params, seeds, makes temporary outputs, moves them into place."""
+"""Runs one step: checks params, seeds, writes to temporary folders, and moves these into place."""
 
 import functools
 import importlib
@@ -23,14 +23,14 @@ NAMES = (
     "ingest", "preprocess", "augment", "features", "tune", "train", "evaluate", "select", "export", "track", "register",
 )  # fmt: skip
 PROVENANCE = Path("artifacts/provenance")
-MADE_OF = "made-of.json"  # beside the arrays of one recipe or feature: what decided them
+MADE_OF = "made-of.json"  # beside the arrays of one recipe or feature: everything they depend on
 
 
 def load_step(name: str) -> Step:
-    """The step of that name.
+    """Returns the step called `name`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such step.
     """
     if name not in NAMES:
         raise UserError(f"step {name}: must be one of {', '.join(NAMES)}")
@@ -38,17 +38,17 @@ def load_step(name: str) -> Step:
 
 
 def parse_sections(text: str) -> Params:
-    """Params from JSON text that holds the sections of one step alone, as Kubeflow passes them.
+    """Reads params from JSON text with only the sections of one step, as Kubeflow passes them.
 
     Raises:
-        UserError: no JSON object, or a value out of its range.
+        UserError: it is not a JSON object, or a value is out of range.
     """
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"params: not JSON: {error}") from None
     if not isinstance(raw, dict):
-        raise UserError("params: must be a JSON object of sections such as ingest and train")
+        raise UserError("params: must be a JSON object with sections such as ingest and train")
     return check_part(raw, "params")
 
 
@@ -63,16 +63,21 @@ def execute(
     part: tuple[int, int] = WHOLE,
     each: str | None = None,
 ) -> None:
-    """Runs a step on its default folders, or on those given by port name.
+    """Runs a step on its default folders, or on the given ones.
 
     Args:
-        each: the one recipe or feature to work on, of a step that can; its folder below each output is replaced.
-        part: (k, n): a sharded step works on the k-th, from 1, of n contiguous ranges of the utterances.
-        provenance: folder that receives time, host and duration, beside the outputs and in no hash; None for none.
+        step: the step.
+        params: all of params, or at least the sections that the step declares.
+        system: which system, for steps with one instance per system.
+        inputs: port -> folder, in place of the default.
+        outputs: port -> folder, in place of the default.
+        recorder: receives progress and notes.
+        provenance: folder that receives time, host and duration, outside all hashes; None writes none.
+        part: (k, n): a sharded step processes the k-th of n contiguous ranges of the utterances, counted from 1.
+        each: process only this recipe or feature, if the step can; its folder below each output is replaced.
 
     Raises:
-        UserError: bad params or part, a missing input, an unknown port, or whatever the step finds wrong with its
-            input.
+        UserError: params or part are invalid, an input is missing, a port is unknown, or the step reports an error.
     """
     sources, finals, step_params = prepared(step, params, system, inputs, outputs, part, each)
     recorder = recorder or Recorder()
@@ -92,12 +97,12 @@ def execute(
 
 
 def _run_each(step: Step, sources: Folders, params: StepParams, targets: Folders, recorder: Recorder) -> None:
-    """Works on one recipe or feature; what no candidate wants leaves only the file that says so."""
+    """Processes one recipe or feature; if no candidate needs it, writes only the file MADE_OF."""
     wanted = Path(step.wanted.format(each=params.each))
     try:
         text = wanted.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"{wanted}: is not there: run dvc repro, which writes it") from None
+        raise UserError(f"{wanted}: does not exist: run dvc repro, which writes it") from None
     if json.loads(text):
         _seed_everything()
         parents = {port: folder / ".work" for port, folder in targets.items()}
@@ -121,14 +126,17 @@ def prepared(
     part: tuple[int, int] = WHOLE,
     each: str | None = None,
 ) -> tuple[dict[str, Path], dict[str, Path], StepParams]:
-    """What a step is given: its input folders (caches made where absent), its final output folders, its params.
+    """Returns a step's input folders (missing caches are created), its final output folders, and its params.
+
+    Args:
+        step, params, system, inputs, outputs, part, each: as for `execute`.
 
     Raises:
-        UserError: bad params or part, a missing input or an unknown port.
+        UserError: params or part are invalid, an input is missing, or a port is unknown.
     """
     part = _checked_part(step, part)
     if each is None:
-        check_systems(params)  # imports all that trains; stage check of dvc.yaml does it for instances
+        check_systems(params)  # imports all training code; for instances stage check of dvc.yaml does it
         check_choice(params)
     elif not step.each or each not in functools.reduce(getattr, step.each.split("."), params):
         raise UserError(f"step {step.name}: each = {each}: must be a key of {step.each or 'nothing: leave it out'}")
@@ -142,7 +150,7 @@ def prepared(
         if not sources[port].exists():
             raw = step.inputs[port].startswith("data/")
             cure = f"make data CORPUS={params.corpus}" if raw else "the steps before (dvc repro)"
-            raise UserError(f"step {step.name}: input {port} = {sources[port]}: is not there: run {cure}")
+            raise UserError(f"step {step.name}: input {port} = {sources[port]}: does not exist: run {cure}")
     for port in step.caches:
         sources[port].mkdir(parents=True, exist_ok=True)
     return sources, finals, StepParams(params, step.sections, system, part, each)
@@ -154,13 +162,17 @@ def _checked_part(step: Step, part: tuple[int, int]) -> Part:
         raise UserError(f"step {step.name}: part = {number}/{count}: must be K/N with K from 1 to N")
     if not step.sharded and part != WHOLE:
         raise UserError(
-            f"step {step.name}: part = {number}/{count}: takes no part, but all that its inputs hold: leave it out"
+            f"step {step.name}: part = {number}/{count}: this step always processes all utterances: leave the part out"
         )
     return Part(number, count)
 
 
 def check_systems(params: Params) -> None:
-    """Every system of the budget checks its own hyper-parameters before anything runs, as far as they are given."""
+    """Checks the hyper-parameters of every candidate, as far as they are given, before anything runs.
+
+    Raises:
+        UserError: a hyper-parameter is invalid.
+    """
     from speech_emotion.systems.catalogue import check_system_params
 
     systems = getattr(params, "systems", {})
@@ -170,7 +182,11 @@ def check_systems(params: Params) -> None:
 
 
 def check_choice(params: Params) -> None:
-    """Whether `select.metric`, where it is given, is a metric."""
+    """Checks `select.metric`, if it is given.
+
+    Raises:
+        UserError: it is not a known metric.
+    """
     from speech_emotion.evaluation.metrics import metric_of
 
     if hasattr(params, "select"):
@@ -191,7 +207,7 @@ def _folders(
 
 
 def _seed_everything(seed: int = 0) -> None:
-    """A floor under reproducibility; whatever draws numbers for a result is keyed on its own (randomness.py)."""
+    """Seeds the global generators as a fallback; everything that affects a result has its own seeds (randomness.py)."""
     import numpy as np
     import torch
 

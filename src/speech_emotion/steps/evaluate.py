@@ -1,4 +1,4 @@
-"""evaluate: predictions of all systems of the budget -> metrics, tests between systems, figures, report."""
+"""Step evaluate: predictions of all candidates -> metrics, tests between systems, figures, report."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,13 +26,13 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     confusion/<system>.csv, figures/*.png and report.md.
 
     Raises:
-        UserError: a system's results are missing, damaged, or do not fit the budget, the table or each other.
+        UserError: a system's results are missing, damaged, or do not match the budget, the table or each other.
     """
     table = inputs["utterances"] / "utterances.parquet"
     utterances = read_utterances(table)
     results = read_results(inputs["trained"], params.corpus, params.candidates, params.budget, utterances)
     for label in absent_labels(results[0]):
-        recorder.note(f"evaluate: no tested utterance is labelled {label}: UA leaves it out")
+        recorder.note(f"evaluate: no test utterance has the label {label}: UA ignores it")
     setting = _setting(results, utterances, sha256_file(table))
     sexes = utterances.set_index("id")["sex"]
     metrics = {
@@ -48,7 +48,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     folder = outputs["evaluation"]
     _write_json(folder / "metrics.json", metrics)
     short = {system: {metric.key: one[metric.key] for metric in headline()} for system, one in metrics.items()}
-    _write_json(folder / "headline.json", short)  # what dvc metrics show and dvc exp show can hold side by side
+    _write_json(folder / "headline.json", short)  # fits the tables of dvc metrics show and dvc exp show
     _write_json(folder / "summary.json", _summary(setting))
     drawn = [metric.key for metric in METRICS.values() if metric.percent and not metric.repeats]  # on one axis
     rows = [(system, key, one[key]) for system, one in metrics.items() for key in drawn]
@@ -109,7 +109,7 @@ def _draw(folder: Path, results: Sequence[SystemResult], metrics: Mapping[str, A
 
 
 def _mean_curves(results: Sequence[SystemResult]) -> pd.DataFrame:
-    """A row a system and epoch: losses and validation UA, mean over the runs that reached the epoch."""
+    """One row per system and epoch: losses and validation UA, averaged over the fold runs that reached the epoch."""
     columns = ["loss", "valid_loss", "valid_ua"]
     tables = [result.curves.groupby("epoch")[columns].mean().reset_index() for result in results]
     named = [table.assign(system=result.system) for table, result in zip(tables, results, strict=True)]

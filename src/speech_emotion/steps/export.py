@@ -1,6 +1,6 @@
-"""export: the chosen deployable system -> ONNX for the device in FP32 and INT8, checked against the trained model;
-and, where export.prune asks for it, the same forms with filters removed and fine-tuned. With export.qat the INT8 forms
-are fine-tuned where calibration alone costs too much."""
+"""Step export: the selected deployable system -> ONNX for the device in FP32 and INT8, checked against the trained
+model. With export.prune the same forms are also written with filters removed and fine-tuned. With export.qat the INT8
+forms are fine-tuned if calibration without fine-tuning loses too much accuracy."""
 
 import json
 from collections.abc import Sequence
@@ -59,22 +59,22 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     out_of_distribution.json, check.json, bundle.json, MODEL_CARD.md, and how TensorRT runs each node (operators.json,
     OPERATORS.md).
 
-    Where no system can be deployed, check.json says so and is alone.
+    If no system can be deployed, only check.json is written, with the reason.
 
     Raises:
-        UserError: the graph has what the device does not read, or FP32 differs from the trained model by more
-            than `export.tolerance`, or the system cannot be pruned, or the folds' models were not kept where
-            export.prune or export.qat ask for them.
+        UserError: the device does not support the graph, FP32 differs from the trained model by more than
+            `export.tolerance`, the system cannot be pruned, or export.prune or export.qat need the folds' models and
+            these were not kept.
     """
     folder = outputs["exported"]
     if not (inputs["selected"] / "model" / DEFINITION).is_file():
-        recorder.note("export: no system of the budget can go to the device: nothing to export")
-        _write_json(folder / CHECK, {"deployable": "none: no system of the budget can go to the device"})
+        recorder.note("export: no candidate can run on the device: nothing to export")
+        _write_json(folder / CHECK, {"deployable": "none: no candidate can run on the device"})
         return
     system = load_system(inputs["selected"] / "model")
     if system.not_deployable:
         raise UserError(
-            f"{inputs['selected'] / 'model'}: {system.definition.id} cannot go to the device "
+            f"{inputs['selected'] / 'model'}: {system.definition.id} cannot run on the device "
             f"({system.not_deployable}): run the select step again"
         )
     utterances = read_utterances(inputs["utterances"] / "utterances.parquet")
@@ -83,7 +83,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     ids = [id for id in fitted["id"] if id in waveforms]
     least = round(params.needs[system.definition.id].min_seconds * system.definition.sample_rate)
     calibration = speech_windows(system, waveforms, ids, params.export.calibration_windows, least)
-    heard = speech_windows(system, waveforms, ids[::-1], params.export.calibration_windows, least)
+    test_windows = speech_windows(system, waveforms, ids[::-1], params.export.calibration_windows, least)
 
     check: dict[str, Any] = {"deployable": system.definition.id}
     systems = {"": system}
@@ -91,21 +91,21 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
         systems[PRUNED], check["pruned"] = _pruned(system, inputs, params, recorder)
     graphs, trained = {}, {}
     for prefix, one in systems.items():
-        said = trained_probabilities(one.waveform_classifier(), heard)
+        expected = trained_probabilities(one.waveform_classifier(), test_windows)
         for name, graph in exported_models(one, params.export.opset, calibration).items():
-            graphs[prefix + name], trained[prefix + name] = graph, said
+            graphs[prefix + name], trained[prefix + name] = graph, expected
     if params.export.qat.enabled:
         aware, check["qat"] = _quantisation_aware(system, least, inputs, params, recorder)
         if aware is not None:
             graphs |= {name: exported_models(aware, params.export.opset, calibration)[name] for name in FORMS}
     for name, graph in recorder.progress(graphs.items(), "export", len(graphs)):
-        found = _write_model(folder / name, graph, trained[name], heard)
+        found = _write_model(folder / name, graph, trained[name], test_windows)
         check[name.removesuffix(".onnx")] = found
         if name.endswith(FP32) and found["max_difference"] > params.export.tolerance:
             raise UserError(
                 f"{name}: a probability differs from the trained model by {found['max_difference']:.2e}, "
                 f"export.tolerance = {params.export.tolerance}: a layer of {system.definition.id} is exported wrongly: "
-                "mend the layer"
+                "fix the layer"
             )
     check["calibration_windows"] = len(calibration)
     chosen = json.loads((inputs["selected"] / "best.json").read_text(encoding="utf-8"))
@@ -131,18 +131,18 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     write_text(folder / CARD, model_card(facts))
     recorder.note(
         f"export: {system.definition.config.title}: FP32 within {check['fp32']['max_difference']:.1e} of the trained "
-        f"model; INT8 names the same emotion in {100 * check['int8']['agreement']:.1f} % of {len(heard)} windows"
+        f"model; INT8 gives the same emotion in {100 * check['int8']['agreement']:.1f} % of {len(test_windows)} windows"
     )
 
 
-def _write_model(path: Path, graph: Graph, trained: np.ndarray, heard: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Writes one form; returns how near it comes to the trained model over windows heard, and what it is made of."""
+def _write_model(path: Path, graph: Graph, trained: np.ndarray, windows: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Writes one form; returns its differences from the trained model over `windows`, and facts on its graph."""
     for_cpu = path.name.endswith(INT8_CPU)
     operators = count_operators(graph.model) if for_cpu else check_operators(graph.model)
     content = serialise(graph.model)
     with atomic_file(path) as temporary:
         temporary.write_bytes(content)
-    found = compare(trained, exported_probabilities(content, heard))
+    found = compare(trained, exported_probabilities(content, windows))
     layers = {"layers_in_int8": len(quantised_layers(graph.model))} if path.name.endswith(INT8) else {}
     sizes = {"bytes": len(content), "nodes": sum(operators.values())}
     return {**found, **sizes, "operators": operators, **layers}
@@ -151,7 +151,7 @@ def _write_model(path: Path, graph: Graph, trained: np.ndarray, heard: Sequence[
 def _pruned(
     system: NetworkSystem, inputs: Folders, params: StepParams, recorder: Recorder
 ) -> tuple[NetworkSystem, dict[str, Any]]:
-    """The shipped system with filters removed, and facts on it; see `prune_for_shipping`."""
+    """Returns the deployed system with filters removed, and facts on it; see `prune_for_shipping`."""
     prune = params.export.prune
     models = _folds_models(system, inputs, params, f"export.prune.share = {prune.share:g}")
     return prune_for_shipping(system, models, prune, params.workers, recorder)
@@ -160,7 +160,7 @@ def _pruned(
 def _quantisation_aware(
     system: NetworkSystem, least_samples: int, inputs: Folders, params: StepParams, recorder: Recorder
 ) -> tuple[NetworkSystem | None, dict[str, Any]]:
-    """The shipped system for INT8, None for the trained one, and facts on it; see `qat_for_shipping`."""
+    """Returns the fine-tuned system for INT8 (None to use the trained one), and facts on it; see `qat_for_shipping`."""
     waveforms = inputs["waveforms"] / params.needs[system.definition.id].recipe
     models = _folds_models(system, inputs, params, "export.qat.enabled = true")
     jobs = [QatJob(model, waveforms, least_samples, params.export) for model in models]
@@ -168,13 +168,13 @@ def _quantisation_aware(
 
 
 def _folds_models(system: NetworkSystem, inputs: Folders, params: StepParams, asked: str) -> list[FoldModel]:
-    """The folds' models of the first seed.
+    """Returns the folds' models of the first seed.
 
     Args:
-        asked: the setting that wants them.
+        asked: the setting that needs them, for the message.
 
     Raises:
-        UserError: one was not kept.
+        UserError: a model was not kept.
     """
     id, seed = system.definition.id, min(params.budget.seeds)
     experiment, _, folds = experiment_of(
@@ -186,8 +186,8 @@ def _folds_models(system: NetworkSystem, inputs: Folders, params: StepParams, as
     for model in models:
         if not (model.path / DEFINITION).is_file():
             raise UserError(
-                f"{asked}: {model.path}: is not there, and the folds' models say what it is worth and for how many "
-                "epochs to fine-tune: set train.keep_models: true and train.published_units: false (dvc repro)"
+                f"{asked}: {model.path}: does not exist, but the folds' models are needed to measure the loss and to "
+                "choose the epochs of fine-tuning: set train.keep_models: true and train.published_units: false"
             )
     return models
 

@@ -1,4 +1,4 @@
-"""features: every feature that a candidate asks for, of its recipe's waveforms and of their copies."""
+"""Step features: every feature that a candidate needs, from its recipe's waveforms and their copies."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,14 @@ Wanted = tuple[str, Variant]
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Writes `<feature>/<variant>/shard-*.arrow`, copies included, and `names.json` beside statistics.
+    """Writes `<feature>/<variant>/shard-*.arrow`, including copies, and `names.json` for statistics.
 
-    A variant is the recipe and, where short waveforms are repeated, the samples that they are repeated to. Shapes are
-    (frames, dims), or (dims,) for statistics and speech rate; all float32.
+    A variant is named after the recipe and, if short waveforms are repeated, their minimum length in samples. Shapes
+    are (frames, dims), or (dims,) for statistics and speech rate; all float32.
     """
-    from speech_emotion.features.extraction import statistic_names  # here: an instance without work starts at once
+    from speech_emotion.features.extraction import (
+        statistic_names,
+    )  # imported here so that an instance without work starts fast
 
     wanted = [
         (name, variant)
@@ -60,7 +62,7 @@ def _fill(
 
 
 def _number(id: str, source: str) -> int:
-    """n of the copy `<source>#n`; 0 for the utterance itself."""
+    """The number n of a copy `<source>#n`; 0 for the utterance itself."""
     return 0 if id == source else int(id.removeprefix(f"{source}#"))
 
 

@@ -1,7 +1,7 @@
-"""Keeps dvc.yaml true to the steps: deps are inputs and the rooms whose code decides a step, params are its sections.
+"""Keeps dvc.yaml in step with the code: deps are a step's inputs and the packages it runs, params are its sections.
 
-`python -m speech_emotion.steps.graph --write` rewrites these two lists of every step's stage and leaves everything
-else, comments too, as it stands; without --write it says whether they differ.
+`python -m speech_emotion.steps.graph --write` rewrites these two lists of every step's stage, and leaves everything
+else, including comments, unchanged; without --write it reports whether they differ.
 """
 
 import argparse
@@ -24,17 +24,17 @@ from speech_emotion.store.atomic import write_text
 
 GRAPH_FILE = Path("dvc.yaml")
 PACKAGE = "speech_emotion"
-RUNTIME_SOURCE = "jetson/src/speech_emotion_jetson"  # of the device's runtime, each of whose modules is a room
-CATALOGUE = f"{PACKAGE}.systems.catalogue"  # finds systems by name, which no import statement shows
-OF_SYSTEMS = ("systems", "layers", "learning")  # rooms that any system may be made of
-# What carries a step and decides nothing in its outputs: editing it restarts nothing
+RUNTIME_SOURCE = "jetson/src/speech_emotion_jetson"  # the device's runtime; each of its modules counts separately
+CATALOGUE = f"{PACKAGE}.systems.catalogue"  # finds systems by name, without import statements
+OF_SYSTEMS = ("systems", "layers", "learning")  # packages that any system may use
+# Infrastructure that does not affect a step's outputs: editing it restarts nothing
 CARRIERS = {
     "store", "cli.py", "compiled.py", "errors.py", "parallel.py", "params.py", "parentage.py", "provenance.py",
     "recorder.py", "sections.py", "yaml_files.py", "__init__.py",
     "steps/__init__.py", "steps/driver.py", "steps/step.py", "steps/wanted.py",
     f"{RUNTIME_SOURCE}/__init__.py", f"{RUNTIME_SOURCE}/errors.py",
 }  # fmt: skip
-# Rooms and sections whose part in a step's inputs is written down by steps/wanted.py
+# Packages and sections that the files of steps/wanted.py cover
 COVERED_ROOMS = {
     "audio", "encoders", "features", *OF_SYSTEMS, f"{RUNTIME_SOURCE}/reading.py", f"{RUNTIME_SOURCE}/wav.py",
 }  # fmt: skip
@@ -48,16 +48,16 @@ RUNTIME = Path(speech_emotion_jetson.__file__).parent
 
 
 def import_closure(*modules: str) -> list[str]:
-    """Everything of the package and of the device's runtime that importing `modules` brings in, with data files.
+    """Returns all files of the package and of the device's runtime that `modules` import, with their data files.
 
-    Imports are read from the syntax tree, those inside functions too; nothing is run. A file or folder beside a
-    module, other than Python, belongs to it if the module spells its name.
+    Imports, including those inside functions, are read from the syntax tree; nothing is run. A file or folder beside a
+    module, other than Python, belongs to it if the module contains its name as a string.
 
     Args:
         modules: dotted names, e.g. "speech_emotion.steps.train".
 
     Returns:
-        Sorted paths as dvc.yaml spells them, e.g. "src/speech_emotion/errors.py".
+        Sorted paths as in dvc.yaml, e.g. "src/speech_emotion/errors.py".
     """
     found: dict[str, list[str]] = {}
     waiting = list(modules)
@@ -72,10 +72,10 @@ def import_closure(*modules: str) -> list[str]:
 
 
 def stage_deps(step: Step) -> list[str]:
-    """Deps of a step's stage: input folders and files, then the rooms whose code decides its outputs.
+    """Returns the deps of a step's stage: input folders and files, then the packages that affect its outputs.
 
-    A step with a file of steps/wanted.py depends on that file in place of what the file covers; one that works on a
-    single recipe or feature depends on nothing else, since the file holds everything that decides it.
+    A step with a file of steps/wanted.py depends on this file in place of everything it covers. A step for a single
+    recipe or feature depends on no code at all, since the file covers everything.
     """
     inputs = step.inputs.values() if step.dvc_inputs is None else step.dvc_inputs
     found = [_template(path) for path in (*inputs, *filter(None, [step.wanted]))]
@@ -93,7 +93,7 @@ def stage_deps(step: Step) -> list[str]:
 
 
 def _room(path: str) -> str:
-    """The room that a file belongs to; files at the top, steps, and the runtime's modules stand for themselves."""
+    """The package that a file belongs to; top-level files, steps and the runtime's modules count separately."""
     if path.startswith(RUNTIME_SOURCE):
         return path
     inside = path.removeprefix(f"src/{PACKAGE}/")
@@ -102,7 +102,7 @@ def _room(path: str) -> str:
 
 
 def stage_params(step: Step) -> list[str]:
-    """Params of a step's stage, as keys of params.yaml; those that its file of steps/wanted.py covers are left out."""
+    """Returns the params of a step's stage, as keys of params.yaml, except those that steps/wanted.py covers."""
     covered = COVERED_SECTIONS if step.wanted else set()
     if step.each:
         return []
@@ -110,12 +110,16 @@ def stage_params(step: Step) -> list[str]:
 
 
 def rewritten(text: str, steps: Iterable[Step]) -> str:
-    """dvc.yaml's text with the deps and params that the steps ask for.
+    """Returns dvc.yaml's text with updated deps and params.
+
+    Args:
+        text: the present text.
+        steps: the steps to update.
 
     Raises:
         UserError: dvc.yaml has no stage for a step.
     """
-    yaml = YAML(typ="rt")  # round trip: keeps comments, and makes plain values alone of any tag
+    yaml = YAML(typ="rt")  # round trip: keeps comments, and never constructs objects from tags
     yaml.width = 110
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.preserve_quotes = True
@@ -133,7 +137,7 @@ def rewritten(text: str, steps: Iterable[Step]) -> str:
 
 
 def stage_of(document: Mapping[str, Any], name: str) -> Any:
-    """A stage's mapping with cmd, deps, params and outs, whether it has instances or not.
+    """Returns a stage's mapping with cmd, deps, params and outs, with or without instances.
 
     Raises:
         UserError: there is no such stage.
@@ -167,7 +171,7 @@ def _spelled(path: Path) -> str:
 
 @functools.cache
 def _read(path: Path, module: str) -> tuple[list[Path], list[str]]:
-    """The data files beside a module that belong to it, and the modules that it imports."""
+    """Returns a module's data files and the modules that it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return _data(module, tree), _imported(module, tree)
 
@@ -222,7 +226,7 @@ def _check(write: bool) -> None:
         write_text(GRAPH_FILE, wanted)
         print(f"{GRAPH_FILE}: rewritten")
     else:
-        raise UserError(f"{GRAPH_FILE}: differs from the steps: run make graph")
+        raise UserError(f"{GRAPH_FILE}: does not match the steps: run make graph")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Step ingest: a corpus's files become the table of utterances, or are set aside with the reason."""
+"""Step ingest: a corpus's files become the table of utterances, or are rejected with the reason."""
 
 import csv
 import functools
@@ -12,7 +12,7 @@ from typing import Any
 
 from speech_emotion.audio.reading import AudioFault, check_audio, read_audio
 from speech_emotion.corpora.catalogue import corpus_of
-from speech_emotion.corpora.table import EMOTIONS, Labelled, SetAside, Utterance, write_utterances
+from speech_emotion.corpora.table import EMOTIONS, Labelled, Rejected, Utterance, write_utterances
 from speech_emotion.corpora.walking import leaves, outside, passes_through_link
 from speech_emotion.errors import UserError
 from speech_emotion.parallel import ordered_map
@@ -24,40 +24,47 @@ from speech_emotion.store.atomic import atomic_file, write_text
 from speech_emotion.store.hashing import sha256_file
 from speech_emotion_jetson.reading import shown
 
-# left out by the corpus's own labels or by the user's table: reported, and no sign of damage
+# excluded by the corpus's labels or by the user's table: reported, but not a sign of damage
 BY_CHOICE = ("no-agreement", "unlisted")
-SHOWN = 10  # files that the message of a failure names
-NOTED = 200  # files that a failure notes while it goes
+SHOWN = 10  # number of files in the message of a failure
+NOTED = 200  # number of files that are logged on failure
 FILES_A_TASK = 8
-COUNTED = ("emotions", "sexes", "sessions", "sample_rates", "channels", "licences")  # figures that the report lists
+COUNTED = ("emotions", "sexes", "sessions", "sample_rates", "channels", "licences")  # counts in the report
 
-Outcome = Utterance | SetAside
+Outcome = Utterance | Rejected
 
 
 def run(inputs: Folders, params: Any, outputs: Folders, recorder: Recorder) -> None:
-    """Writes utterances.parquet, quarantine.csv, report.json and report.md.
+    """Writes utterances.parquet, rejected.csv, report.json and report.md.
 
     Raises:
-        UserError: no files, none that can be used, or a share set aside above ingest.max_set_aside.
+        UserError: there are no files, none can be used, or the share of rejected files exceeds ingest.max_rejected.
     """
     root, folder = inputs["data"], outputs["utterances"]
     outcomes = survey(root, params.corpus, params.ingest, params.workers, recorder)
     utterances = [outcome for outcome in outcomes if isinstance(outcome, Utterance)]
-    aside = sorted(
-        (outcome for outcome in outcomes if isinstance(outcome, SetAside)),
+    rejected = sorted(
+        (outcome for outcome in outcomes if isinstance(outcome, Rejected)),
         key=lambda item: (item.path, item.reason, item.detail),
     )
-    _refuse_damage(root, utterances, aside, params.ingest, recorder)
+    _refuse_damage(root, utterances, rejected, params.ingest, recorder)
     write_utterances(folder / "utterances.parquet", utterances)
-    _write_quarantine(folder / "quarantine.csv", aside)
-    figures = summary(params.corpus, utterances, aside)
+    _write_rejected(folder / "rejected.csv", rejected)
+    figures = summary(params.corpus, utterances, rejected)
     write_text(folder / "report.json", json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     write_text(folder / "report.md", _report(figures, utterances))
-    recorder.note(f"{params.corpus}: {len(utterances)} utterances, {len(aside)} files set aside")
+    recorder.note(f"{params.corpus}: {len(utterances)} utterances, {len(rejected)} files rejected")
 
 
 def survey(root: Path, name: str, params: Ingest, workers: int, recorder: Recorder) -> list[Outcome]:
-    """What becomes of each file below `root`: one outcome an utterance or file, in the reader's order.
+    """Checks each file below `root`; returns one outcome per utterance or rejected file, in the reader's order.
+
+    Args:
+        root: folder of the corpus.
+        name: name of the corpus.
+        params: section ingest.
+        workers: number of processes.
+        recorder: shows progress.
 
     Raises:
         UserError: the folder is missing or empty, or the corpus's own label files cannot be read.
@@ -67,8 +74,8 @@ def survey(root: Path, name: str, params: Ingest, workers: int, recorder: Record
     corpus = corpus_of(name)
     entries = [_admit(root, entry, params) for entry in corpus.read(root)]
     if not entries:
-        raise UserError(f"{root}: holds no files: run make data CORPUS={name}")
-    outcomes: list[Outcome] = [entry for entry in entries if isinstance(entry, SetAside)]
+        raise UserError(f"{root}: contains no files: run make data CORPUS={name}")
+    outcomes: list[Outcome] = [entry for entry in entries if isinstance(entry, Rejected)]
     labelled = sorted(
         (entry for entry in entries if isinstance(entry, Labelled)), key=lambda entry: (entry.path, entry.start)
     )
@@ -80,20 +87,20 @@ def survey(root: Path, name: str, params: Ingest, workers: int, recorder: Record
     return _one_an_id(outcomes)
 
 
-def _admit(root: Path, entry: Labelled | SetAside, params: Ingest) -> Labelled | SetAside:
-    """What can be refused before the audio is opened."""
+def _admit(root: Path, entry: Labelled | Rejected, params: Ingest) -> Labelled | Rejected:
+    """Rejects what can be rejected before the audio is opened."""
     path = shown(entry.path)
-    if isinstance(entry, SetAside):
+    if isinstance(entry, Rejected):
         return replace(entry, path=path)
     if path != entry.path:
-        return SetAside(path, "name", "is no UTF-8: rename it")
+        return Rejected(path, "name", "is not UTF-8: rename it")
     if leaves(entry.path) or passes_through_link(root, entry.path):
         return outside(entry.path)
     if entry.emotion not in EMOTIONS and params.undeclared_labels == "reject":
-        return SetAside(
+        return Rejected(
             entry.path,
             "undeclared-label",
-            f"emotion {entry.emotion!r} is none of {', '.join(EMOTIONS)} (ingest.undeclared_labels: keep takes it)",
+            f"emotion {entry.emotion!r}: must be one of {', '.join(EMOTIONS)} (or set ingest.undeclared_labels: keep)",
         )
     return entry
 
@@ -103,7 +110,7 @@ def _check_files(root: Path, corpus: str, licence: str, params: Ingest, files: l
 
 
 def _check_file(root: Path, corpus: str, licence: str, params: Ingest, parts: list[Labelled]) -> Iterator[Outcome]:
-    """The outcomes of one file's utterances; its bytes are hashed once."""
+    """Yields the outcomes of one file's utterances; the file is hashed once."""
     path = root / parts[0].path
     digest = None
     for part in parts:
@@ -112,7 +119,7 @@ def _check_file(root: Path, corpus: str, licence: str, params: Ingest, parts: li
             check_audio(path, audio, params.min_seconds, params.silence_dbfs)
         except AudioFault as fault:
             where = "" if _is_whole(part) else f"{_interval(part)}: "
-            yield SetAside(part.path, fault.reason, where + fault.detail)
+            yield Rejected(part.path, fault.reason, where + fault.detail)
             continue
         digest = digest or sha256_file(path)
         fields = {name: value for name, value in asdict(part).items() if name not in ("start", "end", "licence")}
@@ -144,37 +151,37 @@ def _id(corpus: str, part: Labelled) -> str:
 
 
 def _one_an_id(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Sets the later of two utterances aside that would bear one id: a.wav and a.flac."""
+    """Rejects the later of two utterances with the same id, such as a.wav and a.flac."""
     first: dict[str, str] = {}
     result: list[Outcome] = []
     for outcome in outcomes:
         if isinstance(outcome, Utterance) and first.setdefault(outcome.id, outcome.path) != outcome.path:
-            detail = f"has the name of {first[outcome.id]}, but for its ending: rename or remove one"
-            outcome = SetAside(outcome.path, "doubled", detail)
+            detail = f"has the same name as {first[outcome.id]} except for the extension: rename or remove one"
+            outcome = Rejected(outcome.path, "doubled", detail)
         result.append(outcome)
     return result
 
 
 def _refuse_damage(
-    root: Path, utterances: list[Utterance], aside: list[SetAside], params: Ingest, recorder: Recorder
+    root: Path, utterances: list[Utterance], rejected: list[Rejected], params: Ingest, recorder: Recorder
 ) -> None:
-    damaged = [item for item in aside if item.reason not in BY_CHOICE]
+    damaged = [item for item in rejected if item.reason not in BY_CHOICE]
     total = len(utterances) + len(damaged)
     share = len(damaged) / total if total else 0.0
-    if utterances and share <= params.max_set_aside:
+    if utterances and share <= params.max_rejected:
         return
     for item in damaged[:NOTED]:
-        recorder.note(f"set aside: {item.path}: {item.reason}: {item.detail}")
-    reasons = ", ".join(f"{reason} {count}" for reason, count in _counts(item.reason for item in aside).items())
+        recorder.note(f"rejected: {item.path}: {item.reason}: {item.detail}")
+    reasons = ", ".join(f"{reason} {count}" for reason, count in _counts(item.reason for item in rejected).items())
     if utterances:
         head = (
-            f"{root}: {len(damaged)} of {total} files ({share:.1%}) set aside, more than ingest.max_set_aside = "
-            f"{params.max_set_aside:g}: mend or remove them, or raise it ({reasons})"
+            f"{root}: {len(damaged)} of {total} files ({share:.1%}) rejected, more than ingest.max_rejected = "
+            f"{params.max_rejected:g}: fix or remove them, or raise the limit ({reasons})"
         )
     else:
-        head = f"{root}: no file can be used: mend them, or run make data again ({reasons})"
-    some = [f"{root / item.path}: {item.reason}: {item.detail}" for item in (damaged or aside)[:SHOWN]]
-    more = [f"and {len(damaged) - SHOWN} files more"] if len(damaged) > SHOWN else []
+        head = f"{root}: no file can be used: fix them, or run make data again ({reasons})"
+    some = [f"{root / item.path}: {item.reason}: {item.detail}" for item in (damaged or rejected)[:SHOWN]]
+    more = [f"and {len(damaged) - SHOWN} more files"] if len(damaged) > SHOWN else []
     raise UserError("\n".join([head, *some, *more]))
 
 
@@ -182,8 +189,8 @@ def _counts(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(values).items()))
 
 
-def summary(corpus: str, utterances: list[Utterance], aside: list[SetAside]) -> dict[str, Any]:
-    """The figures of report.json: counts, and seconds rounded to milliseconds."""
+def summary(corpus: str, utterances: list[Utterance], rejected: list[Rejected]) -> dict[str, Any]:
+    """Returns the contents of report.json: counts, and seconds rounded to milliseconds."""
     durations = [utterance.duration for utterance in utterances]
     speakers: dict[str, dict[str, Any]] = {}
     for utterance in sorted(utterances, key=lambda utterance: utterance.speaker):
@@ -195,7 +202,7 @@ def summary(corpus: str, utterances: list[Utterance], aside: list[SetAside]) -> 
         "utterances": len(utterances),
         "files": len({utterance.path for utterance in utterances}),
         "identical_files": sum(len(paths) for paths in _identical(utterances)),
-        "set_aside": {"count": len(aside), "reasons": _counts(item.reason for item in aside)},
+        "rejected": {"count": len(rejected), "reasons": _counts(item.reason for item in rejected)},
         "seconds": {
             "total": round(sum(durations), 3),
             "mean": round(sum(durations) / len(durations), 3),
@@ -213,22 +220,22 @@ def summary(corpus: str, utterances: list[Utterance], aside: list[SetAside]) -> 
 
 
 def _identical(utterances: list[Utterance]) -> list[list[str]]:
-    """Groups of paths whose files hold the same bytes."""
+    """Groups of paths whose files have the same bytes."""
     paths: dict[str, set[str]] = {}
     for utterance in utterances:
         paths.setdefault(utterance.sha256, set()).add(utterance.path)
     return sorted(sorted(group) for group in paths.values() if len(group) > 1)
 
 
-def _write_quarantine(path: Path, aside: list[SetAside]) -> None:
+def _write_rejected(path: Path, rejected: list[Rejected]) -> None:
     with atomic_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["path", "reason", "detail"])
-        writer.writerows([item.path, item.reason, item.detail] for item in aside)
+        writer.writerows([item.path, item.reason, item.detail] for item in rejected)
 
 
 def _report(figures: dict[str, Any], utterances: list[Utterance]) -> str:
-    """report.md: the figures for people, and how many files were set aside."""
+    """The text of report.md."""
     counted = {name.replace("_", " ").capitalize(): figures[name] for name in COUNTED}
     return render("ingest.md.j2", **figures, counted=counted, identical=_identical(utterances))
 
@@ -239,5 +246,5 @@ STEP = Step(
     inputs={"data": "data/{corpus}"},
     outputs={"utterances": "artifacts/ingest"},
     sections=("corpus", "ingest"),
-    dvc_inputs=("artifacts/check", "data/{corpus}"),  # nothing runs before the check
+    dvc_inputs=("artifacts/check", "data/{corpus}"),  # runs after the check
 )

@@ -1,9 +1,9 @@
-"""What a pipeline run is made of: for each step the sections that it declares, and what its inputs were made of.
+"""The plan of a pipeline run: for each step the sections that it declares, and a hash of everything it depends on.
 
-Kubeflow finds a step's former outputs by its parameters, and compares the names of its inputs, not their contents. So a
-step is handed its own sections alone, in one spelling, and with them a hash of all that decides its inputs: the data,
-the sections of the steps before, and code and protocols of these and of its own. Then a change of `registry` trains
-nothing again, and a change of `augment` cannot be answered with old features.
+Kubeflow's cache finds a step's earlier outputs by its parameters, and compares the names of its inputs, not their
+contents. So each step gets only its own sections, in canonical form, and a hash of everything that decides its inputs:
+the data, the sections of the steps before, and their code and protocols as well as its own. As a result, changing
+`registry` retrains nothing, and changing `augment` never reuses old features.
 """
 
 import functools
@@ -25,7 +25,7 @@ from speech_emotion.store.hashing import canonical_json, hash_code, hash_json, s
 from speech_emotion.systems.catalogue import in_order, members_of
 from speech_emotion.yaml_files import parse_yaml
 
-CODE = f"src/{SOURCE.name}/"  # how dvc.yaml spells the package's folder
+CODE = f"src/{SOURCE.name}/"  # the package's folder in dvc.yaml
 SHARDED = ("preprocess", "augment", "features")
 JOINED = {
     "waveforms": ("artifacts/preprocess",),
@@ -36,14 +36,14 @@ JOINED = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run of the graph hands to its components.
+    """The parameters that a pipeline run passes to its components.
 
     Attributes:
-        steps: params as JSON text of each step that has one instance.
-        joins: what is joined, `waveforms`, `features` and `results` (of all systems) -> hash of what it was made of.
-        systems: for each system its name, how many accelerators its pods ask for (Kubeflow takes the number as text),
-            and the params of the steps that work for one: {"system", "accelerators", "tune", "train"}.
-        parts: for each part of the utterances its number from 1, their count, and the params of the sharded steps.
+        steps: step -> params as JSON text, for steps with one instance.
+        joins: `waveforms`, `features` or `results` (of all systems), which are joined -> hash of what they depend on.
+        systems: for each system its name, the number of accelerators of its pods (as text, for Kubeflow), and the
+            params of the steps with one instance per system: {"system", "accelerators", "tune", "train"}.
+        parts: for each part of the utterances its number from 1, the number of parts, and the params of sharded steps.
     """
 
     steps: Mapping[str, str]
@@ -61,19 +61,19 @@ def make_plan(
     parts: int = 1,
     accelerators: int = 0,
 ) -> Plan:
-    """The plan of a run; params are checked as a whole, before anything is computed.
+    """Makes the plan of a run; all params are checked before anything is computed.
 
     Args:
         params: all of params.yaml as JSON text.
-        data_hash: of the corpus's files.
-        corpus: in place of that of params; "" leaves it.
-        systems: in place of `candidates`; none leaves them, or takes those of the budget where `corpus` is another.
-        overrides: KEY=VALUE each, the value as in params.yaml, e.g. "train.patience=5".
-        parts: into how many parts the utterances are cut.
-        accelerators: of each pod that trains a network; one that trains another system would hold them idle.
+        data_hash: hash of the corpus's files.
+        corpus: replaces `corpus` of params; "" keeps it.
+        systems: replace `candidates`; if empty, these are kept, or taken from the budget if `corpus` changes.
+        overrides: KEY=VALUE pairs, with values as in params.yaml, e.g. "train.patience=5".
+        parts: number of parts of the utterances.
+        accelerators: number for each pod that trains a network; other systems get none, since they cannot use them.
 
     Raises:
-        UserError: params that are wrong, or an override that fits nothing.
+        UserError: params are invalid, or an override has no such key.
     """
     raw = _changed(params, corpus, systems, overrides)
     whole: Params = check(Params, raw, "params")
@@ -116,26 +116,26 @@ class _Hashes:
         return part_of(self._raw, keys)
 
     def _inputs(self, step: Step, system: str | None) -> str:
-        """Hash of what decides the outputs beside the sections: code, versions, and what the inputs were made of."""
+        """Hash of everything besides the sections that decides the outputs: code, versions, and the inputs' hashes."""
         made_of: dict[str, Any] = {"code": _code(step.name), "wanted": self._wanted(step, system)}
         for port, folder in step.inputs.items():
             made_of[port] = self.made_of(folder, system)
         return hash_json(made_of)
 
     def _wanted(self, step: Step, system: str | None) -> Any:
-        """What the files of steps/wanted.py say that dvc.yaml's stage of the step depends on."""
+        """The contents of the files of steps/wanted.py that the step's stage in dvc.yaml depends on."""
         if not step.wanted:
             return None
         files = files_of(step.wanted.split("/")[2], self._params, self._data)
         return files[system] if system else files
 
     def made_of(self, folder: str, system: str | None = None) -> Any:
-        """What decides the contents of a folder, as a step's input names it."""
+        """Returns everything that decides the contents of an input folder, given as in Step.inputs."""
         if folder.startswith("data/"):
             return self._data
         if folder in self._makers:
             return self._whole(load_step(self._makers[folder]), system)
-        maker = load_step(self._makers[f"{folder}/{{system}}"])  # all instances of a step that has one a system
+        maker = load_step(self._makers[f"{folder}/{{system}}"])  # all instances of a step with one per system
         return [self._whole(maker, one) for one in self._params.candidates]
 
     def _whole(self, step: Step, system: str | None) -> list[Any]:
@@ -145,7 +145,7 @@ class _Hashes:
 
 @functools.cache
 def _code(step: str) -> list[str]:
-    """Hashes of the files that dvc.yaml names as the step's code, and of the protocols and claims that it reads."""
+    """Hashes of the step's code files in dvc.yaml, and of the protocols and claims that it reads."""
     files: list[Path] = []
     for dep in stage_deps(load_step(step)):
         if dep.startswith(CODE):
@@ -167,7 +167,7 @@ def _changed(params: str, corpus: str, systems: Sequence[str], overrides: Sequen
     except json.JSONDecodeError as error:
         raise UserError(f"params: not JSON: {error}") from None
     if not isinstance(raw, dict):
-        raise UserError("params: must be a JSON object of sections such as ingest and train")
+        raise UserError("params: must be a JSON object with sections such as ingest and train")
     for text in overrides:
         _override(raw, text)
     if corpus and corpus != raw.get("corpus"):
@@ -191,4 +191,4 @@ def _override(raw: dict[str, Any], text: str) -> None:
     try:
         section[last] = parse_yaml(value)
     except ValueError as error:
-        raise UserError(f"overrides: {text}: its value is not YAML: {error}") from None
+        raise UserError(f"overrides: {text}: the value is not YAML: {error}") from None

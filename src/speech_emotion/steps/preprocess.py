@@ -1,4 +1,4 @@
-"""preprocess: utterances of the corpus as waveforms, once for each recipe that a system of the budget needs."""
+"""Step preprocess: utterances of the corpus as waveforms, once for each recipe that a candidate needs."""
 
 import functools
 import os
@@ -23,7 +23,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     """Writes `<recipe>/shard-*.arrow` of (n,) float32 waveforms at preprocess.sample_rate, in the order of the table.
 
     Raises:
-        UserError: a file that the table names cannot be read, or is another than at ingest.
+        UserError: a file of the table cannot be read, or has changed since ingest.
     """
     table = inputs["utterances"] / "utterances.parquet"
     places = params.part.range(count_utterances(table))
@@ -49,15 +49,15 @@ def _waveforms(
     try:
         audio = read_audio(data / path, start, end)
         if _hash(data / path, os.stat(data / path).st_mtime_ns) != sha256:
-            raise UserError(f"{data / path}: is another file")
+            raise UserError(f"{data / path}: has changed")
         return id, [prepare(audio.samples, audio.rate, params.recipes[recipe], params) for recipe in recipes]
     except UserError as error:
-        raise UserError(f"{error}: was in order at ingest: run dvc repro, which checks it again") from None
+        raise UserError(f"{error}: was valid at ingest: run dvc repro, which checks it again") from None
 
 
 @functools.lru_cache(maxsize=8)
 def _hash(path: Path, _modified: int) -> str:
-    """Once a file, though many utterances lie in it one after the other."""
+    """Hashes each file once, even if it contains many consecutive utterances."""
     return sha256_file(path)
 
 

@@ -1,4 +1,4 @@
-"""register: the model that track brought into MLflow becomes a version of the registered model, once."""
+"""Step register: registers the model that track logged to MLflow as a version of the registered model, once."""
 
 import json
 import tempfile
@@ -35,18 +35,18 @@ REGISTERED = "registered.json"
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Registers the exported system, and says whether it is champion or challenger, and why.
+    """Registers the exported system as champion or challenger, with the reason.
 
-    `registered.json` holds model and version (null where there was nothing to register), the alias it was given, the
-    reason, and the facts that the version bears as tags; the same whenever this model is found registered.
+    `registered.json` has the model and version (null if there was nothing to register), its alias, the reason, and the
+    facts that are the version's tags; it is the same whenever this model is already registered.
 
     Raises:
-        UserError: the store cannot be reached, or lacks the run that track made.
+        UserError: the store cannot be reached, or lacks the run that track logged.
     """
     tracked = json.loads((inputs["tracked"] / TRACKED).read_text(encoding="utf-8"))
     model = next((entry for entry in tracked if entry["kind"] == "model"), None)
     if model is None:
-        reason = "no system of the budget can go to the device"
+        reason = "no candidate can run on the device"
         recorder.note(f"register: {reason}: nothing to register")
         _write(outputs["registered"], {"model": params.registry.name, "version": None, "reason": reason})
         return
@@ -61,7 +61,7 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
         registered = register(store, params.registry, newcomer, test, recorder)
     version = f"{params.registry.name} version {registered.version}"
     if registered.found:
-        recorder.note(f"register: this model of this data is {version} already")
+        recorder.note(f"register: this model of this data already is {version}")
     else:
         recorder.note(f"register: {version} is {registered.alias}: {registered.reason}")
     record = {"version": registered.version, "alias": registered.alias, "reason": registered.reason}
@@ -74,18 +74,18 @@ def _write(folder: Path, record: Mapping[str, Any]) -> None:
 
 
 def _run(store: Store, entry: Mapping[str, str]) -> Run:
-    """The whole run of an entry, the newest if there are several."""
+    """The complete run of an entry, the newest if there are several."""
     wanted = f"tags.`{KIND}` = '{entry['kind']}' and tags.`{KEY}` = '{entry['key']}'"
     found = [run for run in store.client.search_runs([store.experiment], wanted) if COMPLETE in run.data.tags]
     if not found:
         raise UserError(
-            f"track.uri: holds no run of the {entry['kind']} {entry['system']}: run the track step (dvc repro)"
+            f"track.uri: has no run of the {entry['kind']} {entry['system']}: run the track step (dvc repro)"
         )
     return found[0]
 
 
 def _tested(result: SystemResult) -> str:
-    """A hash of which utterance was tested in which fold; seeds make no difference."""
+    """Hash of the assignment of test utterances to folds; independent of seeds."""
     folds = result.predictions[["fold", "id"]].drop_duplicates()
     return hash_json(sorted(map(list, folds.astype(str).itertuples(index=False))))
 
@@ -100,7 +100,7 @@ def _newcomer(store: Store, model: Run, system: Run, exported: Path, tested: str
     files = {path.name: sha256_file(path) for path in exported.iterdir() if path.name not in (CARD, CHECK)}
     logged = models_of(store, model.info.run_id)
     if not logged:
-        raise UserError(f"track.uri: run {model.info.run_id} holds no model: run the track step (dvc repro)")
+        raise UserError(f"track.uri: run {model.info.run_id} has no model: run the track step (dvc repro)")
     return Newcomer(
         key=hash_json([tags["corpus"], tags["protocol"], tags["data"], files]),
         model=logged[0].model_id,
@@ -119,7 +119,7 @@ def _newcomer(store: Store, model: Run, system: Run, exported: Path, tested: str
 
 
 def _description(exported: Path, model: Run, system: Run, tags: Mapping[str, str]) -> str:
-    """The card down to its first section, and where the version comes from; links work on the pages of MLflow."""
+    """The card up to its first section, and the version's origin; links work in MLflow's pages."""
     summary = (exported / CARD).read_text(encoding="utf-8").partition("\n## ")[0].strip()
     values = {"summary": summary, "data": tags["data"], "revision": tags.get(REVISION), "card": CARD}
     return render("version.md.j2", model=model, system=system, **values)
@@ -129,8 +129,8 @@ def _results(store: Store, version: Version) -> SystemResult:
     """The results of a version's system, from the run of its folds.
 
     Raises:
-        UserError: the store does not hold them; a store that fails for the moment is left to `open_store`, for what is
-            decided here is not asked again.
+        UserError: the store does not have them. Temporary failures of the store are left to `open_store`, because the
+            decision made here is final.
     """
     gone = UserError(f"the predictions of version {version.number} are gone from the store")
     run = version.tags.get(SYSTEM_RUN)

@@ -1,4 +1,4 @@
-"""What the components of the pipeline `release` call."""
+"""The bodies of the components of pipeline `release`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +16,10 @@ DEVICE_ARCHIVE = "speech-emotion-jetson.tar.gz"
 
 
 def gate(params: str) -> str:
-    """The champion as VERSION:DIGEST, or "" where it is what was released last.
+    """Returns the champion as VERSION:DIGEST, or "" if it is the last release.
 
     Args:
-        params: the sections track and registry as JSON text.
+        params: sections track and registry as JSON text.
     """
     with user_errors():
         sections = sections_at_home(params)
@@ -28,11 +28,13 @@ def gate(params: str) -> str:
 
 
 def export(params: str, champion: str, folder: str, device: str, reports: Mapping[str, Any]) -> None:
-    """Puts the champion's files, checked, into a folder that is not there yet, and registers its device bundle.
+    """Checks the champion's files, puts them into a new folder, and registers its device bundle.
 
     Args:
-        champion: as gate() gives it.
-        device: folder that receives the archive of the device bundle.
+        params: sections track and registry as JSON text.
+        champion: from gate().
+        folder: a folder that does not exist yet.
+        device: folder for the archive of the device bundle.
         reports: "metrics" and "card", output artifacts of Kubeflow.
     """
     with user_errors():
@@ -47,10 +49,11 @@ def export(params: str, champion: str, folder: str, device: str, reports: Mappin
 
 
 def note(params: str, champion: str, reports: Mapping[str, Any]) -> None:
-    """Notes in the registry that the champion was released.
+    """Records in the registry that the champion was released.
 
     Args:
-        champion: as gate() gives it.
+        params: sections track and registry as JSON text.
+        champion: from gate().
         reports: "released", an output artifact of Kubeflow.
     """
     with user_errors():

@@ -1,4 +1,4 @@
-"""What a step wrote, as the artifacts that Kubeflow's pages show: metrics, a confusion matrix, HTML and Markdown."""
+"""A step's results as artifacts for Kubeflow's pages: metrics, a confusion matrix, HTML and Markdown."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from speech_emotion.evaluation.metrics import METRICS, PRIMARY
 from speech_emotion.reporting.rendering import render, table
 from speech_emotion.store.atomic import write_text
 
-SHOWN = 200  # files set aside that a page names
+SHOWN = 200  # number of rejected files on a page
 HEADLINE = "headline.json"
 
 Folders = Mapping[str, Path]
@@ -23,19 +23,25 @@ Reports = Mapping[str, Any]
 
 
 def write_reports(step: str, folders: Folders, reports: Reports) -> None:
-    """Fills the report artifacts of a step.
+    """Writes the report artifacts of a step.
 
     Args:
-        step: its name.
-        folders: output port -> folder that the step has written.
-        reports: name -> artifact of Kubeflow (a path, and methods that log); a step without reports has none.
+        step: name of the step.
+        folders: output port -> folder with the step's output.
+        reports: name -> artifact of Kubeflow (a path, and methods that log); empty for steps without reports.
     """
     if reports:
         WRITERS[step](folders, reports)
 
 
 def page(markdown: str, folder: Path, title: str) -> str:
-    """A page in HTML that needs no file beside it: pictures that the text names are inside."""
+    """Renders Markdown as a self-contained HTML page with embedded pictures.
+
+    Args:
+        markdown: the text.
+        folder: folder of the pictures.
+        title: title of the page.
+    """
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     body = re.sub(r'src="([^":]+)"', lambda found: _embedded(folder, found[1]), body)
     return render("page.html.j2", title=title, body=body)
@@ -47,23 +53,23 @@ def _embedded(folder: Path, name: str) -> str:
 
 
 def log_metrics(artifact: Any, values: Mapping[str, float]) -> None:
-    """Numbers for the page, and in a file too: without one a run on this machine would never find them in its cache."""
+    """Logs numbers for the page, and writes them to the artifact's file, which local runs need for their cache."""
     for name, value in values.items():
         artifact.log_metric(name, value)
     write_text(artifact.path, json.dumps(dict(values), indent=1) + "\n")
 
 
 def model_address(name: str, version: int) -> str:
-    """A version of a registered model, as MLflow names it."""
+    """Returns MLflow's address of a version of a registered model."""
     return f"models:/{name}/{version}"
 
 
 def _ingest(folders: Folders, reports: Reports) -> None:
     folder = folders["utterances"]
     text = (folder / "report.md").read_text(encoding="utf-8")
-    aside = pd.read_csv(folder / "quarantine.csv", dtype=str, keep_default_na=False)
-    if len(aside):
-        text += "\n" + table(list(aside.columns), aside.head(SHOWN).to_numpy().tolist(), ()) + "\n"
+    rejected = pd.read_csv(folder / "rejected.csv", dtype=str, keep_default_na=False)
+    if len(rejected):
+        text += "\n" + table(list(rejected.columns), rejected.head(SHOWN).to_numpy().tolist(), ()) + "\n"
     write_text(reports["report"].path, text)
 
 
@@ -97,7 +103,7 @@ def _evaluate(folders: Folders, reports: Reports) -> None:
 
 
 def _confusion(file: Path, labels: list[str], artifact: Any) -> None:
-    rows = pd.read_csv(file, dtype=str, keep_default_na=False)  # an emotion may be called none
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False)  # an emotion may be called "none"
     matrix = pd.crosstab(rows["actual"], rows["predicted"]).reindex(index=labels, columns=labels, fill_value=0)
     artifact.log_confusion_matrix(labels, matrix.to_numpy().tolist())
     write_text(artifact.path, matrix.to_csv(lineterminator="\n"))

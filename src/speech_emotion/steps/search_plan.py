@@ -1,4 +1,4 @@
-"""What a run of the search pipeline hands to its components: a plan with the search on, its storage and its workers."""
+"""The plan of a run of the search pipeline: a plan with the search enabled, its storage and its workers."""
 
 from collections.abc import Sequence
 
@@ -20,15 +20,16 @@ def make_search_plan(
     parts: int = 1,
     accelerators: int = 0,
 ) -> tuple[Plan, list[int]]:
-    """The plan, as make_plan() gives it, and the numbers of the workers of each system.
+    """Returns the plan of make_plan(), and the numbers of the workers of each system.
 
     Args:
-        storage: tune.storage, postgresql://host/name without a password: containers share no file.
-        trials: tune.trials, of each study; one study a system and fold.
-        workers: of each system, at once.
+        params, data_hash, corpus, systems, overrides, parts, accelerators: as for make_plan().
+        storage: tune.storage, postgresql://host/name without a password; containers cannot share a file.
+        trials: tune.trials, for each study; there is one study for each system and fold.
+        workers: number of simultaneous workers of each system.
 
     Raises:
-        UserError: a storage that is no PostgreSQL server, no worker, or as make_plan().
+        UserError: the storage is not a PostgreSQL server, there are no workers, or as for make_plan().
     """
     if not storage.startswith((f"{SERVER}://", f"{SERVER}+")):
         raise UserError(

@@ -1,4 +1,4 @@
-"""Step select: the best system and the best that can go to the device; the latter is fitted again on every speaker."""
+"""Step select: the best system and the best deployable one, which is fitted again on all speakers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -54,10 +54,15 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
 
 
 def rank(metrics: Mapping[str, Mapping[str, float]], systems: list[str], metric: Metric) -> list[str]:
-    """Systems from best to worst; equal ones in the budget's order.
+    """Returns the systems from best to worst; ties keep their order.
+
+    Args:
+        metrics: system -> metric -> value, from metrics.json.
+        systems: the candidates.
+        metric: the metric to rank by.
 
     Raises:
-        UserError: a system has no figures.
+        UserError: a system has no metrics.
     """
     if absent := [system for system in systems if system not in metrics]:
         raise UserError(f"metrics.json: has no figures of {absent[0]}: run the evaluate step again")
@@ -66,10 +71,15 @@ def rank(metrics: Mapping[str, Mapping[str, float]], systems: list[str], metric:
 
 
 def calibration(trained: Path, labels: Sequence[str], bins: int) -> dict[str, Any]:
-    """The temperature of the shipped model, from what the folds' models said of speakers that they never heard.
+    """Fits the temperature of the deployed model to the folds' predictions for their test speakers.
 
-    It stays 1 where cross-fitting, each speaker at the temperature that the others ask for, does not lower the expected
-    calibration error.
+    The temperature is 1 if cross-fitting (each speaker with the temperature fitted to the others) does not lower the
+    expected calibration error.
+
+    Args:
+        trained: the system's folder of predictions.
+        labels: the classes, in the order of the outputs.
+        bins: number of bins of the calibration error.
 
     Returns:
         temperature, and calibration: ece_before and ece_after of these predictions, the latter cross-fitted.
@@ -90,10 +100,10 @@ def calibration(trained: Path, labels: Sequence[str], bins: int) -> dict[str, An
 def _refit(
     inputs: Folders, params: StepParams, record: Mapping[str, Any], folder: Path, recorder: Recorder
 ) -> dict[str, Any]:
-    """Fits the system on all speakers with the median of the folds' best epochs.
+    """Fits the system on all speakers, with the median of the folds' best epochs.
 
     Returns:
-        epochs; device; hyperparameters; agreeing and folds: how many folds were trained with these, and of how many.
+        epochs; device; hyperparameters; agreeing and folds: numbers of folds with these hyper-parameters and of all.
     """
     system_params = params.of_system(record["system"])
     named = (record[name] for name in ("system", "architecture", "title", "paper"))
@@ -108,7 +118,7 @@ def _refit(
     seed = training_seed(min(params.budget.seeds), experiment.protocol, record["system"], "refit")
     epochs = int(np.median([unit["best_epoch"] for unit in units]))
     temperature = float(np.median([unit["temperature"] for unit in units]))
-    members = {member: _unheard(inputs["trained"], member, record) for member in config.builds_on}
+    members = {member: _held_out_predictions(inputs["trained"], member, record) for member in config.builds_on}
     fit = refit(system, experiment, stores, seed, epochs, temperature, members)
     save_system(system, folder)
     return {
@@ -120,8 +130,8 @@ def _refit(
     }
 
 
-def _unheard(trained: Path, member: str, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Id -> what the folds' models of a system said of it, none of which had heard its speaker; the mean over seeds.
+def _held_out_predictions(trained: Path, member: str, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Id -> probabilities from the system's fold run in which its speaker was tested; the mean over seeds.
 
     Raises:
         UserError: the system was not trained.
@@ -129,7 +139,7 @@ def _unheard(trained: Path, member: str, record: Mapping[str, Any]) -> dict[str,
     path = trained / member / "predictions.parquet"
     if not path.is_file():
         raise UserError(
-            f"{record['system']} is fitted again for shipping on what {member} says: {path}: is not there: add "
+            f"the final fit of {record['system']} needs the predictions of {member}: {path}: does not exist: add "
             f"{member} to candidates"
         )
     table = pd.read_parquet(path)

@@ -1,4 +1,4 @@
-"""What a step is: named ports, the params it reads, and a function over folders."""
+"""The definition of a step: named ports, the params it reads, and a function over folders."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ Folders = Mapping[str, Path]
 
 
 class Part(NamedTuple):
-    """One of `count` contiguous ranges of the utterances, in the order of the table; `number` counts from 1."""
+    """One of `count` contiguous ranges of the utterances, in table order; `number` counts from 1."""
 
     number: int
     count: int
 
     def range(self, utterances: int) -> range:
-        """The places, from 0, of this part's utterances; ranges of all parts follow each other, some may be empty."""
+        """Returns the row numbers, from 0, of this part's utterances; parts are contiguous, and some may be empty."""
         first, last = ((self.number - 1) * utterances // self.count, self.number * utterances // self.count)
         return range(first, last)
 
@@ -27,12 +27,12 @@ WHOLE = Part(1, 1)
 
 
 class StepParams:
-    """The params that a step declared; reading any other section is an error of the step's author.
+    """The params that a step declares; reading any other section is a programming error.
 
     Attributes:
-        system: id of the system that this instance works for; None for steps that have one instance.
-        each: the recipe or feature that this instance works for; None for all of them.
-        part: the utterances that a sharded step works on.
+        system: id of this instance's system; None for steps with one instance.
+        each: this instance's recipe or feature; None for all of them.
+        part: the utterances that a sharded step processes.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class StepParams:
         self.each = each
 
     def of_system(self, system: str) -> "StepParams":
-        """The same params, at work for one system."""
+        """Returns the same params for one system."""
         return StepParams(self._params, self._sections, system, self.part, self.each)
 
     def __getattr__(self, name: str) -> Any:
@@ -68,26 +68,26 @@ class StepParams:
 class Step:
     """One step of the graph.
 
-    `run(inputs, params, outputs, recorder)` reads the input folders, writes into the empty output folders, and
-    knows nothing of DVC, MLflow, Kubeflow, git or the environment. Folder templates may hold {corpus} and {system}.
+    `run(inputs, params, outputs, recorder)` reads the input folders, writes into the empty output folders, and is
+    independent of DVC, MLflow, Kubeflow, git and the environment. Folder templates may contain {corpus} and {system}.
 
     Attributes:
-        name: as in dvc.yaml and on the command line.
-        run: the work.
-        inputs: port -> where dvc keeps it.
-        outputs: port -> where dvc keeps it; they appear together, whole or not at all.
-        sections: params keys that the step depends on, as dvc.yaml tracks them ("train", "systems.{system}", ...).
-        caches: port -> folder kept between runs, read and added to; handed over among the inputs, made where absent, in
-            no hash.
-        per_system: one instance for each candidate.
-        each: section of params whose keys, recipes or features, may be worked on one at a time, each in a folder of its
-            name below the outputs, as DVC does; empty for other steps.
-        wanted: the file of steps/wanted.py on which the stage of dvc.yaml depends in place of sections and code that
-            decide its inputs; may hold {each} or {system}.
-        dvc_inputs: what that stage depends on beside it; None for the folders of `inputs`.
-        sharded: can be told to work on a part of the utterances; store.parts joins what it writes of them. Steps that
-            take an utterance at a time and read nothing but its outputs (augment, features) need not be told: of a
-            part's waveforms they make that part's.
+        name: its name in dvc.yaml and on the command line.
+        run: the function above.
+        inputs: port -> default folder.
+        outputs: port -> default folder; all appear together, once they are complete.
+        sections: keys of params that the step depends on, as in dvc.yaml ("train", "systems.{system}", ...).
+        caches: port -> folder kept between runs, for reading and adding; passed with the inputs, created if absent, and
+            outside all hashes.
+        per_system: whether there is one instance for each candidate.
+        each: section of params whose keys (recipes or features) can be processed separately, each in its own folder
+            below the outputs, as DVC does; empty for other steps.
+        wanted: the file of steps/wanted.py that the stage in dvc.yaml depends on, in place of the sections and code
+            that decide its inputs; may contain {each} or {system}.
+        dvc_inputs: the stage's other dependencies; None means the folders of `inputs`.
+        sharded: whether it accepts a part of the utterances; store.parts joins the outputs. Steps that process the
+            outputs of such a step utterance by utterance (augment, features) do not need it: their inputs already have
+            only that part.
     """
 
     name: str

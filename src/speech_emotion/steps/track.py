@@ -1,4 +1,4 @@
-"""track: every run, curve, figure, prediction file and the selected model into MLflow, each once."""
+"""Step track: logs every run, curve, figure, prediction file and the selected model to MLflow, each once."""
 
 import json
 
@@ -15,10 +15,9 @@ TRACKED = "tracked.json"
 
 
 def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
-    """Brings the store that `track.uri` names up to date.
+    """Brings the MLflow store at `track.uri` up to date.
 
-    tracked.json says which runs it holds now: kind, key and system of each. Ids of runs, which differ from store to
-    store, are not in it.
+    tracked.json lists its runs by kind, key and system, but not by run id, since ids differ between stores.
 
     Raises:
         UserError: a result is missing, or the store cannot be reached or written.
@@ -30,9 +29,9 @@ def run(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorde
     held = [{"kind": entry.kind, "key": entry.key, "system": entry.tags.get("system")} for entry in entries]
     write_text(outputs["tracked"] / TRACKED, json.dumps(held, indent=1) + "\n")
     recorder.note(
-        f"track: {report.made} runs made, {report.taken} taken over from the live view, {report.updated} brought up to "
-        f"date, {report.found} were there, {report.removed} interrupted or doubled ones removed (experiment "
-        f"{params.track.experiment}); which system is better: {table}"
+        f"track: {report.made} runs created, {report.taken} taken over from the live view, {report.updated} updated, "
+        f"{report.found} unchanged, {report.removed} interrupted or duplicate ones removed (experiment "
+        f"{params.track.experiment}); comparison of systems: {table}"
     )
 
 

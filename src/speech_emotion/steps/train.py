@@ -1,4 +1,4 @@
-"""Step train: every fold and seed of one system; finished units are found again, not trained twice."""
+"""Step train: every fold and seed of one system; finished units are reused, not trained again."""
 
 import contextlib
 import functools
@@ -64,7 +64,7 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
 
 @contextlib.contextmanager
 def _named(system: str, member: str) -> Iterator[None]:
-    """What goes wrong with a member is told with its name."""
+    """Adds a member's name to its errors."""
     try:
         yield
     except UserError as error:
@@ -76,17 +76,23 @@ def _named(system: str, member: str) -> Iterator[None]:
 
 
 def _found(store: UnitStore, job: Job) -> Unit:
-    """The finished unit; what the key does not decide is as the job names it."""
+    """The finished unit; fields that are not part of the key come from the job."""
     return replace(store.find(job.key), corpus=job.experiment.corpus, hyperparameters=dict(job.hyperparameters))
 
 
 def experiment_of(
     params: StepParams, utterances: Path, features: Path, config: SystemConfig | None = None
 ) -> tuple[Experiment, pd.DataFrame, list[Fold]]:
-    """What params and the steps before say of the system at work, the utterances that count, and the folds.
+    """Returns the experiment of params.system, the utterances that the protocol uses, and the folds.
 
     Args:
-        config: the system as it was trained; without it as params' section `systems` has it.
+        params: params of the step, for one system.
+        utterances: output of step ingest.
+        features: output of step features.
+        config: the system as it was trained; by default from section `systems` of params.
+
+    Raises:
+        UserError: the protocol or the table is invalid.
     """
     protocol = load_protocol(params.budget.protocol)
     rows, labels = select_utterances(read_utterances(utterances / "utterances.parquet"), protocol)
@@ -117,15 +123,17 @@ def make_jobs(
     best: Mapping[str, Any],
     units: Path,
 ) -> list[Job]:
-    """One job a seed and fold that the budget asks for, with its key.
+    """Returns one job, with its key, for each seed and fold of the budget.
 
     Args:
-        rows: the utterances that count, with the sha256 of their files.
+        params, experiment: the system's.
+        rows: the utterances that the protocol uses, with the SHA-256 of their files.
         folds: all folds of the protocol.
-        best: fold -> hyper-parameters that the search found.
+        best: fold -> hyper-parameters found by the search.
+        units: folder of finished units.
 
     Raises:
-        UserError: the budget names a fold that the protocol does not make, or train.device is not there.
+        UserError: the budget lists a fold that the protocol does not have, or train.device is not available.
     """
     device_kind(params.train.device)
     seeds = params.budget.seeds_of(experiment.system)
@@ -141,7 +149,7 @@ def _jobs(
     best: Mapping[str, Any],
     units: Path,
 ) -> list[Job]:
-    """The jobs of these folds and seeds, with those of the systems that this one builds on.
+    """The jobs of these folds and seeds, each with the jobs of the systems that this one builds on.
 
     Members are trained with the hyper-parameters of params.yaml.
     """
@@ -162,7 +170,7 @@ def _jobs(
             "limits": keys.limits(values, experiment.max_epochs, experiment.patience),
         }
         for seed in seeds:
-            draws = [seed, experiment.protocol, experiment.system, fold.name]  # training_seed is made of these
+            draws = [seed, experiment.protocol, experiment.system, fold.name]  # the inputs of training_seed
             below = tuple(members.get((fold.name, seed), ()))
             parts = {**of_fold, "draws": draws} | ({"builds_on": [job.key for job in below]} if below else {})
             jobs.append(Job(experiment, fold, seed, hyperparameters, keys.key_of(parts), units, code, below))
@@ -170,9 +178,9 @@ def _jobs(
 
 
 def _of_member(params: StepParams, experiment: Experiment, system: str) -> Experiment:
-    """The same experiment with a system that its own builds on."""
+    """The same experiment for a system that this one builds on."""
     if system not in params.needs:
-        raise UserError(f"params.yaml: needs.{system}: is missing, and {experiment.system} builds on {system}: add it")
+        raise UserError(f"params.yaml: needs.{system}: is missing, but {experiment.system} builds on {system}: add it")
     needs = params.needs[system]
     return replace(
         experiment,
@@ -184,7 +192,7 @@ def _of_member(params: StepParams, experiment: Experiment, system: str) -> Exper
 
 
 def _shared_identity(params: StepParams, experiment: Experiment) -> dict[str, Any]:
-    """What the keys of a system's units have in common."""
+    """The common part of the keys of a system's units."""
     needs, architecture = experiment.needs, system_class(experiment.config)
     common = {
         "training": loop.TRAINING_VERSION,
@@ -216,7 +224,7 @@ def _chosen(folds: Sequence[Fold], params: StepParams) -> list[Fold]:
 
 
 def code_of(architecture: type[System]) -> list[Path]:
-    """The files that train a unit of an architecture, for its provenance: its class, those above it, the loop."""
+    """Returns the files with an architecture's training code, for provenance: its class, the base classes, the loop."""
     classes = [inspect.getfile(one) for one in architecture.__mro__ if issubclass(one, System)]
     return [Path(file) for file in classes] + sorted(Path(loop.__file__).parent.glob("*.py"))
 
@@ -229,7 +237,7 @@ def _summary(unit: Unit, experiment: Experiment) -> str:
 
 
 def predictions_frame(unit: Unit, rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a test utterance: corpus, protocol, system, fold, seed, id, speaker, emotion, predicted, p_<label>..."""
+    """One row per test utterance: corpus, protocol, system, fold, seed, id, speaker, emotion, predicted, p_<label>."""
     ids = sorted(unit.predictions)
     known = rows.set_index("id").loc[ids]
     probabilities = pd.DataFrame([unit.predictions[id] for id in ids], columns=[f"p_{label}" for label in unit.labels])

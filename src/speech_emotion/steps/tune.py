@@ -1,4 +1,4 @@
-"""Step tune: hyper-parameters of one system for each outer fold; off by default, then it hands on nothing."""
+"""Step tune: hyper-parameters of one system for each outer fold; off by default, with empty results."""
 
 import json
 from collections.abc import Sequence
@@ -35,11 +35,13 @@ REMOVE_OLD = "speech-emotion studies --remove-old"
 def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Recorder) -> None:
     founds: list[Found] = []
     if params.tune.enabled and (config := system_config(params.systems, params.system)).builds_on:
-        recorder.note(f"{config.id}: is not searched, since it builds on {', '.join(config.builds_on)}")
+        recorder.note(f"{config.id}: no search, since it builds on {', '.join(config.builds_on)}")
     elif params.tune.enabled:
         jobs = search_jobs(inputs, params)
         if old := old_studies(jobs):
-            recorder.note(f"{params.system}: {len(old)} studies of other data, params or code are kept: {REMOVE_OLD}")
+            recorder.note(
+                f"{params.system}: {len(old)} studies of other data, params or code are kept; to remove: {REMOVE_OLD}"
+            )
         founds = search(jobs, params.workers, recorder, f"tune {params.system}")
         for found in founds:
             recorder.note(f"{params.system} fold {found.fold}: inner UA {100 * found.best_ua:.1f} with {found.best}")
@@ -49,7 +51,7 @@ def run_step(inputs: Folders, params: StepParams, outputs: Folders, recorder: Re
 
 
 def search_jobs(inputs: Folders, params: StepParams) -> list[SearchJob]:
-    """One study an outer fold, for the budget's first seed."""
+    """Returns one study for each outer fold, with the budget's first seed."""
     experiment, rows, folds = experiment_of(params, inputs["utterances"], inputs["features"])
     url = storage_url(params.tune.storage, inputs["studies"], params.system)
     papers = inputs["papers"] if params.train.published_units else None
@@ -62,7 +64,7 @@ def search_jobs(inputs: Folders, params: StepParams) -> list[SearchJob]:
 
 
 def join_search(inputs: Folders, params: StepParams, recorder: Recorder) -> None:
-    """Is one more worker of the system's studies until all their trials are settled, on this machine or another.
+    """Works on the system's studies, as an additional worker, until all their trials have finished.
 
     Raises:
         UserError: the search is off, or the storage cannot be used.
@@ -76,14 +78,14 @@ def join_search(inputs: Folders, params: StepParams, recorder: Recorder) -> None
 
 
 def old_studies(jobs: Sequence[SearchJob]) -> list[str]:
-    """Names of the studies of these folds that have other data, params or code."""
+    """Returns the names of the studies of these folds with other data, params or code."""
     storage, _ = open_storage(jobs[0].url)
     current, prefixes = {job.name for job in jobs}, tuple(job.prefix for job in jobs)
     return sorted(name for name in study_states(storage) if name.startswith(prefixes) and name not in current)
 
 
 def publish_studies(jobs: Sequence[SearchJob], papers: Path) -> int:
-    """Writes the finished trials of these folds' studies below papers/, for git to keep; returns how many."""
+    """Writes the finished trials of these folds' studies to `papers`, to be committed; returns their number."""
     storage, guard = open_storage(jobs[0].url)
     known, count = study_states(storage), 0
     for job in jobs:
@@ -95,7 +97,12 @@ def publish_studies(jobs: Sequence[SearchJob], papers: Path) -> int:
 
 
 def list_studies(jobs: Sequence[SearchJob], remove_old: bool = False) -> list[str]:
-    """One line a study of these folds: name, trials by state, whether it is an old one; old ones removed if wanted."""
+    """Returns one line per study of these folds: name, trials by state, and whether it is old.
+
+    Args:
+        jobs: the current studies.
+        remove_old: delete the old studies.
+    """
     storage, guard = open_storage(jobs[0].url)
     old = set(old_studies(jobs))
     prefixes = tuple(job.prefix for job in jobs)

@@ -1,8 +1,8 @@
-"""What systems want of the steps before training, and what decides each part of it.
+"""What systems need from the steps before training, and everything that decides it.
 
-`python -m speech_emotion.steps.wanted recipes|features|inputs FOLDER` writes one small file a recipe, a feature or a
-system. DVC's stages depend on these files instead of on params and code, so that a recipe or a feature is made again
-only where its own file changes: its definition, the versions of what computes it, the audio, or who wants it.
+`python -m speech_emotion.steps.wanted recipes|features|inputs FOLDER` writes one small file for each recipe, feature or
+system. DVC's stages depend on these files instead of params and code, so that a recipe or a feature is computed again
+only if its own file changes: its definition, the versions of its code, the audio, or what the candidates need.
 """
 
 import argparse
@@ -28,7 +28,14 @@ Wishes = Params | StepParams
 
 @dataclass(frozen=True, order=True)
 class Variant:
-    """One form of a feature: of a recipe's waveforms, repeated to at least so many samples, and of so many copies."""
+    """One variant of a feature.
+
+    Attributes:
+        folder: its folder below that of the feature.
+        recipe: the recipe of the waveforms.
+        min_samples: shorter waveforms are repeated to this length, in samples.
+        copies: number of augmented copies of each utterance.
+    """
 
     folder: str
     recipe: str
@@ -37,7 +44,7 @@ class Variant:
 
 
 def wanted_recipes(params: Wishes) -> dict[str, int]:
-    """Recipe -> augmented copies of each utterance, as many as the system that wants most."""
+    """Returns recipe -> number of augmented copies of each utterance, the maximum over the candidates."""
     found: dict[str, int] = {}
     for system in params.candidates:
         needs = params.needs[system]
@@ -46,7 +53,7 @@ def wanted_recipes(params: Wishes) -> dict[str, int]:
 
 
 def wanted_features(params: Wishes) -> dict[str, list[Variant]]:
-    """Feature -> its variants, each with as many copies as the system that wants most; both in the order of names."""
+    """Returns feature -> variants, each with the maximum number of copies over the candidates; both sorted by name."""
     found: dict[str, dict[str, Variant]] = {}
     rate = params.preprocess.sample_rate
     for system in params.candidates:
@@ -61,7 +68,7 @@ def wanted_features(params: Wishes) -> dict[str, list[Variant]]:
 
 
 def recipe_files(params: Params) -> dict[str, Any]:
-    """Of each recipe `waveforms/<recipe>` and `copies/<recipe>`: what decides them, or None where nobody wants them."""
+    """Returns `waveforms/<recipe>` and `copies/<recipe>` of each recipe -> what decides them; None if not needed."""
     wanted = wanted_recipes(params)
     files: dict[str, Any] = {}
     for name, recipe in params.preprocess.recipes.items():
@@ -72,9 +79,10 @@ def recipe_files(params: Params) -> dict[str, Any]:
 
 
 def feature_files(params: Params, audio: str) -> dict[str, Any]:
-    """Of each feature what decides it: empty where nobody wants it.
+    """Returns feature -> what decides each of its variants; empty if no candidate needs it.
 
     Args:
+        params: all of params.
         audio: hash of the utterances.
     """
     wanted = wanted_features(params)
@@ -84,7 +92,7 @@ def feature_files(params: Params, audio: str) -> dict[str, Any]:
 
 
 def input_files(params: Params, audio: str) -> dict[str, Any]:
-    """Of each candidate what decides its trainings: its inputs in their order, versions, and what it builds on."""
+    """Returns candidate -> what decides its trainings: its inputs in order, versions, and the systems it builds on."""
     return {system: _of_system(params, system, audio) for system in params.candidates}
 
 
@@ -125,16 +133,17 @@ def _made_of(params: Params, name: str, variant: Variant, audio: str) -> dict[st
 
 
 def audio_hash(table: Path) -> str:
-    """Hash of id and sha256 of each utterance of the table."""
+    """Returns a hash over the id and SHA-256 of each utterance in the table."""
     return hash_json([list(row) for row in iterate_all(table, ("id", "sha256"))])
 
 
 def files_of(kind: str, params: Params, audio: str) -> dict[str, Any]:
-    """Name -> contents of the files of one kind.
+    """Returns name -> contents, for the files of one kind.
 
     Args:
         kind: recipes, features or inputs.
-        audio: hash of the utterances; recipes do not ask for it.
+        params: all of params.
+        audio: hash of the utterances; not used for recipes.
     """
     if kind == "recipes":
         return recipe_files(params)
@@ -142,13 +151,14 @@ def files_of(kind: str, params: Params, audio: str) -> dict[str, Any]:
 
 
 def write_files(kind: str, folder: Path) -> None:
-    """Writes <name>.json of each recipe, feature or system, whole or not at all.
+    """Writes <name>.json for each recipe, feature or system, all of them or none.
 
     Args:
-        kind: as in files_of.
+        kind: as for files_of.
+        folder: receives the files.
 
     Raises:
-        UserError: params.yaml is faulty, or the table of utterances is not there.
+        UserError: params.yaml is invalid, or the table of utterances does not exist.
     """
     params = load_params()
     files = files_of(kind, params, "" if kind == "recipes" else audio_hash(TABLE))

@@ -235,7 +235,7 @@ def _comparison(folders: Folders, tags: Mapping[str, str], metrics: Mapping[str,
     files |= {evaluation / "figures" / name: "figures" for name in OF_ALL_SYSTEMS}
     for path in (folders.selected / "best.json", folders.exported / CHECK):
         files[path] = "selected"
-    for name in ("report.md", "quarantine.csv"):
+    for name in ("report.md", "rejected.csv"):
         files[folders.utterances / name] = "ingest"
     files = {path: folder for path, folder in files.items() if path.is_file()}
     key = hash_json(["comparison", dict(tags), _hashes(files)])

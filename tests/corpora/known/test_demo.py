@@ -1,4 +1,4 @@
-"""The synthetic demo corpus from its file names."""
+"""The synthetic demo corpus, from its file names."""
 
 from speech_emotion.corpora.known import demo
 from speech_emotion.corpora.synthesis import script
@@ -12,13 +12,13 @@ def read(root, *paths):
     return list(demo.read(root))
 
 
-def test_name_says_speaker_sex_text_and_emotion(tmp_path):
+def test_name_gives_speaker_sex_text_and_emotion(tmp_path):
     assert read(tmp_path, "04/04_t2_happiness_1.wav") == [
         Labelled("04/04_t2_happiness_1.wav", speaker="04", emotion="happiness", sex="male", text="t2")
     ]
 
 
-def test_every_name_that_is_made_is_read_in_order(tmp_path):
+def test_all_names_of_the_script_are_read_in_order(tmp_path):
     lines = script()
     entries = read(tmp_path, *(line.path for line in lines))
     assert [(entry.path, entry.speaker, entry.text, entry.emotion) for entry in entries] == [
@@ -27,11 +27,11 @@ def test_every_name_that_is_made_is_read_in_order(tmp_path):
     assert {entry.emotion for entry in entries} <= set(EMOTIONS)
 
 
-def test_unknown_emotion_stands_as_it_is_written(tmp_path):
+def test_unknown_emotion_is_kept_as_written(tmp_path):
     assert [entry.emotion for entry in read(tmp_path, "01/01_t1_envy_1.wav")] == ["envy"]
 
 
-def test_names_that_break_the_scheme_are_set_aside(tmp_path):
+def test_names_that_break_the_scheme_are_rejected(tmp_path):
     broken = [
         "01_t1_anger_1.wav",
         "01/02_t1_anger_1.wav",
@@ -44,9 +44,9 @@ def test_names_that_break_the_scheme_are_set_aside(tmp_path):
     assert {(entry.path, entry.reason) for entry in entries} == {(path, "name") for path in broken}
 
 
-def test_unknown_speaker_is_named_with_the_known(tmp_path):
+def test_unknown_speaker_is_rejected_with_the_list_of_known_ones(tmp_path):
     (entry,) = read(tmp_path, "09/09_t1_anger_1.wav")
-    assert entry.detail == "speaker 09 is none of 01, 02, 03, 04, 05, 06, 07, 08"
+    assert entry.detail == "speaker 09: must be one of 01, 02, 03, 04, 05, 06, 07, 08"
 
 
 def test_notice_is_known_and_other_files_are_stray(tmp_path):

@@ -1,9 +1,9 @@
-"""EMO-DB from its file names."""
+"""EMO-DB, from its file names."""
 
 from collections import Counter
 
 from speech_emotion.corpora.known import emodb
-from speech_emotion.corpora.table import EMOTIONS, Labelled, SetAside
+from speech_emotion.corpora.table import EMOTIONS, Labelled, Rejected
 
 
 def read(root, *paths):
@@ -13,7 +13,7 @@ def read(root, *paths):
     return list(emodb.read(root))
 
 
-def test_name_says_speaker_text_and_emotion(tmp_path):
+def test_name_gives_speaker_text_and_emotion(tmp_path):
     assert read(tmp_path, "wav/16b10Wa.wav") == [
         Labelled("wav/16b10Wa.wav", speaker="16", emotion="anger", sex="female", text="b10")
     ]
@@ -30,21 +30,21 @@ def test_five_speakers_of_each_sex():
     assert Counter(emodb.SEXES.values()) == {"female": 5, "male": 5}
 
 
-def test_unknown_letter_stands_as_it_is_written(tmp_path):
+def test_unknown_letter_is_kept_as_written(tmp_path):
     assert [entry.emotion for entry in read(tmp_path, "wav/03a01Xa.wav")] == ["X"]
 
 
-def test_names_that_break_the_scheme_are_set_aside(tmp_path):
+def test_names_that_break_the_scheme_are_rejected(tmp_path):
     broken = ["03a01Fa.wav", "wav/03a01F.wav", "wav/3a01Fa.wav", "wav/99a01Fa.wav", "wav/deep/03a01Fa.wav"]
     entries = read(tmp_path, *broken)
     assert {(entry.path, entry.reason) for entry in entries} == {(path, "name") for path in broken}
 
 
-def test_other_files_are_stray_but_for_what_the_publisher_adds(tmp_path):
+def test_other_files_are_stray_except_those_of_the_publisher(tmp_path):
     entries = read(
         tmp_path, "notes.docx", "wav/notes.txt", "lablaut/03a01Fa.lablaut", "erkennung.txt", "silb/03a01Fa.silb"
     )
-    assert all(isinstance(entry, SetAside) and entry.reason == "stray" for entry in entries)
+    assert all(isinstance(entry, Rejected) and entry.reason == "stray" for entry in entries)
     assert [entry.path for entry in entries] == ["notes.docx", "wav/notes.txt"]
 
 

@@ -1,4 +1,4 @@
-"""IEMOCAP from made-up label files in its layout."""
+"""IEMOCAP, from made-up label files in its layout."""
 
 import pytest
 
@@ -56,16 +56,16 @@ def test_turns_get_speaker_label_words_and_session(root):
     assert other.text == "Yeah, there's a line [LAUGHTER]."
 
 
-def test_turn_without_agreement_is_set_aside(root):
+def test_turn_without_agreement_is_rejected(root):
     assert by_name(root)["Ses01F_impro01_F002.wav"].reason == "no-agreement"
 
 
-def test_all_labels_of_the_corpus_are_of_the_table():
+def test_all_labels_of_the_corpus_are_known_to_the_table():
     assert len(set(iemocap.EMOTIONS.values())) == 10
     assert set(iemocap.EMOTIONS.values()) <= set(EMOTIONS)
 
 
-def test_recording_without_a_label_is_set_aside(root):
+def test_recording_without_a_label_is_rejected(root):
     put(root, f"{FOLDER}/Ses01F_impro01_M099.wav")
     assert by_name(root)["Ses01F_impro01_M099.wav"].reason == "unlabelled"
 
@@ -76,14 +76,14 @@ def test_label_without_a_recording_is_named(root):
     assert (entry.path, entry.reason) == (f"{FOLDER}/Ses01F_impro01_M001.wav", "missing")
 
 
-def test_two_labels_for_one_turn_are_a_fault(root):
+def test_two_labels_for_one_turn_are_rejected(root):
     line = "[6.2901 - 8.2357]\tSes01F_impro01_F000\tang\t[2.5000, 2.5000, 2.5000]\n"
     put(root, "Session1/dialog/EmoEvaluation/copy.txt", line)
     entry = by_name(root)["Ses01F_impro01_F000.wav"]
     assert (entry.reason, "anger" in entry.detail, "ang, neu" in entry.detail) == ("doubled", False, True)
 
 
-def test_recording_in_the_wrong_session_breaks_the_scheme(root):
+def test_recording_in_the_wrong_session_is_rejected(root):
     put(root, "Session2/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav")
     reasons = [entry.reason for entry in iemocap.read(root) if entry.path.startswith("Session2")]
     assert reasons == ["name"]

@@ -1,4 +1,4 @@
-"""RAVDESS, spoken and sung, from its file names."""
+"""RAVDESS, speech and song, from its file names."""
 
 from collections import Counter
 
@@ -15,14 +15,14 @@ def read(root, *paths):
     return list(ravdess.read(root))
 
 
-def test_name_says_all_of_a_spoken_file(tmp_path):
+def test_name_gives_all_labels_of_a_spoken_file(tmp_path):
     path = "Actor_12/03-01-06-02-02-01-12.wav"
     assert read(tmp_path, path) == [
         Labelled(path, speaker="12", emotion="fear", sex="female", intensity="strong", text="02", session="speech")
     ]
 
 
-def test_sung_files_lie_beside_spoken_ones(tmp_path):
+def test_sung_files_are_beside_spoken_ones(tmp_path):
     entries = read(tmp_path, "Actor_01/03-01-05-01-01-01-01.wav", "Actor_01/03-02-05-01-01-01-01.wav")
     assert [(entry.session, entry.emotion, entry.sex) for entry in entries] == [
         ("speech", "anger", "male"),
@@ -31,12 +31,12 @@ def test_sung_files_lie_beside_spoken_ones(tmp_path):
     assert [ravdess.is_song(entry.path) for entry in entries] == [False, True]
 
 
-def test_all_emotions_are_of_the_table():
+def test_all_emotions_are_known_to_the_table():
     assert len(set(ravdess.EMOTIONS.values())) == 8
     assert set(ravdess.EMOTIONS.values()) <= set(EMOTIONS)
 
 
-def test_unknown_emotion_number_stands_as_it_is_written(tmp_path):
+def test_unknown_emotion_number_is_kept_as_written(tmp_path):
     assert read(tmp_path, "Actor_01/03-01-09-01-01-01-01.wav")[0].emotion == "09"
 
 
@@ -48,12 +48,12 @@ def test_unknown_emotion_number_stands_as_it_is_written(tmp_path):
         ("Actor_01/03-01-05-03-01-01-01.wav", "intensity 03"),
         ("Actor_01/03-01-05-01-03-01-01.wav", "statement 03"),
         ("Actor_25/03-01-05-01-01-01-25.wav", "actor 25"),
-        ("Actor_02/03-01-05-01-01-01-01.wav", "not that of its folder Actor_02"),
-        ("03-01-05-01-01-01-01.wav", "not that of its folder ."),
+        ("Actor_02/03-01-05-01-01-01-01.wav", "differs from the folder Actor_02"),
+        ("03-01-05-01-01-01-01.wav", "differs from the folder ."),
         ("Actor_01/03-01-05-01-01-01.wav", "scheme"),
     ],
 )
-def test_names_that_break_the_scheme_are_set_aside(tmp_path, path, detail):
+def test_names_that_break_the_scheme_are_rejected(tmp_path, path, detail):
     (entry,) = read(tmp_path, path)
     assert entry.reason == "name"
     assert detail in entry.detail

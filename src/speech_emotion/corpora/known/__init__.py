@@ -1,1 +1,1 @@
-"""The corpora that the project knows: one module each, which holds a CORPUS (corpora/corpus.py)."""
+"""The known corpora, one module each; each module defines a CORPUS (corpora/corpus.py)."""

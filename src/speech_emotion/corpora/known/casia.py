@@ -1,8 +1,7 @@
-"""CASIA Chinese emotional corpus: Mandarin, 4 speakers, 6 emotions, 9,600 utterances (1,200 in the free
-part), 16 kHz.
+"""CASIA Chinese emotional corpus: Mandarin, 4 speakers, 6 emotions, 9,600 utterances (1,200 in the free part), 16 kHz.
 
-From the Institute of Automation, Chinese Academy of Sciences, under a licence. Labels are folders:
-`SPEAKER/EMOTION/NNN.wav`; NNN is the sentence, the same for all speakers.
+From the Institute of Automation, Chinese Academy of Sciences; requires a licence. Folders give the labels:
+`SPEAKER/EMOTION/NNN.wav`; NNN is the sentence, with the same numbers for all speakers.
 """
 
 import re
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import LICENSED, Corpus
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, unexpected
 
 EMOTIONS = {
@@ -21,11 +20,10 @@ FILE = re.compile(r"(?P<speaker>[^/]+)/(?P<emotion>[^/]+)/(?P<text>\d+)\.wav", r
 SCHEME = "SPEAKER/EMOTION/NNN.wav"
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
-    """What the folders below `root` (data/casia) say, sorted by path; a folder of no known emotion stands as
-    it is.
+def read(root: Path) -> Iterator[Labelled | Rejected]:
+    """Reads the labels from the folders below `root` (data/casia), by path; unknown emotions are kept as written.
 
-    The publisher does not tell the speakers' sex file by file, so it stays open.
+    The publisher does not give the speaker's sex for each file, so it stays empty.
     """
     for path in files_below(root):
         match = FILE.fullmatch(path)
@@ -37,7 +35,7 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
 
 
 def place(path: str) -> str | None:
-    """SPEAKER/EMOTION/NNN.wav for a path that ends with it; None for others."""
+    """Returns the SPEAKER/EMOTION/NNN.wav at the end of a path; None for other paths."""
     end = "/".join(PurePosixPath(path).parts[-3:])
     match = FILE.fullmatch(end)
     return end if match and match["emotion"].lower() in EMOTIONS else None

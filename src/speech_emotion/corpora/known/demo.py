@@ -1,6 +1,6 @@
 """The synthetic demo corpus, made by synthesis.py: 8 voices, 7 emotions, 224 utterances, 16 kHz mono.
 
-Labels stand in the names: `<speaker>/<speaker>_<text>_<emotion>_<take>.wav`.
+Labels are in the names: `<speaker>/<speaker>_<text>_<emotion>_<take>.wav`.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speech_emotion.corpora.corpus import Corpus
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, unexpected
 from speech_emotion.recorder import Recorder
 
@@ -21,8 +21,8 @@ SCHEME = "<speaker>/<speaker>_<text>_<emotion>_<take>.wav"
 NOTICE = "README.txt"  # says that the speech is synthetic
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
-    """What the names below `root` (data/demo) say, sorted by path; an unknown emotion stands as it is."""
+def read(root: Path) -> Iterator[Labelled | Rejected]:
+    """Reads the labels from the names below `root` (data/demo), by path; unknown emotions are kept as written."""
     for path in files_below(root):
         match = FILE.fullmatch(path)
         if match and match["speaker"] in SEXES:
@@ -34,7 +34,7 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
                 text=match["text"],
             )
         elif match:
-            yield SetAside(path, "name", f"speaker {match['speaker']} is none of {', '.join(SEXES)}")
+            yield Rejected(path, "name", f"speaker {match['speaker']}: must be one of {', '.join(SEXES)}")
         elif path != NOTICE:
             yield unexpected(root, path, SCHEME)
 
@@ -48,11 +48,11 @@ def make(folder: Path, workers: int, recorder: Recorder) -> None:
 
 CORPUS = Corpus(
     name="demo",
-    description="synthesised, nobody speaks",
+    description="synthesised, no human speaker",
     licence="Apache-2.0 (synthetic)",
     scheme=SCHEME,
     read=read,
-    place=lambda path: None,  # it is made here and taken from nowhere
+    place=lambda path: None,  # it is synthesised, never copied
     checksums=Path(__file__).with_suffix(".sha256"),
     make=make,
 )

@@ -1,8 +1,7 @@
-"""EMO-DB, the Berlin database of emotional speech: German, 10 actors, 7 emotions, 535 utterances, 16 kHz
-mono.
+"""EMO-DB, the Berlin database of emotional speech: German, 10 actors, 7 emotions, 535 utterances, 16 kHz mono.
 
 Burkhardt, Paeschke, Rolfes, Sendlmeier, Weiss: A Database of German Emotional Speech, Interspeech 2005.
-Labels stand in the names: `wav/SSTTTEv.wav` is speaker, text, emotion, version.
+Labels are in the names: `wav/SSTTTEv.wav` is speaker, text, emotion, version.
 """
 
 import re
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import Corpus
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, unexpected
 
 EMOTIONS = {
@@ -23,13 +22,12 @@ SEXES = {
 }  # fmt: skip
 FILE = re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[A-Z])[a-z]\.wav", re.ASCII)
 SCHEME = "wav/SSTTTEv.wav"
-# what else the publisher's archive holds: phone and syllable labels, explanations
+# other files of the publisher's archive: phone and syllable labels, explanations
 PUBLISHED_BESIDE = re.compile(r"(lablaut|labsilb|silb)/.*|erk[a-z]*\.txt")
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
-    """What the names below `root` (data/emodb) say, sorted by path; a letter for no known emotion stands as
-    it is."""
+def read(root: Path) -> Iterator[Labelled | Rejected]:
+    """Reads the labels from the names below `root` (data/emodb), by path; unknown letters are kept as emotions."""
     for path in files_below(root):
         folder, _, name = path.rpartition("/")
         match = FILE.fullmatch(name) if folder == "wav" else None
@@ -42,13 +40,13 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
                 text=match["text"],
             )
         elif match:
-            yield SetAside(path, "name", f"speaker {match['speaker']} is none of {', '.join(SEXES)}")
+            yield Rejected(path, "name", f"speaker {match['speaker']}: must be one of {', '.join(SEXES)}")
         elif not PUBLISHED_BESIDE.fullmatch(path):
             yield unexpected(root, path, SCHEME)
 
 
 def place(path: str) -> str | None:
-    """wav/NAME for a path whose name is of the scheme; None for others."""
+    """Returns wav/NAME for a path whose name follows the scheme; None for other paths."""
     name = PurePosixPath(path).name
     return f"wav/{name}" if FILE.fullmatch(name) else None
 

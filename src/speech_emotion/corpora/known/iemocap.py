@@ -1,5 +1,4 @@
-"""IEMOCAP: English dialogues, 5 sessions of 2 speakers each, 10,039 turns, 16 kHz; from the publisher under a
-licence.
+"""IEMOCAP: English dialogues, 5 sessions of 2 speakers each, 10,039 turns, 16 kHz; requires a licence.
 
 Busso et al.: IEMOCAP: interactive emotional dyadic motion capture database, Language Resources and Evaluation
 42, 2008. Labels are lines `[start - end] TURN emotion [V, A, D]` of `SessionN/dialog/EmoEvaluation/*.txt`,
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import LICENSED, Corpus
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, unexpected
 
 EMOTIONS = {
@@ -25,16 +24,16 @@ TURN = re.compile(r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_\w+)_(?P<sex>[FM])[A
 WORDS = re.compile(r"(?P<turn>Ses\w+) \[[^\]]*\]: ?(?P<text>.*)")
 AUDIO = re.compile(r"Session[1-5]/sentences/wav/[^/]+/(?P<turn>[^/]+)\.wav")
 PUBLISHED_BESIDE = re.compile(r"Session[1-5]/(dialog|sentences)/.*|Documentation/.*|README\.txt")
-NEEDED = re.compile(  # films and recordings of whole dialogues are left out
+NEEDED = re.compile(  # videos and recordings of whole dialogues are left out
     r"(?:.*/)?(Session[1-5]/(?:sentences/wav/[^/]+/[^/]+\.wav|dialog/(?:EmoEvaluation|transcriptions)/[^/]+\.txt))"
 )
 SCHEME = "SessionN/sentences/wav/DIALOG/TURN.wav"
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
-    """What the label files below `root` (data/iemocap) say of each turn, sorted by path.
+def read(root: Path) -> Iterator[Labelled | Rejected]:
+    """Reads the label of each turn from the files below `root` (data/iemocap), sorted by path.
 
-    Turns without agreement among the judges (label xxx) and recordings without a label are set aside.
+    Turns without agreement among the judges (label xxx) and recordings without a label are rejected.
     Speakers are Ses01F, Ses01M, ...; sessions are Session1, ...
     """
     files = files_below(root)
@@ -50,21 +49,21 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
         yield _turn(path, match["turn"], labels, words)
     for turn in sorted(set(labels) - recorded):
         match = TURN.fullmatch(turn)
-        yield SetAside(_place(match) if match else f"{turn}.wav", "missing", "has a label and no audio file")
+        yield Rejected(_place(match) if match else f"{turn}.wav", "missing", "has a label but no audio file")
 
 
-def _turn(path: str, turn: str, labels: dict[str, set[str]], words: dict[str, str]) -> Labelled | SetAside:
+def _turn(path: str, turn: str, labels: dict[str, set[str]], words: dict[str, str]) -> Labelled | Rejected:
     match = TURN.fullmatch(turn)
     if not match or path != _place(match):
-        return SetAside(path, "name", f"breaks the corpus's scheme {SCHEME}")
+        return Rejected(path, "name", f"does not follow the corpus's scheme {SCHEME}")
     given = labels.get(turn, set())
     if not given:
-        return SetAside(path, "unlabelled", "no file in dialog/EmoEvaluation names its turn")
+        return Rejected(path, "unlabelled", "its turn is not in any file of dialog/EmoEvaluation")
     if len(given) > 1:
-        return SetAside(path, "doubled", f"has more than one label: {', '.join(sorted(given))}")
+        return Rejected(path, "doubled", f"has more than one label: {', '.join(sorted(given))}")
     label = next(iter(given))
     if label == NO_AGREEMENT:
-        return SetAside(path, "no-agreement", "the judges did not agree on an emotion (xxx)")
+        return Rejected(path, "no-agreement", "the judges did not agree on an emotion (xxx)")
     return Labelled(
         path=path,
         speaker=f"Ses0{match['session']}{match['sex']}",
@@ -100,7 +99,7 @@ def _words(root: Path, files: list[str]) -> dict[str, str]:
 
 
 def place(path: str) -> str | None:
-    """The path from SessionN on, of a turn's audio, of labels and of transcriptions; None for others."""
+    """Returns the path from SessionN on for audio, label and transcription files of turns; None for other paths."""
     match = NEEDED.fullmatch(path)
     return match[1] if match and not PurePosixPath(path).name.startswith(".") else None
 

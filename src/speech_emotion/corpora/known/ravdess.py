@@ -1,8 +1,7 @@
-"""RAVDESS, audio only: English, 24 actors, 1,440 spoken (8 emotions) and 1,012 sung files (6 emotions), 48
-kHz.
+"""RAVDESS, audio only: English, 24 actors, 1,440 spoken (8 emotions) and 1,012 sung files (6 emotions), 48 kHz.
 
 Livingstone, Russo: The Ryerson Audio-Visual Database of Emotional Speech and Song, PLOS ONE 13(5), 2018.
-Labels stand in the names: `Actor_AA/MM-VV-EE-II-SS-RR-AA.wav` is modality, vocal channel, emotion, intensity,
+Labels are in the names: `Actor_AA/MM-VV-EE-II-SS-RR-AA.wav` is modality, vocal channel, emotion, intensity,
 statement, repetition, actor.
 """
 
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from speech_emotion.corpora.corpus import Corpus
-from speech_emotion.corpora.table import Labelled, SetAside
+from speech_emotion.corpora.table import Labelled, Rejected
 from speech_emotion.corpora.walking import files_below, unexpected
 
 EMOTIONS = {
@@ -26,10 +25,10 @@ FILE = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.wav", re.A
 SCHEME = "Actor_AA/03-VV-EE-II-SS-RR-AA.wav"
 
 
-def read(root: Path) -> Iterator[Labelled | SetAside]:
-    """What the names below `root` (data/ravdess) say, sorted by path.
+def read(root: Path) -> Iterator[Labelled | Rejected]:
+    """Reads the labels from the names below `root` (data/ravdess), sorted by path.
 
-    The session is the vocal channel, speech or song. A number for no known emotion stands as it is.
+    The session is the vocal channel, speech or song. Unknown emotion numbers are kept as emotions.
     """
     for path in files_below(root):
         folder, _, name = path.rpartition("/")
@@ -40,7 +39,7 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
         modality, channel, emotion, intensity, statement, _, actor = match.groups()
         fault = _fault(folder, modality, channel, intensity, statement, actor)
         if fault:
-            yield SetAside(path, "name", fault)
+            yield Rejected(path, "name", fault)
             continue
         yield Labelled(
             path=path,
@@ -54,7 +53,7 @@ def read(root: Path) -> Iterator[Labelled | SetAside]:
 
 
 def is_song(path: str) -> bool:
-    """Whether a path below data/ravdess is that of a sung file."""
+    """Whether a path below data/ravdess belongs to a sung file."""
     folder, _, name = path.rpartition("/")
     match = FILE.fullmatch(name)
     return match is not None and match[1] == "03" and match[2] == "02" and folder == f"Actor_{match[7]}"
@@ -72,7 +71,7 @@ def _fault(folder: str, modality: str, channel: str, intensity: str, statement: 
     if int(actor) not in ACTORS:
         return f"actor {actor}: must be 01 to 24"
     if folder != f"Actor_{actor}":
-        return f"actor {actor} of the name is not that of its folder {folder or '.'}"
+        return f"actor {actor} in the name differs from the folder {folder or '.'}"
     return None
 
 
