@@ -1,4 +1,4 @@
-"""Systems with weights and running statistics that are no longer those of a fresh network."""
+"""Systems whose running statistics and normalisation weights differ from those of a fresh network."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ LABELS = ("anger", "neutral", "sadness")
 
 
 def make_network(id: str, **changed: object) -> NetworkSystem:
-    """A system on the features that params.yaml names for it, without derivatives, which cannot go to the device."""
+    """A system with its features from params.yaml, but without derivatives, which cannot run on the device."""
     features = {name: PARAMS.features[name].model_copy(update={"deltas": 0}) for name in PARAMS.needs[id].features}
     torch.manual_seed(0)
     dims = front_end_dims(features, 16000)
@@ -32,13 +32,13 @@ def make_network(id: str, **changed: object) -> NetworkSystem:
 
 
 def feature_batch(system: NetworkSystem) -> dict[str, torch.Tensor]:
-    """Noise in the shape of three windows' features."""
+    """Noise with the shape of the features of three windows."""
     draws = torch.Generator().manual_seed(1)
     shape = (3, system.params.window_frames)
     return {name: torch.randn(*shape, dims, generator=draws) for name, dims in system.definition.dims.items()}
 
 
 def noise_windows(system: NetworkSystem, count: int) -> list[np.ndarray]:
-    """Noise in the shape of windows of speech, (window samples,) each."""
+    """Windows of noise, each (window samples,)."""
     draws = np.random.default_rng(0)
     return [(0.1 * draws.standard_normal(system.window_samples)).astype(np.float32) for _ in range(count)]

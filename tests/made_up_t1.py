@@ -1,4 +1,4 @@
-"""A small T1 as the steps before export leave it: weights as torch draws them, noise for speech."""
+"""A small T1 in the state before the step export: random weights, and noise as speech."""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ TUNING = {"epochs": 1, "learning_rate": 0.5}
 
 
 def params_of(**sections: Mapping[str, object]) -> Params:
-    """The project's params for this corpus, with these values of export's sections and little else to do."""
+    """The project's params for EMO-DB with these values in the sections of `export`, reduced to run fast."""
     one = load_params()
     parts = {
         name: getattr(one.export, name).model_copy(update=TUNING | dict(values)) for name, values in sections.items()
@@ -33,27 +33,32 @@ def params_of(**sections: Mapping[str, object]) -> Params:
 
 
 def pruning_params() -> Params:
-    """With half of the filters removed."""
+    """Params with half of the filters removed."""
     return params_of(prune={"share": 0.5})
 
 
 def qat_params(when_loss: float) -> Params:
-    """With fine-tuning of INT8 forms that lose more than `when_loss` points."""
+    """Params with fine-tuning of INT8 models that lose more than `when_loss` points."""
     return params_of(qat={"enabled": True, "when_loss": when_loss})
 
 
 def write_t1(folder: Path, tested: tuple[str, ...] = SPEAKERS) -> None:
-    """Writes ingest, preprocess, features, train/t1 with the models of the folds `tested`, and select."""
+    """Writes the outputs of ingest, preprocess, features, train (t1) and select.
+
+    Args:
+        folder: folder of the artifacts.
+        tested: speakers whose folds have models and predictions.
+    """
     params, draws, rows = load_params(), np.random.default_rng(0), utterances(speakers=SPEAKERS, each=1)
     write_utterances(folder / "ingest" / "utterances.parquet", rows)
     needs, features = params.needs["t1"], {name: params.features[name] for name in params.needs["t1"].features}
-    heard = {row.id: (0.05 * draws.standard_normal(49600)).astype(np.float32) for row in rows}
+    waveforms = {row.id: (0.05 * draws.standard_normal(49600)).astype(np.float32) for row in rows}
     with ArrayWriter(folder / "preprocess" / "plain") as writer:
-        for id, waveform in heard.items():
+        for id, waveform in waveforms.items():
             writer.add(id, waveform)
     for name in needs.features:
         with ArrayWriter(folder / "features" / name / needs.variant(params.features[name], 16000)) as writer:
-            for id, waveform in heard.items():
+            for id, waveform in waveforms.items():
                 writer.add(id, compute(name, waveform, params.features, 16000))
     torch.manual_seed(0)
     recipe = params.preprocess.recipes["plain"]
