@@ -1,5 +1,7 @@
-"""Small experiments for any architecture, made of its test_params(): features whose classes differ in level and, where
-there is time, in rhythm."""
+"""Small experiments for any architecture, made from its test_params().
+
+The classes of the made-up features differ in level and, if a feature has frames, in rhythm.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,9 +36,16 @@ PLAIN = Recipe(level="none", denoise="none", vad=False)
 
 @dataclass(frozen=True)
 class Case:
-    """An architecture with its small setting.
+    """An architecture with its test_params() and made-up data.
 
     Attributes:
+        architecture: the class.
+        config: configuration of the system.
+        hyperparameters: values from test_params().
+        epochs: epochs from test_params().
+        definitions: feature name -> definition.
+        dims: feature name -> number of dimensions.
+        stores: feature name -> arrays.
         targets: id -> class number of all utterances.
         members: system -> id -> probabilities.
     """
@@ -61,7 +70,7 @@ class Case:
         return Utterances(ids, np.array([self.targets[id] for id in ids]), self.stores, copies, members)
 
     def part(self, first: int, last: int, copies: bool = False) -> Utterances:
-        """Utterances from one place to another, the latter left out."""
+        """Utterances first to last - 1."""
         return self.utterances(list(self.targets)[first:last], copies)
 
     def limits(self, **changed: Any) -> Limits:
@@ -69,13 +78,14 @@ class Case:
 
 
 def make_case(name: str, folder: Path, count: int = 36, copies: int = 0, builds_on: tuple[str, ...] = ()) -> Case:
-    """Writes features into a folder.
+    """Writes made-up features into a folder and returns the case.
 
     Args:
-        name: of the architecture.
-        count: of utterances.
-        copies: of each, with slightly other values.
-        builds_on: in place of what test_params() says.
+        name: name of the architecture.
+        folder: folder of the features.
+        count: number of utterances.
+        copies: number of augmented copies of each, with slightly different values.
+        builds_on: ids of members, instead of the number of members in test_params().
     """
     architecture = architecture_class(name)
     small = architecture.test_params()
@@ -94,18 +104,22 @@ def make_case(name: str, folder: Path, count: int = 36, copies: int = 0, builds_
                 for copy in range(1, copies + 1):
                     writer.add(f"{id}#{copy}", array + 0.1 * copy, source=id)
         stores[feature] = ArrayStore(folder / feature)
-    said = {}
+    predictions = {}
     for member in members:
         scores = 1.5 * np.eye(len(LABELS))[list(targets.values())] + 0.7 * draws.normal(size=(count, len(LABELS)))
-        said[member] = dict(zip(targets, np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True), strict=True))
+        predictions[member] = dict(
+            zip(targets, np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True), strict=True)
+        )
     config = SystemConfig("made-up", name, "made-up system", architecture.PAPER, members)
-    return Case(architecture, config, small.hyperparameters, small.epochs, definitions, dims, stores, targets, said)
+    return Case(
+        architecture, config, small.hyperparameters, small.epochs, definitions, dims, stores, targets, predictions
+    )
 
 
 def _array(kind: str, size: int, frames: int, target: int, draws: np.random.Generator) -> np.ndarray:
     shape = (size,) if kind == "statistics" else (frames, size)
     level = np.linspace(-1, 1, size) if target == 2 else 2.0 * target - 1.0
     array = draws.normal(size=shape) + 1.5 * level
-    if kind != "statistics":  # for systems that take the level off
+    if kind != "statistics":  # for systems with mean normalisation
         array += target * np.sin(np.arange(frames) * np.pi / (3 + 3 * target))[:, np.newaxis]
     return array.astype(np.float32)

@@ -1,4 +1,4 @@
-"""A small T1 in an experiment of four speakers, whose speech is noise of two colours, and stores that guard it."""
+"""A small T1 in an experiment with four speakers whose speech is noise, and stores that forbid some utterances."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SMALL = hyperparameters("t1", units=8, batch_size=8)
 
 
 def write_experiment(folder: Path) -> Experiment:
-    """Writes `folder`/preprocess and `folder`/features."""
+    """Writes `folder`/preprocess and `folder`/features, and returns the experiment."""
     draws = np.random.default_rng(0)
     rows = utterances(speakers=("f1", "m1", "f2", "m2"), each=1)
     needs = PARAMS.needs["t1"]
@@ -48,7 +48,7 @@ def write_experiment(folder: Path) -> Experiment:
 
 
 def fold_of(experiment: Experiment) -> Fold:
-    """Trains on f2 and m2, stops by f1, tests on m1."""
+    """A fold with f2 and m2 for training, f1 for validation and m1 for test."""
 
     def of(*speakers: str) -> tuple[str, ...]:
         return tuple(sorted(id for id in experiment.targets if id.split("/")[1] in speakers))
@@ -64,7 +64,7 @@ def trained_on(experiment: Experiment, fold: Fold) -> NetworkSystem:
 
 
 class Guarded(ArrayStore):
-    """Features of which some may not be looked at."""
+    """A store of features in which reading some utterances fails."""
 
     forbidden: frozenset[str] = frozenset()
 
@@ -74,7 +74,7 @@ class Guarded(ArrayStore):
 
 
 def guarded(experiment: Experiment, ids: tuple[str, ...]) -> dict[str, ArrayStore]:
-    """The experiment's stores, where these utterances may not be looked at."""
+    """The experiment's stores; reading these utterances fails."""
     stores = {name: Guarded(store.folder) for name, store in experiment.stores().items()}
     for store in stores.values():
         store.forbidden = frozenset(ids)

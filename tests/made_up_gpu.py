@@ -1,6 +1,6 @@
-"""A stand-in for a GPU: torch's device `meta`, whose tensors have shapes and no values, and a guard of every operation.
+"""A stand-in for a GPU: torch's device `meta`, whose tensors have shapes but no values, and a check of every operation.
 
-No CUDA is needed to see that a training makes, moves and mixes its tensors as a GPU would want them.
+With it, tests without CUDA see whether a training creates and moves all its tensors as a GPU needs them.
 """
 
 import contextlib
@@ -13,17 +13,17 @@ from torch.utils._pytree import tree_leaves
 from speech_emotion.learning import loop
 
 STAND_IN = torch.device("meta")
-# From numpy, to the device; from the device, to numpy
+# Operations that move tensors from numpy to the device, or from the device to numpy
 PASSING = {"lift_fresh", "to", "_to_copy", "copy_", "detach", "resolve_conj", "resolve_neg"}
 
 
 class OneDevice(TorchDispatchMode):
-    """Fails at an operation that reads or makes a tensor elsewhere.
+    """Fails if an operation reads or creates a tensor on another device.
 
-    Single numbers, as Adam counts its steps, may lie on the CPU, and what comes from there, or goes there, is moved.
+    Scalars, such as Adam's step counter, may be on the CPU, and operations that move tensors are allowed.
 
     Attributes:
-        operations: names of those that were seen.
+        operations: names of all operations so far.
     """
 
     def __init__(self):
@@ -43,7 +43,7 @@ class OneDevice(TorchDispatchMode):
 
 @contextlib.contextmanager
 def training_on_stand_in(monkeypatch):
-    """Networks are trained there, whatever device they are asked for; what is read of it is 0. Yields the guard."""
+    """Trains networks on the stand-in, whatever device is set; values read from it are 0. Yields the guard."""
     guard = OneDevice()
 
     @contextlib.contextmanager

@@ -32,7 +32,7 @@ def make_network(id: str, **changed: object) -> NetworkSystem:
 
 
 def feature_batch(system: NetworkSystem) -> dict[str, torch.Tensor]:
-    """Noise in the shape of three windows' features."""
+    """Noise with the shape of the features of three windows."""
     draws = torch.Generator().manual_seed(1)
     shape = (3, system.params.window_frames)
     return {name: torch.randn(*shape, dims, generator=draws) for name, dims in system.definition.dims.items()}

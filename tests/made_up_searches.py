@@ -1,4 +1,4 @@
-"""Searches on made-up speakers, and judges of their trials that worker processes can import."""
+"""Searches on made-up speakers, and functions that judge their trials and that worker processes can import."""
 
 import math
 import os
@@ -38,7 +38,7 @@ PARAMS = Tune(
 
 
 def folds() -> list[Fold]:
-    """One speaker left out, the next for validation."""
+    """Leave-one-speaker-out folds, with the next speaker for validation."""
     made = []
     for number, speaker in enumerate(SPEAKERS):
         other = SPEAKERS[(number + 1) % len(SPEAKERS)]
@@ -49,10 +49,14 @@ def folds() -> list[Fold]:
 
 
 def searches(folder: Path, url: str, system: str = "t2", count: int = 2, **params) -> list[SearchJob]:
-    """Searches for the first folds; no test utterance of any of them has features.
+    """Searches on the first folds. The test utterances have no features.
 
     Args:
-        params: what differs from PARAMS.
+        folder: folder of the features and of finished fold runs.
+        url: address of the storage.
+        system: t2 or k2.
+        count: number of folds.
+        params: settings that differ from PARAMS.
     """
     feature, shape = {"t2": ("statistics", (6,)), "k2": ("mspec-40-dd", (30, 6))}[system]
     jobs = []
@@ -97,7 +101,7 @@ def searches(folder: Path, url: str, system: str = "t2", count: int = 2, **param
 
 
 def smooth(job: Job, splits, suggested, report) -> float:
-    """Best at C = 0.1; four steps that rise to the value."""
+    """A UA with its maximum at C = 0.1, reported in four rising steps."""
     value = 1 / (1 + (math.log10(suggested["C"]) + 1) ** 2)
     for step in range(4):
         report(step, value * (step + 1) / 4)
@@ -105,7 +109,7 @@ def smooth(job: Job, splits, suggested, report) -> float:
 
 
 def kills_once(job: Job, splits, suggested, report) -> float:
-    """The first trial of each study kills its process in the middle, as if memory ran out."""
+    """The first trial of each study kills its own process, as if memory ran out."""
     report(0, 0.5)
     if _first(job, suggested):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -113,7 +117,7 @@ def kills_once(job: Job, splits, suggested, report) -> float:
 
 
 def kills_always(job: Job, splits, suggested, report) -> float:
-    """What the first trial of each study tries kills whoever tries it."""
+    """The hyper-parameters of each study's first trial kill every process that tries them."""
     report(0, 0.5)
     if _first(job, suggested) or float(_mark(job).read_text()) == suggested["C"]:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -121,7 +125,7 @@ def kills_always(job: Job, splits, suggested, report) -> float:
 
 
 def undisturbed(job: Job, splits, suggested, report) -> float:
-    """As kills_once, without the kill."""
+    """Like kills_once, but without the kill."""
     report(0, 0.5)
     return smooth_from_one(suggested, report)
 
@@ -133,7 +137,7 @@ def smooth_from_one(suggested, report) -> float:
 
 
 def works_on(job: Job, splits, suggested, report) -> float:
-    """Never comes to an end."""
+    """Never ends."""
     works_for_ever(str(job.units))
 
 
@@ -148,7 +152,7 @@ def _first(job: Job, suggested) -> bool:
     own = _mark(job).with_suffix(f".{os.getpid()}")
     own.write_text(repr(suggested["C"]))
     try:
-        os.link(own, _mark(job))  # appears whole
+        os.link(own, _mark(job))  # atomic, with its content
     except FileExistsError:
         return False
     return True

@@ -43,7 +43,12 @@ def qat_params(when_loss: float) -> Params:
 
 
 def write_t1(folder: Path, tested: tuple[str, ...] = SPEAKERS) -> None:
-    """Writes ingest, preprocess, features, train/t1 with the models of the folds `tested`, and select."""
+    """Writes the outputs of ingest, preprocess, features, train (t1) and select.
+
+    Args:
+        folder: folder of the artifacts.
+        tested: speakers whose folds have models and predictions.
+    """
     params, draws, rows = load_params(), np.random.default_rng(0), utterances(speakers=SPEAKERS, each=1)
     write_utterances(folder / "ingest" / "utterances.parquet", rows)
     needs, features = params.needs["t1"], {name: params.features[name] for name in params.needs["t1"].features}

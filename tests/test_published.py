@@ -1,4 +1,4 @@
-"""Every fold run and search that git keeps is found by the run it belongs to."""
+"""Every published fold run and search in papers/ is found by its key."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ STUDIES = sorted(PAPERS.glob("*/studies/*/*.json"))
 
 @pytest.fixture(scope="session")
 def utterances(tmp_path_factory):
-    """Corpus -> folder of its table of utterances, made from the publishers' checksums without any audio."""
+    """Corpus -> folder of its utterance table, made from the published checksums without any audio."""
     made: dict[str, Path] = {}
 
     def of(corpus: str) -> Path:
@@ -77,7 +77,7 @@ def _params(corpus: str, system: str, seeds: list[int]) -> StepParams:
 
 
 def _found_by_search(paper: Path, run: str, system: str) -> Mapping[str, Any]:
-    """Fold -> hyper-parameters of the best complete trial that is published."""
+    """Fold -> hyper-parameters of the best complete published trial."""
     best = {}
     for path in (paper / "studies" / run).glob(f"{system}-*.json"):
         record = json.loads(path.read_text())
@@ -87,7 +87,7 @@ def _found_by_search(paper: Path, run: str, system: str) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: f"{path.parts[-3]}-{path.name}")
-def test_every_published_unit_is_found_by_its_run(folder, utterances, monkeypatch):
+def test_every_published_fold_run_is_found(folder, utterances, monkeypatch):
     monkeypatch.chdir(TOP)
     units = [Unit.from_file(path) for path in sorted(folder.glob("*.json"))]
     corpus = units[0].corpus
@@ -102,7 +102,7 @@ def test_every_published_unit_is_found_by_its_run(folder, utterances, monkeypatc
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_every_published_search_is_found_by_its_run(path, utterances, tmp_path, monkeypatch):
+def test_every_published_search_is_found(path, utterances, tmp_path, monkeypatch):
     monkeypatch.chdir(TOP)
     record = json.loads(path.read_text())
     corpus = record["study"].split("/")[0]
@@ -113,6 +113,6 @@ def test_every_published_search_is_found_by_its_run(path, utterances, tmp_path, 
     assert len(record["trials"]) == 20
 
 
-def test_nothing_published_is_left_out_above():
+def test_the_tests_above_cover_everything_published():
     assert len(FOLDERS) == 7 and sum(len(list(folder.glob("*.json"))) for folder in FOLDERS) == 160
     assert len(STUDIES) == 10

@@ -9,7 +9,7 @@ from speech_emotion.randomness import generator
 from speech_emotion.recorder import Recorder
 
 
-def test_draws_depend_on_seed_and_key_alone():
+def test_draws_depend_only_on_seed_and_key():
     assert generator(1, "a", "pitch").random() == generator(1, "a", "pitch").random()
     draws = [
         generator(*key).random() for key in ((1, "a", "pitch"), (2, "a", "pitch"), (1, "b", "pitch"), (1, "a", "snr"))
@@ -17,7 +17,7 @@ def test_draws_depend_on_seed_and_key_alone():
     assert len(set(draws)) == 4
 
 
-def test_key_parts_do_not_run_together():
+def test_key_parts_are_kept_apart():
     assert generator(1, "ab", "c").random() != generator(1, "a", "bc").random()
 
 
@@ -29,7 +29,7 @@ def _fail(x):
     raise ValueError(f"bad {x}")
 
 
-def test_results_come_in_order_under_any_number_of_workers():
+def test_results_come_in_order_with_any_number_of_workers():
     items = list(range(20))
     one, two = (list(ordered_map(_square, items, workers, Recorder(quiet=True), "t")) for workers in (1, 2))
     assert one == two == [x * x for x in items]
@@ -52,7 +52,7 @@ def _threads(_):
     return torch.get_num_threads()
 
 
-def test_workers_stand_where_the_caller_stands_now(tmp_path, monkeypatch):
+def test_workers_run_in_the_current_folder_of_the_caller(tmp_path, monkeypatch):
     for name in "ab":
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)

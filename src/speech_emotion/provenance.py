@@ -1,4 +1,4 @@
-"""Where a result comes from: revision, source, versions, processor. Kept beside results, part of no key."""
+"""Provenance of a result: revision, source, versions, processor. Saved with results, but not part of any key."""
 
 import functools
 import importlib.metadata
@@ -16,7 +16,7 @@ LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "librosa")
 
 
 def revision() -> str | None:
-    """The commit at work, with -dirty where tracked files differ from it; outside git what the image says, if any."""
+    """The current commit, with -dirty if tracked files differ from it; outside git the image's revision, or None."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
@@ -26,10 +26,10 @@ def revision() -> str | None:
 
 
 def provenance_of(code: Iterable[Path]) -> dict[str, Any]:
-    """What a finished training records beside its key.
+    """What a finished training records in addition to its key.
 
     Args:
-        code: source files that the training ran.
+        code: source files that the training uses.
 
     Returns:
         source (hash of the code, without comments and docstrings), python, libraries (name -> version), processor,
@@ -49,7 +49,7 @@ def _environment() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name where Linux tells it, else its architecture."""
+    """The processor's name on Linux; otherwise its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,7 +1,7 @@
-"""Committed values that results are compared with, so that no result changes without a raised version.
+"""Compares results with committed values, so that no result changes without a raised version.
 
-`GOLDEN_WRITE=1 python -m pytest tests/golden` writes values for new cases and for those whose version was raised; it
-refuses to overwrite values of the same version.
+`GOLDEN_WRITE=1 python -m pytest tests/golden` writes the values of new cases and of cases whose version was raised. It
+never overwrites values of the same version.
 """
 
 import json
@@ -17,13 +17,15 @@ DIGITS = 7
 
 
 def check(group: str, case: str, version: Any, values: np.ndarray, tolerance: float, to_raise: str) -> None:
-    """Compares values with those of tests/golden/<group>/<case>.json.
+    """Compares values with those in tests/golden/<group>/<case>.json.
 
     Args:
-        version: JSON value that changes with every raised version.
-        values: any shape, finite.
-        tolerance: absolute where a committed value's magnitude is below 1, else relative.
-        to_raise: which version has to be raised where the change is meant.
+        group: name of the folder.
+        case: name of the file.
+        version: JSON value that contains every version on which the values depend.
+        values: results of any shape; must be finite.
+        tolerance: absolute for committed values of magnitude below 1, relative for larger ones.
+        to_raise: which version has to be raised if the change is intended.
     """
     path = FOLDER / group / f"{case}.json"
     values = np.asarray(values, dtype=np.float64)
@@ -43,7 +45,7 @@ def check(group: str, case: str, version: Any, values: np.ndarray, tolerance: fl
 
 
 def _compare(case: str, values: np.ndarray, known: np.ndarray, tolerance: float, to_raise: str) -> None:
-    cure = f"if that is meant, raise {to_raise} and write the values with GOLDEN_WRITE=1"
+    cure = f"if this is intended, raise {to_raise} and write the values with GOLDEN_WRITE=1"
     assert values.size == known.size, f"{case}: {values.size} values instead of {known.size}: {cure}"
     off = np.abs(values.ravel() - known.ravel()) / np.maximum(1.0, np.abs(known.ravel()))
     assert off.max() <= tolerance, (

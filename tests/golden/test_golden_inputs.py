@@ -1,4 +1,4 @@
-"""Waveforms and features are what finished trainings were trained on."""
+"""Preprocessing, augmented copies and features give the committed values."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ RECIPES = {
 
 
 def speech_like(rate: int = RATE) -> np.ndarray:
-    """1.2 s: a gliding vowel, a pause with faint noise, hiss, another vowel; float32."""
+    """1.2 s of synthetic sound, float32: a vowel with rising F0, a pause, weak noise, a vowel with falling F0."""
 
     def vowel(f0: np.ndarray, formants: tuple[int, ...]) -> np.ndarray:
         pulses = np.diff(np.floor(np.cumsum(f0) / rate), prepend=0.0)
@@ -77,7 +77,7 @@ def test_every_kind_of_feature_has_a_case():
 
 
 @pytest.mark.parametrize("name", FEATURES)
-def test_features_are_as_ever(name):
+def test_features_are_unchanged(name):
     kind = FEATURES[name].kind
     to_raise = f"VERSIONS[{kind!r}] (or DELTAS_VERSION) in features/versions.py"
     values = compute(name, speech_like(), FEATURES, RATE)
@@ -85,19 +85,19 @@ def test_features_are_as_ever(name):
     check("features", name, identity, values[::8] if values.ndim > 1 else values, 1e-4, to_raise)
 
 
-def test_a_short_waveform_is_repeated_as_ever():
+def test_features_of_a_repeated_short_waveform_are_unchanged():
     values = compute("mspec", speech_like()[:2000], FEATURES, RATE, min_samples=5000)
     check("features", "mspec-repeated", versions.VERSIONS["mspec"], values[::4], 1e-4, "VERSIONS['mspec']")
 
 
 @pytest.mark.parametrize("rate", [RATE, 44100])
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_waveforms_are_as_ever(recipe, rate):
+def test_preprocessed_waveforms_are_unchanged(recipe, rate):
     values = prepare(np.stack([speech_like(rate)] * 2, axis=1), rate, RECIPES[recipe], PREPARATION)
     check("waveforms", f"{recipe}-{rate}", preparation.VERSION, values[::97], 1e-4, "VERSION in audio/preparation.py")
 
 
-def test_augmented_copies_are_as_ever():
+def test_augmented_copies_are_unchanged():
     params = Augment(seed=0, stretch=[0.9, 1.1], pitch_semitones=[-2.0, 2.0], snr_db=[15.0, 30.0])
     values = augment(speech_like(), RATE, "demo/a", 1, params)
     check("waveforms", "augmented", augmentation.VERSION, values[::97], 1e-4, "VERSION in audio/augmentation.py")

@@ -1,4 +1,4 @@
-"""Every architecture's small setting, and every option of training, give what they always gave."""
+"""Trainings with every architecture's test_params() and with every training option give the committed values."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
@@ -18,7 +18,14 @@ EPOCHS = 3
 
 @dataclass(frozen=True)
 class Case:
-    """One training by an architecture's test_params() with some hyper-parameters changed."""
+    """One training with an architecture's test_params().
+
+    Attributes:
+        architecture: name of the architecture.
+        changed: hyper-parameters that differ from test_params().
+        copies: augmented copies of each training utterance.
+        builds_on: ids of the systems it builds on.
+    """
 
     architecture: str = "windowed-rnn"
     changed: dict[str, Any] = field(default_factory=dict)
@@ -26,7 +33,7 @@ class Case:
     builds_on: tuple[str, ...] = ()
 
 
-UNSTEADY = {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 1.0, "noise": 8.0}  # its loss does not only fall
+UNSTEADY = {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 1.0, "noise": 8.0}  # its loss also rises at times
 OPTIONS = {
     "adamw": {"optimiser": "adamw", "weight_decay": 1.0, "learning_rate": 0.1},
     "sgd": {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 0.1},
@@ -59,10 +66,10 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_trainings_are_as_ever(name, tmp_path):
+def test_trainings_are_unchanged(name, tmp_path):
     case = CASES[name]
     made = make_case(case.architecture, tmp_path, 27, case.copies, case.builds_on)
-    # classes of unequal size, so that their weights count
+    # classes of unequal size, so that class weights matter
     train = made.utterances([id for n, id in enumerate(made.targets) if n < 15 and n not in (1, 4)], case.copies > 0)
     if len(case.changed.get("branches", ())) == 1:
         feature = "mspec-0" if case.changed["branches"] == ["cnn"] else "mfcc-1"
@@ -83,7 +90,7 @@ def _with_one(made, feature):
     )
 
 
-def test_every_option_and_each_of_its_choices_has_a_case():
+def test_every_option_and_every_choice_has_a_case():
     changed = [case.changed for case in CASES.values()]
     for name, option in NetworkParams.model_fields.items():
         if option.is_required():
@@ -97,18 +104,18 @@ def test_every_option_makes_a_difference(tmp_path):
     made = make_case("windowed-rnn", tmp_path, 27, builds_on=("one", "two"))
 
     def probabilities(**changed):
-        on = made if "distillation" in changed else _alone(made)
+        on = made if "distillation" in changed else _without_members(made)
         system = on.create(**{**SMALL, **changed})
         train = on.utterances([id for n, id in enumerate(on.targets) if n < 15 and n not in (1, 4)])
         system.fit(train, on.part(15, 21), 0, on.limits(max_epochs=EPOCHS))
         return system.predict_proba(on.part(21, 27))
 
     for name, changed in {**OPTIONS, "distillation": {"distillation": 0.5}}.items():
-        beside = UNSTEADY if name in ("plateau", "clipping") else ("learning_rate",)  # settings that both have
+        beside = UNSTEADY if name in ("plateau", "clipping") else ("learning_rate",)  # settings of both trainings
         without = {key: changed[key] for key in changed if key in beside}
         difference = np.abs(probabilities(**changed) - probabilities(**without)).max()
         assert difference > 1e-3, name
 
 
-def _alone(made):
+def _without_members(made):
     return replace(made, config=replace(made.config, builds_on=()), members={})

@@ -1,4 +1,4 @@
-"""Pooling and normalising that padding does not change."""
+"""Pooling and normalisation do not depend on padding."""
 
 import pytest
 import torch
@@ -19,14 +19,14 @@ def test_a_mask_is_true_up_to_each_length():
 def test_attention_of_an_utterance_does_not_depend_on_its_padding():
     pooling, outputs = AttentionPooling(6, 4), torch.randn(2, 5, 6)
     vectors, attention = pooling(outputs, length_mask(torch.tensor([5, 3]), 5))
-    alone, alone_attention = pooling(outputs[1:, :3])
-    torch.testing.assert_close(vectors[1:], alone)
-    torch.testing.assert_close(attention[1:, :3], alone_attention)
+    unpadded, unpadded_attention = pooling(outputs[1:, :3])
+    torch.testing.assert_close(vectors[1:], unpadded)
+    torch.testing.assert_close(attention[1:, :3], unpadded_attention)
     assert attention[1, 3:].tolist() == [0, 0]
     torch.testing.assert_close(attention.sum(dim=1), torch.ones(2))
 
 
-def test_channel_norm_looks_at_one_place_at_a_time():
+def test_channel_norm_treats_each_position_separately():
     norm, image = ChannelNorm(4), torch.randn(1, 4, 5, 3)
     whole = norm(image)
     torch.testing.assert_close(norm(image[:, :, :2]), whole[:, :, :2])

@@ -1,4 +1,4 @@
-"""Random changes of a batch depend on seed, epoch and utterance only."""
+"""Random changes of a row depend only on seed, epoch and utterance."""
 
 import numpy as np
 import pytest
@@ -26,17 +26,17 @@ def test_neutral_options_change_nothing():
     np.testing.assert_equal(_changes().changed(1, "a", ROW), ROW)
 
 
-def test_gain_moves_all_frames_alike_by_at_most_so_many_deviations():
+def test_gain_shifts_all_frames_equally_by_at_most_the_given_deviations():
     for key in "abcdef":
         changed = _changes(gain=0.5).changed(1, key, ROW)["image"]
         assert np.ptp(changed) < 1e-6 and 0 < abs(changed[0, 0]) <= 1.0
 
 
-def test_noise_has_the_deviation_that_is_asked_for():
+def test_noise_has_the_given_deviation():
     assert _changes(noise=0.5).changed(1, "a", ROW)["image"].std() == pytest.approx(1.0, rel=0.15)
 
 
-def test_time_masks_hide_the_same_frames_of_all_features_and_frequency_masks_bands_of_spectra_only():
+def test_time_masks_hide_the_same_frames_of_all_features_and_frequency_masks_only_bands_of_spectra():
     row = {name: np.random.default_rng(0).normal(size=(50, 8)) for name in STATISTICS}
     changed = _changes(time_masks=1, time_mask_share=0.5).changed(1, "a", row)
     hidden = {name: (array == 5).all(axis=1) for name, array in changed.items()}
@@ -55,7 +55,7 @@ def test_draws_differ_by_seed_epoch_and_utterance():
 
 
 def _rows(sequences, options, classes=3):
-    """Utterance and first value -> features and target of each row of an epoch."""
+    """Utterance -> features and target of each of its rows in an epoch."""
     changes = Changes(options, sequences.statistics(), [], seed=0)
     shares = np.eye(classes, dtype=np.float32)[sequences.targets]
     found = {}
@@ -68,7 +68,7 @@ def _rows(sequences, options, classes=3):
 
 
 @pytest.mark.parametrize("kind", ["windows", "padded"])
-def test_neither_order_nor_batch_mates_decide_what_a_row_becomes(tmp_path, kind):
+def test_changes_of_a_row_depend_neither_on_order_nor_on_the_other_rows(tmp_path, kind):
     case = make_case("cnn-attention", tmp_path, count=9)
     options = NetworkParams(epochs=1, batch_size=4, learning_rate=0.1, mixup=0.5, gain=1.0, noise=0.5, time_masks=2)
 
@@ -88,7 +88,7 @@ def test_neither_order_nor_batch_mates_decide_what_a_row_becomes(tmp_path, kind)
     assert np.allclose(np.sum(mixed, axis=1), 1) and any(0 < target.max() < 1 for target in mixed)
 
 
-def test_a_padded_partner_lasts_as_long(tmp_path):
+def test_a_padded_partner_has_the_length_of_the_row(tmp_path):
     case = make_case("cnn-attention", tmp_path, count=4)
     sequences = Padded(case.part(0, 4), case.dims)
     partner = sequences.partner(0, 300, np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Which device trains, what is said where it is absent, and what a GPU is asked for."""
+"""Which device trains, the message if it does not exist, and the settings of a GPU."""
 
 import os
 
@@ -12,7 +12,7 @@ from speech_emotion.learning.devices import device_kind, repeatable, training_de
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """Sets how many GPUs torch seems to see."""
+    """Sets the number of GPUs that torch reports."""
 
     def set_count(count):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
@@ -24,7 +24,7 @@ def gpus(monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "count", "kind"), [("cpu", 1, "cpu"), ("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cuda", 1, "cuda")]
 )
-def test_auto_takes_a_gpu_where_there_is_one(gpus, setting, count, kind):
+def test_auto_uses_a_gpu_if_there_is_one(gpus, setting, count, kind):
     gpus(count)
     assert device_kind(setting) == kind
     assert training_device(setting).type == kind
@@ -33,10 +33,10 @@ def test_auto_takes_a_gpu_where_there_is_one(gpus, setting, count, kind):
 @pytest.mark.parametrize(
     ("build", "reason"), [(None, "torch is built without CUDA"), ("13.0", "torch sees no CUDA device")]
 )
-def test_a_gpu_that_is_not_there_is_said_with_the_reason_and_the_cure(gpus, monkeypatch, build, reason):
+def test_a_missing_gpu_is_an_error_with_the_reason_and_the_cure(gpus, monkeypatch, build, reason):
     gpus(0)
     monkeypatch.setattr(torch.version, "cuda", build)
-    with pytest.raises(UserError, match=rf"^train\.device = cuda: {reason}: set cpu, or auto to take a GPU only"):
+    with pytest.raises(UserError, match=rf"^train\.device = cuda: {reason}: set cpu, or auto to use a GPU only"):
         device_kind("cuda")
     with pytest.raises(UserError, match=reason):
         training_device("cuda")
@@ -62,7 +62,7 @@ def _settings():
     )
 
 
-def test_a_gpu_is_asked_for_repeatable_results_in_full_precision_while_it_trains(monkeypatch):
+def test_a_gpu_trains_deterministically_in_full_precision(monkeypatch):
     monkeypatch.delenv(devices.WORKSPACE, raising=False)
     before = _settings()
     with pytest.raises(ZeroDivisionError), repeatable(torch.device("cuda")):

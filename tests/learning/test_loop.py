@@ -14,11 +14,11 @@ from speech_emotion.learning.utterances import Utterances
 from speech_emotion.learning.windows import Windows
 from speech_emotion.store.arrays import ArrayStore, ArrayWriter
 
-CURVE = (0.2, 0.7, 0.2, 0.5, 0.5, 0.5)  # a lucky second epoch, then a better run
+CURVE = (0.2, 0.7, 0.2, 0.5, 0.5, 0.5)  # a lucky second epoch, then three better ones in a row
 
 
 class Bias(Network):
-    """Gives its bias, whatever it hears."""
+    """Returns its bias for any input."""
 
     def __init__(self):
         super().__init__()
@@ -57,11 +57,11 @@ def test_the_epoch_of_the_best_validation_ua_is_kept(windows, monkeypatch):
     assert _fit(windows, monkeypatch, validation_epochs=1).best_epoch == 2
 
 
-def test_one_lucky_epoch_does_not_count_where_the_ua_is_averaged(windows, monkeypatch):
+def test_one_lucky_epoch_is_not_kept_if_the_ua_is_averaged(windows, monkeypatch):
     assert _fit(windows, monkeypatch, validation_epochs=3).best_epoch == 6
 
 
-def test_training_ends_when_patience_is_used_up(windows, monkeypatch):
+def test_training_stops_when_patience_runs_out(windows, monkeypatch):
     fit = _fit(windows, monkeypatch, validation_epochs=1, patience=2)
     assert (fit.best_epoch, len(fit.curves)) == (2, 4)
 

@@ -25,12 +25,12 @@ def _rates(losses=(), epochs=10, **changed):
     return rates
 
 
-def test_neutral_options_are_adam_at_one_rate():
+def test_the_default_is_adam_with_a_constant_rate():
     assert type(optimiser_of(nn.Linear(2, 2), _options())) is torch.optim.Adam
     assert _rates() == [0.1] * 10
 
 
-def test_the_rate_falls_as_the_schedule_says():
+def test_the_rate_follows_the_schedule():
     step = _rates(schedule="step", schedule_epochs=4, schedule_factor=0.5)
     assert step == pytest.approx([0.1] * 4 + [0.05] * 4 + [0.025] * 2)
     cosine = _rates(schedule="cosine")
@@ -43,7 +43,7 @@ def test_the_rate_rises_over_the_warm_up():
     assert _rates(warm_up=3)[:5] == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1])
 
 
-def test_balanced_weights_make_each_class_count_alike():
+def test_balanced_weights_give_each_class_the_same_weight():
     targets = np.array([0, 0, 0, 1])
     criterion = criterion_of(_options(class_weight="balanced"), targets, 3)
     logits, labels = torch.zeros(4, 3), torch.from_numpy(targets)
@@ -52,12 +52,12 @@ def test_balanced_weights_make_each_class_count_alike():
     assert float(logits.grad[:3, 0].sum()) == pytest.approx(float(logits.grad[3, 1]))
 
 
-def test_class_numbers_and_shares_of_classes_have_one_loss():
+def test_class_numbers_and_shares_of_classes_give_the_same_loss():
     logits, targets = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 1, 0])
     criterion = criterion_of(_options(label_smoothing=0.1), targets.numpy(), 3)
     torch.testing.assert_close(criterion(logits, targets), criterion(logits, torch.eye(3)[targets]))
 
 
-def test_momentum_without_an_optimiser_that_has_it_is_refused():
-    with pytest.raises(UserError, match=r"momentum = 0\.9: adam takes none: set it to 0, or optimiser: sgd"):
+def test_momentum_with_an_optimiser_that_has_none_is_an_error():
+    with pytest.raises(UserError, match=r"momentum = 0\.9: adam has none: set it to 0, or optimiser: sgd"):
         check(NetworkParams, {"epochs": 1, "batch_size": 1, "learning_rate": 0.1, "momentum": 0.9}, "params.yaml")

@@ -1,4 +1,4 @@
-"""Whole utterances in batches."""
+"""Batches of whole utterances."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def sequences(tmp_path):
     return Padded(Utterances([f"u{n}" for n in range(len(LENGTHS))], np.arange(len(LENGTHS)), stores), {"a": 2, "b": 2})
 
 
-def test_an_epoch_sees_each_utterance_once_with_its_length_and_zeros_behind_it(sequences):
+def test_an_epoch_holds_each_utterance_once_padded_with_zeros(sequences):
     seen = []
     for batch in sequences.training_batches(3, seed=0, epoch=1):
         for row, owner in enumerate(batch.owners):
@@ -45,6 +45,6 @@ def test_epochs_are_shuffled(sequences):
     assert order(1) == order(1) and len({tuple(order(epoch)) for epoch in range(4)}) > 1
 
 
-def test_a_batch_of_one_is_left_out_unless_that_is_the_size(sequences):
+def test_a_batch_of_one_is_left_out_unless_batches_have_that_size(sequences):
     assert sum(len(batch.owners) for batch in sequences.training_batches(7, 0, 1)) == 7
     assert sum(len(batch.owners) for batch in sequences.training_batches(1, 0, 1)) == 8

@@ -24,7 +24,7 @@ def test_windows_cover_every_frame_when_they_overlap_or_touch(frames, length, ho
 
 @pytest.fixture
 def stores(tmp_path):
-    """Two features whose values tell utterance, version and frame; lengths 10, 7 and 4 frames."""
+    """Two features whose values encode utterance, version and frame; lengths 10, 7 and 4 frames."""
     for name, dims in (("a", 2), ("b", 1)):
         with ArrayWriter(tmp_path / name) as writer:
             for n, frames in enumerate((10, 7, 4)):
@@ -45,7 +45,7 @@ def _some(stores, ids, copies=False):
     return Utterances(ids, np.arange(len(ids)), stores, copies)
 
 
-def test_an_epoch_over_all_windows_sees_each_once_with_its_target(stores):
+def test_an_epoch_over_all_windows_holds_each_once_with_its_target(stores):
     seen = []
     for batch in _windows(stores).training_batches(size=2, seed=0, epoch=1):
         features, targets = batch.features, batch.targets
@@ -55,7 +55,7 @@ def test_an_epoch_over_all_windows_sees_each_once_with_its_target(stores):
     assert sorted(seen) == [(0, 0), (3, 0), (6, 0), (100, 1), (103, 1), (200, 2)]
 
 
-def test_an_epoch_of_one_window_draws_one_of_each_version(stores):
+def test_an_epoch_with_one_window_draws_one_of_each_version(stores):
     firsts = set()
     for epoch in range(80):
         for batch in _windows(stores, one=True, copies=True).training_batches(8, seed=0, epoch=epoch):
@@ -65,13 +65,13 @@ def test_an_epoch_of_one_window_draws_one_of_each_version(stores):
     assert {first for first in firsts if first < 100} == set(range(7))
 
 
-def test_copies_are_out_of_reach_unless_asked_for(stores):
+def test_copies_are_used_only_if_the_utterances_ask_for_them(stores):
     for epoch in range(20):
         for batch in _windows(stores, one=True).training_batches(8, seed=0, epoch=epoch):
             assert float(batch.features["a"].max()) < 1000
 
 
-def test_epochs_are_shuffled_by_seed_and_epoch_alone(stores):
+def test_the_order_depends_only_on_seed_and_epoch(stores):
     def order(seed, epoch):
         return [batch.targets.tolist() for batch in _windows(stores).training_batches(1, seed, epoch)]
 
@@ -79,7 +79,7 @@ def test_epochs_are_shuffled_by_seed_and_epoch_alone(stores):
     assert order(0, 1) != order(0, 2) or order(0, 1) != order(1, 1)
 
 
-def test_statistics_are_those_of_all_frames_without_copies(stores):
+def test_statistics_cover_all_frames_without_copies(stores):
     frames = np.concatenate([np.arange(10), np.arange(7) + 100, np.arange(4) + 200])
     found = _windows(stores, copies=True).statistics()["b"]
     np.testing.assert_allclose(found.mean, frames.mean())
@@ -87,18 +87,18 @@ def test_statistics_are_those_of_all_frames_without_copies(stores):
     assert (found.low, found.high) == (0, 203)
 
 
-def test_predictions_walk_all_windows_in_order(stores):
+def test_predictions_use_all_windows_in_order(stores):
     owners = np.concatenate([batch.owners for batch in _windows(stores).prediction_batches(4)])
     assert owners.tolist() == [0, 0, 0, 1, 1, 2]
     means = utterance_means(np.arange(6.0)[:, np.newaxis], owners, 3)
     np.testing.assert_allclose(means[:, 0], [1, 3.5, 5])
 
 
-def test_an_utterance_without_features_is_named(stores):
+def test_the_error_names_an_utterance_without_features(stores):
     with pytest.raises(UserError, match="has no a of u9: run the features step again"):
         Windows(_some(stores, ["u9"]), DIMS, 4, 3)
 
 
-def test_an_utterance_that_is_too_short_is_named(stores):
+def test_the_error_names_an_utterance_that_is_too_short(stores):
     with pytest.raises(UserError, match="u2: 4 frames are fewer than a window of 5"):
         Windows(_some(stores, ["u2"]), DIMS, 5, 3)

@@ -11,14 +11,14 @@ def _watched(job, suggested):
     return ua, steps
 
 
-def test_an_estimator_is_worth_its_mean_over_the_inner_speakers_told_one_by_one(tmp_path):
+def test_an_estimator_gets_the_mean_over_the_inner_speakers_and_reports_each(tmp_path):
     (job,) = searches(tmp_path, "", count=1)
     ua, steps = _watched(job, {"C": 0.1, "kernel": "linear"})
     assert [step for step, _ in steps] == [0, 1, 2, 3]
     assert ua == pytest.approx(sum(value for _, value in steps) / 4)
 
 
-def test_a_network_is_worth_the_epoch_that_is_kept_and_tells_the_best_so_far(tmp_path):
+def test_a_network_gets_the_ua_of_the_epoch_kept_and_reports_the_best_so_far(tmp_path):
     (job,) = searches(tmp_path, "", "k2", count=1)
     ua, steps = _watched(job, {"learning_rate": 1e-3})
     values = [value for _, value in steps]
@@ -27,24 +27,24 @@ def test_a_network_is_worth_the_epoch_that_is_kept_and_tells_the_best_so_far(tmp
 
 
 @pytest.mark.parametrize("system", ["t2", "k2"])
-def test_no_test_utterance_is_asked_for(tmp_path, system, monkeypatch):
+def test_no_test_utterance_is_used(tmp_path, system, monkeypatch):
     (job,) = searches(tmp_path, "", system, count=1)
-    asked = set()
+    used = set()
     fit, predict = module.fit_system, module.predict
 
     def watched_fit(system, experiment, stores, train, valid, *args, **options):
-        asked.update(train, valid)
+        used.update(train, valid)
         return fit(system, experiment, stores, train, valid, *args, **options)
 
     def watched_predict(system, experiment, stores, ids):
-        asked.update(ids)
+        used.update(ids)
         return predict(system, experiment, stores, ids)
 
     monkeypatch.setattr(module, "fit_system", watched_fit)
     monkeypatch.setattr(module, "predict", watched_predict)
     _watched(job, {})
-    assert asked == {*job.job.fold.train, *job.job.fold.valid}
-    assert not asked & set(job.job.fold.test)
+    assert used == {*job.job.fold.train, *job.job.fold.valid}
+    assert not used & set(job.job.fold.test)
 
 
 def test_networks_are_judged_on_their_own_validation_speakers_and_estimators_on_each_inner_one():

@@ -1,4 +1,4 @@
-"""Trials that papers/ holds are taken instead of run, and lead to the same search."""
+"""Published trials are taken from papers/ instead of run, and the search has the same result."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ def _study(job):
 
 
 def _elsewhere(job, tmp_path, **changed):
-    """The same search on another machine that has papers/."""
+    """The same search on another machine with the same papers/."""
     return replace(job, url=f"sqlite:///{tmp_path / 'second.db'}", papers=tmp_path / "papers", **changed)
 
 
@@ -41,14 +41,14 @@ def _file(tmp_path):
     return tmp_path / "papers" / "cnn-lstm-attention" / "studies" / "demo-demo-speakers" / "t2-a.json"
 
 
-def test_a_published_search_is_taken_whole_and_nothing_runs(job, tmp_path):
+def test_with_a_published_search_no_trial_runs(job, tmp_path):
     first = _published(job, tmp_path)
     assert {row["state"] for row in first.trials} == {"complete", "pruned"}
     again = search([_elsewhere(job, tmp_path)], 1, QUIET, "", lambda *args: pytest.fail("ran again"))[0]
     assert (again.trials, again.steps, again.best) == (first.trials, first.steps, first.best)
 
 
-def test_a_search_that_was_published_half_done_ends_as_if_it_had_run_in_one_go(job, tmp_path):
+def test_continuing_a_partly_published_search_gives_the_same_result(job, tmp_path):
     whole = _published(job, tmp_path)
     record = json.loads(_file(tmp_path).read_text())
     record["trials"] = record["trials"][:7]  # in the middle of a batch of 3
@@ -64,7 +64,7 @@ def test_a_search_that_was_published_half_done_ends_as_if_it_had_run_in_one_go(j
     assert len(ran) == 5
 
 
-def test_trials_that_the_study_has_are_not_taken_again(job, tmp_path):
+def test_trials_already_in_the_study_are_not_taken_again(job, tmp_path):
     _published(job, tmp_path)
     other = _elsewhere(job, tmp_path)
     assert take_published(other, _study(other), other.papers) == 12
@@ -72,7 +72,7 @@ def test_trials_that_the_study_has_are_not_taken_again(job, tmp_path):
     assert len(_study(other).get_trials()) == 12
 
 
-def test_fewer_trials_take_the_beginning(job, tmp_path):
+def test_a_shorter_search_takes_the_first_trials(job, tmp_path):
     whole = _published(job, tmp_path)
     fewer = _elsewhere(job, tmp_path, params=job.params.model_copy(update={"trials": 4}))
     assert search([fewer], 1, QUIET, "", lambda *args: pytest.fail("ran again"))[0].trials == whole.trials[:4]
@@ -98,7 +98,7 @@ def test_a_study_without_a_finished_trial_is_not_published(job, tmp_path):
         lambda text: text.replace('"number"', '"no"'),
     ],
 )
-def test_a_damaged_file_is_named_with_the_cure(job, tmp_path, damage):
+def test_a_damaged_file_is_an_error_with_the_cure(job, tmp_path, damage):
     _published(job, tmp_path)
     _file(tmp_path).write_text(damage(_file(tmp_path).read_text()))
     other = _elsewhere(job, tmp_path)

@@ -35,14 +35,14 @@ def test_defaults_outside_the_search_space_are_not_tried(bad):
     assert within_space(CONFIGS["t2"], {**DEFAULTS, **bad}) == {}
 
 
-def test_a_trial_is_drawn_from_its_number_and_history_alone():
+def test_a_trial_depends_only_on_seed_number_and_history():
     history = [_trial(0.1 * n, c=0.01 * (n + 1)) for n in range(4)]
     assert _drawn(4, history).params == _drawn(4, history).params
     assert _drawn(4, history).params != _drawn(5, history).params
     assert _drawn(4, history).params != _drawn(4, history, seed=1).params
 
 
-def test_after_the_random_trials_history_counts():
+def test_trials_after_the_random_ones_depend_on_the_history():
     good_low = [_trial(value=1 - n / 16, c=10 ** (-3 + 4 * n / 15)) for n in range(16)]
     good_high = [_trial(value=n / 16, c=10 ** (-3 + 4 * n / 15)) for n in range(16)]
     low, high = (
@@ -87,6 +87,6 @@ def test_an_estimator_worse_than_the_best_on_every_inner_speaker_is_pruned():
     assert not equal.should_prune()
 
 
-def test_pruners_are_of_the_kind_of_the_system():
+def test_the_pruner_depends_on_the_kind_of_system():
     assert isinstance(pruner(CONFIGS["k2"], PARAMS), optuna.pruners.MedianPruner)
     assert isinstance(pruner(CONFIGS["t2"], PARAMS), optuna.pruners.WilcoxonPruner)

@@ -11,10 +11,10 @@ from speech_emotion.errors import UserError
 from speech_emotion.search.storage import open_storage, open_study, storage_url, study_states
 
 
-def _holds_until_killed(url, told):
+def _holds_until_killed(url, pipe):
     _, guard = open_storage(url)
     with guard.present() as worker:
-        told.send(worker)
+        pipe.send(worker)
         threading.Event().wait()
 
 
@@ -35,11 +35,11 @@ def test_a_killed_worker_is_dead_at_once(url):
     assert guard.is_alive(worker)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    while guard.is_alive(worker):  # a server frees the lock once it has seen the connection close
+    while guard.is_alive(worker):  # a server releases the lock when it notices the closed connection
         pass
 
 
-def test_it_is_never_two_workers_turn(url):
+def test_only_one_worker_has_the_turn(url):
     guards = [open_storage(url)[1] for _ in range(3)]
     inside, most = [], []
 
@@ -56,7 +56,7 @@ def test_it_is_never_two_workers_turn(url):
     assert len(most) == 60 and max(most) == 1
 
 
-def test_studies_are_told_with_their_trials(url):
+def test_study_states_count_the_trials_of_each_study(url):
     storage, guard = open_storage(url)
     with guard.turn():
         study = open_study("one", storage)
@@ -73,14 +73,14 @@ def test_the_password_may_come_from_the_environment(postgres, monkeypatch):
     assert study_states(storage) == {}
 
 
-def test_a_server_that_refuses_is_named_with_the_cure(postgres, monkeypatch):
+def test_a_server_that_refuses_is_an_error_with_the_cure(postgres, monkeypatch):
     parts = urlsplit(postgres)
     monkeypatch.setenv("PGPASSWORD", "guessed")
     with pytest.raises(UserError, match=r"tune.storage = postgresql://owner@.*set PGPASSWORD"):
         open_storage(postgres.replace(f":{parts.password}@", "@"))
 
 
-def test_a_file_that_is_no_database_is_named_with_the_cure(tmp_path):
+def test_a_file_that_is_not_a_database_is_an_error_with_the_cure(tmp_path):
     (tmp_path / "t2.db").write_text("no database, whatever its name says\n" * 100)
     with pytest.raises(
         UserError, match=r"tune.storage = sqlite:.*t2.db: file is not a database: free its disk, or remove it"

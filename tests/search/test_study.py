@@ -32,7 +32,7 @@ def _with(job, **params):
     return type(job)(job.job, job.splits, job.params.model_copy(update=params), job.url)
 
 
-def test_a_search_settles_as_many_trials_as_asked_and_says_the_best(job):
+def test_a_search_settles_the_given_number_of_trials_and_finds_the_best(job):
     found = _search(job)
     assert [row["trial"] for row in found.trials] == list(range(6))
     assert {row["state"] for row in found.trials} <= {"complete", "pruned"}
@@ -45,8 +45,8 @@ def test_bad_trials_are_pruned(job):
     assert "pruned" in {row["state"] for row in _search(_with(job, trials=12)).trials}
 
 
-def test_a_search_of_the_real_thing_hears_inner_speakers_alone(job):
-    found = search([job], 1, QUIET, "")[0]  # the test speaker has no features: a read of them would fail
+def test_a_search_with_real_trainings_uses_only_inner_speakers(job):
+    found = search([job], 1, QUIET, "")[0]  # the test speaker has no features, so reading them would fail
     assert len(found.trials) == 6 and found.best_ua > 0.5
 
 
@@ -55,7 +55,7 @@ def test_a_finished_search_runs_nothing(job):
     assert _search(job, judge=lambda *args: pytest.fail("ran again")).trials == first.trials
 
 
-def test_more_trials_go_on_with_the_study_and_fewer_are_its_beginning(job):
+def test_more_trials_continue_the_study_and_fewer_are_its_beginning(job):
     first = _search(job)
     more = _search(_with(job, trials=8))
     assert len(more.trials) == 8 and more.trials[:6] == first.trials
@@ -63,22 +63,22 @@ def test_more_trials_go_on_with_the_study_and_fewer_are_its_beginning(job):
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"batch": 2}, {"prune_p": 0.1}])
-def test_other_settings_are_another_study(job, change):
+def test_other_settings_start_another_study(job, change):
     assert _with(job, **change).name != job.name
     assert _with(job, **change).prefix == job.prefix
 
 
-def test_neither_the_place_of_a_study_nor_its_length_make_it_another_one(job):
+def test_another_storage_or_number_of_trials_is_the_same_study(job):
     assert _with(job, trials=40, storage="postgresql://server/studies").name == job.name
 
 
-def test_other_data_or_code_is_another_study(job):
+def test_another_key_of_the_fold_run_starts_another_study(job):
     unit = job.job
     other = type(unit)(unit.experiment, unit.fold, unit.seed, unit.hyperparameters, "l" * 64, unit.units)
     assert type(job)(other, job.splits, job.params, job.url).name != job.name
 
 
-def test_a_batch_waits_for_the_one_before(job, opened):
+def test_a_batch_waits_for_the_previous_one(job, opened):
     study, guard = opened
     with guard.present() as worker:
         claimed = [claim(job, study, worker, guard) for _ in range(3)]
@@ -96,14 +96,14 @@ def test_no_trial_is_claimed_beyond_the_last(job, opened):
         assert claim(job, study, worker, guard) is None
 
 
-def test_a_worker_that_died_before_its_attempt_began_costs_nothing(job, opened):
+def test_an_attempt_whose_worker_died_before_the_start_is_used(job, opened):
     study, _ = opened
     study.enqueue_trial({"C": 0.02, "kernel": "linear"}, user_attrs={"number": 0})
     found = _search(job)
     assert len(study.get_trials()) == 6 and len(found.trials) == 6
 
 
-def test_a_result_of_a_worker_taken_for_dead_comes_to_nothing(job, opened):
+def test_the_result_of_a_worker_marked_dead_is_dropped(job, opened):
     study, guard = opened
     with guard.present() as worker:
         late = claim(job, study, worker, guard)
@@ -130,22 +130,22 @@ def test_an_interrupted_trial_is_tried_again_however_often(job, opened):
     assert [trial.state for trial in study.get_trials()[:3]] == [TrialState.FAIL] * 3
 
 
-def test_hyperparameters_that_cannot_be_trained_are_failed_trials_and_never_the_best(job):
+def test_a_trial_that_cannot_be_trained_is_failed_and_never_the_best(job):
     found = _search(_with(job, trials=9), untrainable)
     failed = [row for row in found.trials if row["state"] == "failed"]
     assert failed and all(row["kernel"] == "rbf" and row["ua"] is None for row in failed)
     assert found.best["kernel"] == "linear" and any("loss = nan" in note for note in found.notes)
 
 
-def test_a_study_without_a_complete_trial_is_refused_with_the_reason(job):
+def test_a_study_without_a_complete_trial_is_an_error_with_the_reason(job):
     def never(*args):
         raise UserError("loss = nan")
 
-    with pytest.raises(UserError, match=r"(?s)t2 fold a: no trial completed: mend its search space.*loss = nan"):
+    with pytest.raises(UserError, match=r"(?s)t2 fold a: no trial completed: fix its search space.*loss = nan"):
         _search(job, never)
 
 
-def test_of_equal_trials_the_first_is_the_best(job):
+def test_the_first_of_equal_trials_is_the_best(job):
     assert _search(job, lambda *args: 0.5).best == {"C": 0.02, "kernel": "linear"}
 
 

@@ -28,14 +28,14 @@ def _found(fold="a", uas=(0.4, 0.6, 0.5, 0.8, 0.7, 0.3)):
     return Found(fold, {"C": 0.8}, 0.8, rows, steps, finished, [])
 
 
-def test_trials_and_steps_have_their_columns_in_order_even_when_there_are_none():
+def test_empty_tables_of_trials_and_steps_have_all_columns_in_order():
     assert list(trials_table([_found()]).columns) == ["fold", "trial", "state", "ua", "C", "kernel"]
     assert list(trials_table([]).columns) == ["fold", "trial", "state", "ua"]
     assert list(steps_table([]).columns) == ["fold", "trial", "step", "ua"]
     assert len(steps_table([_found("a"), _found("b")])) == 2
 
 
-def test_history_is_the_best_so_far_of_complete_trials_fold_by_fold():
+def test_history_is_the_best_complete_trial_so_far_of_each_fold():
     trials = trials_table([_found("a"), _found("b", (0.2, 0.1))])
     trials.loc[trials["trial"] == 3, "state"] = "pruned"
     history = history_table(trials)
@@ -49,24 +49,24 @@ def test_history_is_empty_before_the_first_complete_trial():
     assert history_table(trials)["best"].isna().tolist() == [True, False, False, False, False, False]
 
 
-def test_history_of_no_trials_is_no_rows():
+def test_history_without_trials_has_no_rows():
     assert list(history_table(trials_table([])).columns) == ["fold", "trial", "best"]
 
 
-def test_the_parameter_that_decides_is_the_important_one():
+def test_the_decisive_parameter_has_the_largest_importance():
     table = importance_table([_found()], seed=0).set_index("parameter")["importance"]
     assert table["C"] > table["kernel"] and table.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_folds_without_enough_trials_or_without_difference_have_no_importance():
+def test_folds_with_too_few_or_equal_trials_have_no_importance():
     assert importance_table([_found(uas=(0.1, 0.2)), _found(uas=(0.5,) * 6)], seed=0).empty
 
 
-def test_one_seed_gives_one_importance():
+def test_the_same_seed_gives_the_same_importance():
     pd.testing.assert_frame_equal(importance_table([_found()], 0), importance_table([_found()], 0))
 
 
-def test_pictures_are_the_same_bytes_each_time(tmp_path):
+def test_figures_are_the_same_bytes_each_time(tmp_path):
     trials = trials_table([_found("a"), _found("b")])
     importance = importance_table([_found("a"), _found("b")], seed=0)
     for name in ("one", "two"):
@@ -77,6 +77,6 @@ def test_pictures_are_the_same_bytes_each_time(tmp_path):
         assert first == second and first.startswith(b"\x89PNG")
 
 
-def test_a_picture_without_importances_says_so_and_does_not_fail(tmp_path):
+def test_a_figure_without_importances_is_written(tmp_path):
     importance_plot(tmp_path / "importance.png", importance_table([], seed=0), "T2")
     assert (tmp_path / "importance.png").stat().st_size > 1000

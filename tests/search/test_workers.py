@@ -1,4 +1,4 @@
-"""Several processes on one study; some are really killed."""
+"""Several processes work on one study; some are really killed."""
 
 import multiprocessing
 
@@ -25,22 +25,22 @@ def _attempts(job):
     return open_study(job.name, storage).get_trials()
 
 
-def _alone(jobs, judge, url):
-    """What one undisturbed worker finds."""
+def _by_one_worker(jobs, judge, url):
+    """The trials of a search with a single worker."""
     return _rows(search([type(job)(job.job, job.splits, job.params, url) for job in jobs], 1, Told(), "", judge))
 
 
-def test_three_workers_find_what_one_finds_and_no_trial_more(tmp_path, url):
+def test_three_workers_run_the_same_trials_as_one(tmp_path, url):
     jobs = searches(tmp_path, url)
     founds = search(jobs, 3, Told(), "", smooth)
-    assert _rows(founds) == _alone(jobs, smooth, f"sqlite:///{tmp_path / 'alone.db'}")
+    assert _rows(founds) == _by_one_worker(jobs, smooth, f"sqlite:///{tmp_path / 'one.db'}")
     assert [len(_attempts(job)) for job in jobs] == [6, 6]
 
 
-def test_a_killed_workers_trial_is_marked_and_tried_once_more_and_nothing_is_lost(tmp_path, url):
+def test_the_trial_of_a_killed_worker_is_marked_and_tried_once_more(tmp_path, url):
     jobs, told = searches(tmp_path, url), Told()
     founds = search(jobs, 2, told, "", kills_once)
-    assert _rows(founds) == _alone(jobs, undisturbed, f"sqlite:///{tmp_path / 'alone.db'}")
+    assert _rows(founds) == _by_one_worker(jobs, undisturbed, f"sqlite:///{tmp_path / 'one.db'}")
     for job, found in zip(jobs, founds, strict=True):
         attempts = _attempts(job)
         dead = [attempt for attempt in attempts if attempt.state == TrialState.FAIL]
@@ -50,7 +50,7 @@ def test_a_killed_workers_trial_is_marked_and_tried_once_more_and_nothing_is_los
     assert told.notes.count("search worker: ended by SIGKILL: another takes its place") == 2
 
 
-def test_what_kills_twice_is_given_up_and_counts(tmp_path, url):
+def test_a_trial_whose_worker_is_killed_twice_is_given_up_and_counts(tmp_path, url):
     (job,) = searches(tmp_path, url, count=1)
     (found,) = search([job], 2, Told(), "", kills_always)
     states = [row["state"] for row in found.trials]
@@ -64,7 +64,7 @@ def _worker(jobs, judge):
         pass
 
 
-def test_a_search_whose_only_process_was_killed_goes_on_at_the_next_start(tmp_path, url):
+def test_a_search_whose_only_process_was_killed_continues_at_the_next_start(tmp_path, url):
     (job,) = searches(tmp_path, url, count=1)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([workers.__name__])
@@ -74,11 +74,11 @@ def test_a_search_whose_only_process_was_killed_goes_on_at_the_next_start(tmp_pa
     assert process.exitcode == -9
     (found,) = search([job], 1, Told(), "", kills_once)
     assert len(found.trials) == 6 and len(_attempts(job)) == 7
-    assert _rows([found]) == _alone([job], undisturbed, f"sqlite:///{tmp_path / 'alone.db'}")
+    assert _rows([found]) == _by_one_worker([job], undisturbed, f"sqlite:///{tmp_path / 'one.db'}")
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_finished_search_starts_no_trial(tmp_path, count):
+def test_a_finished_search_runs_no_trial(tmp_path, count):
     jobs = searches(tmp_path, f"sqlite:///{tmp_path / 't2.db'}", count=1)
     first = search(jobs, 1, Told(), "", smooth)
     assert _rows(search(jobs, count, Told(), "", kills_always)) == _rows(first)
@@ -95,7 +95,7 @@ search(searches(folder, "sqlite:///" + str(folder / "t2.db")), 2, Recorder(quiet
 """
 
 
-def test_workers_end_and_give_their_trials_back_when_the_process_that_started_them_is_killed(tmp_path):
+def test_workers_end_and_give_back_their_trials_when_their_parent_process_is_killed(tmp_path):
     with killed_with_workers(SEARCHES.format(folder=str(tmp_path)), tmp_path, 2) as workers:
         assert survivors(workers) == []
     url = f"sqlite:///{tmp_path / 't2.db'}"
@@ -109,7 +109,7 @@ ENDS_SESSIONS = (
 )
 
 
-def test_a_worker_whose_sessions_the_server_ended_is_alive_again_before_its_next_trial(tmp_path, postgres):
+def test_a_worker_takes_its_lock_again_after_the_server_ended_its_sessions(tmp_path, postgres):
     url = create_database(postgres, "ended_sessions")
     (job,) = searches(tmp_path, url, count=1)
     ends = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")

@@ -1,4 +1,4 @@
-"""Systems of params.yaml, and what is said where one is wrong."""
+"""The systems in params.yaml, and the messages for wrong entries."""
 
 from pathlib import Path
 
@@ -60,31 +60,31 @@ def _systems(**changed):
         ({"architecture": "svm", "builds_on": ["k2"]}, r"builds_on: svm takes no predictions of other systems"),
     ],
 )
-def test_a_wrong_entry_is_told_with_the_cure(changed, message):
+def test_a_wrong_entry_is_an_error_with_the_cure(changed, message):
     with pytest.raises(UserError, match=message):
         members_of(_systems(**changed), "x")
 
 
-def test_systems_stand_after_those_that_they_build_on():
+def test_systems_are_sorted_after_those_they_build_on():
     systems = {**_systems(builds_on=["vote", "w1"])}
     assert in_order(systems, ["x", "w1", "t2", "vote"]) == ["t2", "vote", "w1", "x"]
     assert in_order(systems, ["w1", "k2"]) == ["w1", "k2"]
     assert members_of(systems, "x") == ["k2", "t2", "vote", "w1"]
 
 
-def test_a_member_without_needs_is_named():
+def test_the_error_names_a_member_without_needs():
     params = PARAMS.model_copy(update={"needs": {"vote": PARAMS.needs["vote"]}})
     with pytest.raises(UserError, match=r"needs\.k2: is missing, and vote builds on k2: add it"):
         check_system_params(params, "vote")
 
 
-def test_a_file_that_declares_another_name_is_told(monkeypatch):
+def test_a_file_that_declares_another_name_is_an_error(monkeypatch):
     monkeypatch.setattr(architecture_class("gmm"), "ARCHITECTURE", "mixture")
     with pytest.raises(UserError, match=r"systems/gmm\.py: ARCHITECTURE = mixture: name the file after it"):
         architecture_class("gmm")
 
 
-def test_a_model_of_an_earlier_version_is_told(tmp_path):
+def test_a_model_saved_by_an_earlier_version_is_an_error(tmp_path):
     (tmp_path / "system.json").write_text('{"id": "w1"}')
     with pytest.raises(UserError, match=r"was written by an earlier version: remove .* and train again"):
         load_system(tmp_path)

@@ -1,4 +1,4 @@
-"""W1: what its network is blind to, and what it is not."""
+"""W1: what its network ignores, and what it does not."""
 
 import pytest
 import torch
@@ -22,13 +22,13 @@ def window() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", DIMS)
-def test_level_and_colour_of_the_recording_do_not_count_but_in_a_feature_that_keeps_its_mean(window, name):
-    coloured = {**window, name: window[name] + torch.linspace(-3, 3, DIMS[name])}
-    torch.testing.assert_close(_network()(coloured), _network()(window), rtol=0, atol=1e-5)
-    assert (_network(name)(coloured) - _network(name)(window)).abs().max() > 1e-4
+def test_level_and_spectral_tilt_change_only_a_network_that_keeps_the_mean(window, name):
+    tilted = {**window, name: window[name] + torch.linspace(-3, 3, DIMS[name])}
+    torch.testing.assert_close(_network()(tilted), _network()(window), rtol=0, atol=1e-5)
+    assert (_network(name)(tilted) - _network(name)(window)).abs().max() > 1e-4
 
 
 @pytest.mark.parametrize("name", DIMS)
-def test_movement_counts_in_either_branch(window, name):
-    turned = {**window, name: window[name].flip(1)}
-    assert (_network()(turned) - _network()(window)).abs().max() > 1e-4
+def test_the_order_of_frames_matters_in_each_branch(window, name):
+    reversed_window = {**window, name: window[name].flip(1)}
+    assert (_network()(reversed_window) - _network()(window)).abs().max() > 1e-4

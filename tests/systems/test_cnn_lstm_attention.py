@@ -1,4 +1,4 @@
-"""T1: what its network is blind to, and what it is not."""
+"""T1: what its network ignores, and what it does not."""
 
 import torch
 
@@ -14,24 +14,24 @@ def _network_and_window():
     return network, {name: torch.randn(2, 32, size) for name, size in DIMS.items()}
 
 
-def _coloured(window, names):
+def _tilted(window, names):
     return {
         name: values + torch.linspace(-3, 3, values.shape[2]) if name in names else values
         for name, values in window.items()
     }
 
 
-def test_level_and_colour_of_the_recording_do_not_count_but_in_the_image_that_keeps_its_mean():
+def test_level_and_spectral_tilt_matter_only_in_the_image_that_keeps_its_mean():
     network, window = _network_and_window()
     expected = network(window)
-    torch.testing.assert_close(network(_coloured(window, ["movement", "mfcc"])), expected, rtol=0, atol=1e-5)
-    assert (network(_coloured(window, ["level"])) - expected).abs().max() > 1e-4
+    torch.testing.assert_close(network(_tilted(window, ["movement", "mfcc"])), expected, rtol=0, atol=1e-5)
+    assert (network(_tilted(window, ["level"])) - expected).abs().max() > 1e-4
 
 
-def test_movement_counts():
+def test_the_order_of_frames_matters():
     network, window = _network_and_window()
-    turned = {name: values.flip(1) for name, values in window.items()}
-    assert (network(turned) - network(window)).abs().max() > 1e-3
+    reversed_window = {name: values.flip(1) for name, values in window.items()}
+    assert (network(reversed_window) - network(window)).abs().max() > 1e-3
 
 
 def test_attention_of_each_stream_sums_to_one_over_the_window():
@@ -43,7 +43,7 @@ def test_attention_of_each_stream_sums_to_one_over_the_window():
         torch.testing.assert_close(attention.sum(dim=1), torch.ones(2))
 
 
-def test_each_stream_learns_by_itself():
+def test_the_loss_is_the_mean_of_the_streams_losses():
     network, window = _network_and_window()
     losses = [torch.nn.functional.cross_entropy(logits, torch.tensor([0, 2])) for logits, _ in network.encode(window)]
     torch.testing.assert_close(network.loss(window, targets=torch.tensor([0, 2])), (losses[0] + losses[1]) / 2)

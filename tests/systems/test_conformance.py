@@ -1,4 +1,4 @@
-"""What every architecture must do. All files of systems/ are found; none is listed here."""
+"""What every architecture must do. The architectures are found in systems/; none is listed here."""
 
 import functools
 import tempfile
@@ -32,7 +32,7 @@ every_architecture = pytest.mark.parametrize("name", architectures())
 
 @functools.cache
 def case_of(name: str) -> Case:
-    """Made once in each process; the arrays are memory-mapped, so that they outlive their folder."""
+    """Made once in each process; the arrays are memory-mapped, so they stay readable after their folder is removed."""
     with tempfile.TemporaryDirectory() as folder:
         return make_case(name, Path(folder))
 
@@ -48,12 +48,12 @@ def fitted(name: str) -> tuple[System, Fit]:
     return fit(name)
 
 
-def unheard(name: str) -> Utterances:
+def unseen(name: str) -> Utterances:
     return case_of(name).part(30, 36)
 
 
 @every_architecture
-def test_it_names_itself_its_version_its_paper_and_its_params(name):
+def test_it_declares_its_name_version_paper_and_params(name):
     cls = architecture_class(name)
     assert issubclass(cls, System) and issubclass(cls.Params, Section)
     assert isinstance(cls.VERSION, int) and cls.VERSION >= 1
@@ -61,8 +61,8 @@ def test_it_names_itself_its_version_its_paper_and_its_params(name):
 
 
 @every_architecture
-def test_it_learns_what_is_easy_and_gives_probabilities(name):
-    utterances = unheard(name)
+def test_it_learns_an_easy_task_and_gives_probabilities(name):
+    utterances = unseen(name)
     probabilities = fitted(name)[0].predict_proba(utterances)
     assert probabilities.shape == (len(utterances), len(LABELS))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
@@ -71,37 +71,37 @@ def test_it_learns_what_is_easy_and_gives_probabilities(name):
 
 
 @every_architecture
-def test_one_seed_gives_one_result(name):
+def test_the_same_seed_gives_the_same_result(name):
     first, second = fitted(name)[0], fit(name)[0]
-    np.testing.assert_array_equal(first.predict_proba(unheard(name)), second.predict_proba(unheard(name)))
+    np.testing.assert_array_equal(first.predict_proba(unseen(name)), second.predict_proba(unseen(name)))
     if architecture_class(name).BY_EPOCH:
-        assert not np.array_equal(first.predict_proba(unheard(name)), fit(name, seed=1)[0].predict_proba(unheard(name)))
+        assert not np.array_equal(first.predict_proba(unseen(name)), fit(name, seed=1)[0].predict_proba(unseen(name)))
 
 
 @every_architecture
-def test_a_prediction_depends_on_neither_batch_mates_nor_order(name):
+def test_a_prediction_depends_neither_on_the_other_utterances_nor_on_their_order(name):
     case, system = case_of(name), fitted(name)[0]
     ids = list(case.targets)[18:]
     together = system.predict_proba(case.utterances(ids))
     reversed_order = system.predict_proba(case.utterances(ids[::-1]))[::-1]
-    alone = np.concatenate([system.predict_proba(case.utterances([id])) for id in ids])
+    singly = np.concatenate([system.predict_proba(case.utterances([id])) for id in ids])
     np.testing.assert_allclose(reversed_order, together, atol=1e-5)
-    np.testing.assert_allclose(alone, together, atol=1e-5)
+    np.testing.assert_allclose(singly, together, atol=1e-5)
 
 
 @every_architecture
-def test_saved_and_loaded_it_predicts_the_same(name, tmp_path):
+def test_it_predicts_the_same_after_saving_and_loading(name, tmp_path):
     system = fitted(name)[0]
     save_system(system, tmp_path)
     loaded = load_system(tmp_path)
     assert loaded.definition == system.definition
     assert loaded.parameter_count() == system.parameter_count() >= 0
-    np.testing.assert_array_equal(loaded.predict_proba(unheard(name)), system.predict_proba(unheard(name)))
+    np.testing.assert_array_equal(loaded.predict_proba(unseen(name)), system.predict_proba(unseen(name)))
     assert not list(tmp_path.glob("*.pkl"))
 
 
 @every_architecture
-def test_it_tells_of_each_epoch_and_keeps_the_best_where_it_has_epochs(name):
+def test_it_reports_each_epoch_and_keeps_the_best_if_it_has_epochs(name):
     case, (system, found) = case_of(name), fitted(name)
     if not system.BY_EPOCH:
         assert found.curves == [] and found.best_epoch == 0 and system.temperature > 0
@@ -119,11 +119,11 @@ def test_it_is_fitted_again_without_validation(name):
     system = case.create()
     found = system.refit(case.part(0, 30), 0, case.limits(max_epochs=2), temperature=1.5)
     assert found.best_epoch == (2 if system.BY_EPOCH else 0) and system.temperature == 1.5
-    assert system.predict_proba(unheard(name)).shape == (6, len(LABELS))
+    assert system.predict_proba(unseen(name)).shape == (6, len(LABELS))
 
 
 @every_architecture
-def test_features_of_another_shape_are_refused_with_the_cure(name, tmp_path):
+def test_features_of_the_wrong_shape_are_an_error_with_the_cure(name, tmp_path):
     case, system = case_of(name), fitted(name)[0]
     for feature, size in case.dims.items():
         with ArrayWriter(tmp_path / feature) as writer:
@@ -138,7 +138,7 @@ def test_features_of_another_shape_are_refused_with_the_cure(name, tmp_path):
 
 
 @every_architecture
-def test_predictions_of_members_that_are_missing_or_of_another_shape_are_refused(name):
+def test_member_predictions_that_are_missing_or_have_the_wrong_shape_are_an_error(name):
     case = case_of(name)
     for member in case.members if "test" in architecture_class(name).ASKS_MEMBERS_FOR else ():
         utterances = case.part(0, 36)
@@ -150,7 +150,7 @@ def test_predictions_of_members_that_are_missing_or_of_another_shape_are_refused
 
 
 @every_architecture
-def test_its_search_space_gives_hyperparameters_that_it_accepts(name):
+def test_it_accepts_the_hyperparameters_of_its_search_space(name):
     case, cls = case_of(name), architecture_class(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(5):
@@ -161,7 +161,7 @@ def test_its_search_space_gives_hyperparameters_that_it_accepts(name):
 
 
 @every_architecture
-def test_all_of_a_training_happens_on_the_device_that_is_asked_for(name, monkeypatch):
+def test_the_whole_training_runs_on_the_chosen_device(name, monkeypatch):
     case = case_of(name)
     system, parts, limits = (
         case.create(),
@@ -181,19 +181,19 @@ def test_all_of_a_training_happens_on_the_device_that_is_asked_for(name, monkeyp
 
 @every_architecture
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_a_gpu_learns_the_same_twice_and_nearly_what_the_cpu_learns(name):
+def test_a_gpu_gives_the_same_result_twice_and_nearly_that_of_the_cpu(name):
     case, found = case_of(name), []
     for _ in range(2):
         system = case.create()
         system.fit(case.part(0, 24), case.part(24, 30), 0, case.limits(device="cuda"))
-        found.append(system.predict_proba(unheard(name)))
+        found.append(system.predict_proba(unseen(name)))
     np.testing.assert_array_equal(*found)
-    expected = fitted(name)[0].predict_proba(unheard(name))
+    expected = fitted(name)[0].predict_proba(unseen(name))
     assert (found[0].argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.8
 
 
 @every_architecture
-def test_a_deployable_system_is_exported_and_computes_from_the_waveform_what_it_was_trained_on(name):
+def test_the_exported_graph_of_a_deployable_system_gives_the_same_probabilities(name):
     case, system = case_of(name), fitted(name)[0]
     if system.not_deployable:
         assert len(system.not_deployable) > 10

@@ -1,4 +1,4 @@
-"""Majority vote and mean of members' probabilities."""
+"""Majority vote and mean of the members' probabilities."""
 
 import numpy as np
 import pytest
@@ -15,9 +15,9 @@ def combine(tmp_path):
     return by
 
 
-def test_the_most_named_emotion_wins_whatever_the_probabilities(combine):
-    said = combine("majority", [0.4, 0.3, 0.3], [0.4, 0.3, 0.3], [0.0, 0.0, 1.0])
-    assert said.argmax() == 0 and said.sum() == pytest.approx(1)
+def test_the_emotion_with_most_votes_wins_whatever_the_probabilities(combine):
+    combined = combine("majority", [0.4, 0.3, 0.3], [0.4, 0.3, 0.3], [0.0, 0.0, 1.0])
+    assert combined.argmax() == 0 and combined.sum() == pytest.approx(1)
     assert combine("mean", [0.4, 0.3, 0.3], [0.4, 0.3, 0.3], [0.0, 0.0, 1.0]).argmax() == 2
 
 

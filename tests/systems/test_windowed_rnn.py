@@ -1,11 +1,11 @@
-"""K1-K3: the last states of each direction."""
+"""K1-K3: the last state of each direction, and the loss."""
 
 import torch
 
 from speech_emotion.systems.windowed_rnn import WindowRNN
 
 
-def test_both_directions_are_taken_at_their_ends():
+def test_each_direction_gives_its_last_state():
     torch.manual_seed(0)
     network = WindowRNN("mel", 3, "bilstm", units=4, layers=1, classes=2, dropout=0.0, l2=0.0).eval()
     seen = []
@@ -16,7 +16,7 @@ def test_both_directions_are_taken_at_their_ends():
     torch.testing.assert_close(seen[0], torch.cat([last[0], last[1]], dim=1))
 
 
-def test_the_loss_has_l2_on_the_dense_layer():
+def test_the_loss_has_an_l2_penalty_on_the_dense_layer():
     torch.manual_seed(0)
     network = WindowRNN("mel", 3, "rnn", units=4, layers=1, classes=2, dropout=0.0, l2=0.5).eval()
     window, targets = {"mel": torch.randn(2, 6, 3)}, torch.tensor([0, 1])

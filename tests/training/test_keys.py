@@ -69,7 +69,7 @@ def test_another_search_space_changes_no_key(monkeypatch):
     assert _key() == before
 
 
-def test_a_new_hyperparameter_changes_the_key_only_where_it_is_not_neutral(monkeypatch):
+def test_a_new_hyperparameter_changes_the_key_only_if_it_is_not_neutral(monkeypatch):
     before = _key("t2")
 
     class Grown(svm.Recogniser.Params):
@@ -82,7 +82,7 @@ def test_a_new_hyperparameter_changes_the_key_only_where_it_is_not_neutral(monke
 
 
 @pytest.mark.parametrize("system", ["k2", "t2"])
-def test_only_epochs_that_are_possible_count(system):
+def test_only_the_possible_number_of_epochs_is_in_the_key(system):
     before = _key(system, max_epochs=200)
     assert _key(system, max_epochs=300) == before
     assert (_key(system, max_epochs=5) == before) == (system == "t2")
@@ -113,7 +113,7 @@ def test_a_renamed_feature_changes_no_key():
         {"tune__trials": 3},
     ],
 )
-def test_what_does_not_reach_a_training_is_not_in_its_key(changes):
+def test_settings_without_effect_on_a_training_are_not_in_its_key(changes):
     assert _key("k2", _params(**changes)) == _key("k2")
 
 
@@ -133,11 +133,11 @@ def test_what_does_not_reach_a_training_is_not_in_its_key(changes):
         {"budgets__demo__seeds": [1]},
     ],
 )
-def test_what_decides_a_training_is_in_its_key(changes):
+def test_settings_that_decide_a_training_are_in_its_key(changes):
     assert _key("k2", _params(**changes)) != _key("k2")
 
 
-def test_settings_count_where_a_recipe_or_copies_use_them():
+def test_settings_are_in_the_key_if_a_recipe_or_copies_use_them():
     levelled = {"needs__k2__recipe": "level", "needs__k2__copies": 1}
     assert _key("k2", _params(**levelled)) != _key("k2", _params(**levelled, preprocess__level_dbfs=-20.0))
     assert _key("k2", _params(**levelled)) != _key("k2", _params(**levelled, augment__seed=1))
@@ -164,7 +164,7 @@ def test_a_raised_version_of_a_part_changes_the_key_of_statistics(monkeypatch):
     assert _key("t2") != before[0] and _key("k2") == before[1]
 
 
-def test_a_raised_version_of_augmentation_counts_where_there_are_copies(monkeypatch):
+def test_a_raised_version_of_augmentation_changes_the_key_only_if_there_are_copies(monkeypatch):
     copied = _params(needs__k2__copies=1)
     before = _key("k2", copied), _key("k2")
     monkeypatch.setattr(augmentation, "VERSION", 99)
@@ -172,7 +172,7 @@ def test_a_raised_version_of_augmentation_counts_where_there_are_copies(monkeypa
 
 
 @pytest.mark.parametrize("column", ["id", "sha256", "label"])
-def test_audio_ids_and_classes_of_each_utterance_are_in_the_key(column):
+def test_id_audio_and_class_of_each_utterance_are_in_the_key(column):
     rows = ROWS.copy()
     other = {"id": "emodb/wav/9", "sha256": "9" * 64, "label": "neutral"}[column]
     rows.loc[0, column] = other
@@ -180,6 +180,6 @@ def test_audio_ids_and_classes_of_each_utterance_are_in_the_key(column):
     assert _key(rows=rows, fold=fold) != _key()
 
 
-def test_names_that_decide_the_draws_are_in_the_key():
+def test_names_that_decide_random_draws_are_in_the_key():
     assert len({_key(), _key(protocol="mine"), _key(fold=dataclasses.replace(FOLD, name="08"))}) == 3
     assert _key(corpus="mine") == _key()

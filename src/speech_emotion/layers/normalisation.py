@@ -1,4 +1,4 @@
-"""Normalisers whose constants come from the training utterances, and those that need none."""
+"""Normalisation layers, with constants from the training utterances or without constants."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of one feature over the frames of the training utterances; every array has shape (D,)."""
+    """Statistics of one feature over the frames of the training utterances; every array has shape (D,).
+
+    Attributes:
+        mean: mean.
+        std: standard deviation.
+        low: minimum.
+        high: maximum.
+    """
 
     mean: np.ndarray
     std: np.ndarray
@@ -18,7 +25,11 @@ class Statistics:
 
 
 class Affine(nn.Module):
-    """(x - shift) * scale per dimension, with constants from training utterances; standardises or scales to [0, 1]."""
+    """(x - shift) * scale for each dimension: standardises or scales to [0, 1], with constants from training frames.
+
+    Args:
+        dims: number of dimensions, D.
+    """
 
     def __init__(self, dims: int):
         super().__init__()
@@ -30,7 +41,7 @@ class Affine(nn.Module):
         self._set(statistics.mean, statistics.std)
 
     def min_max(self, statistics: Statistics) -> None:
-        """The training frames' range becomes [0, 1]."""
+        """Maps the range of the training frames to [0, 1]; a constant dimension becomes 0."""
         self._set(statistics.low, statistics.high - statistics.low)
 
     def _set(self, shift: np.ndarray, width: np.ndarray) -> None:
@@ -43,17 +54,18 @@ class Affine(nn.Module):
 
 
 def about_mean(feature: Tensor) -> Tensor:
-    """(B, L, D) less its mean over L, which removes level and the colour of voice and microphone.
+    """Mean normalisation: a feature (B, L, D) minus its mean over L. Removes level and spectral tilt.
 
-    Of log spectra and cepstra this is cepstral mean normalisation (Atal 1974) over one window.
+    For log spectra and cepstra this is cepstral mean normalisation (Atal 1974) over one window.
     """
     return feature - feature.mean(dim=1, keepdim=True)
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each place of an image (B, C, L, M).
+    """Layer normalisation over the channels at each position of an image (B, C, L, M).
 
-    It looks at one frame at a time, so that padding and batch mates change nothing (batch normalisation would).
+    Each position is normalised separately, so padding and the other rows of a batch have no effect (with batch
+    normalisation they would).
     """
 
     def forward(self, image: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""How systems learn: utterances and their batches, the training loop and its options, devices, scores."""
+"""What systems are trained with: utterances and batches, the training loop and its options, devices, scores."""

@@ -1,7 +1,7 @@
-"""Random changes of what a network sees, drawn anew for each row of each epoch.
+"""Random changes of a network's inputs, drawn again for each row in each epoch.
 
-Draws are keyed by seed, epoch and the row's utterance (and where its window starts), so that nothing depends on the
-order of the utterances or on the others in the batch. A mixup partner is drawn from all training utterances.
+Draws are keyed by seed, epoch and the row's utterance (and the start of its window), so they do not depend on the order
+of the utterances or on the rest of the batch. A mixup partner is drawn from all training utterances.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,13 +14,13 @@ from speech_emotion.randomness import generator
 
 
 class Changes:
-    """The random changes that a system asks for.
+    """The random changes that a system's options set.
 
     Args:
-        options: what is changed and how much.
-        statistics: of each feature over the training utterances.
-        spectral: features whose dimensions are bands, of which some can be masked.
-        seed: of the training.
+        options: which changes, and how large they are.
+        statistics: statistics of each feature over the training utterances.
+        spectral: features whose dimensions are frequency bands; only these get frequency masks.
+        seed: seed of the training.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Changes:
 
     @staticmethod
     def wanted(options: NetworkParams) -> bool:
-        """Whether anything is changed at all."""
+        """Whether the options set any change."""
         return any((options.time_masks, options.frequency_masks, options.mixup, options.gain, options.noise))
 
     @property
@@ -38,16 +38,22 @@ class Changes:
         return self._options.mixup > 0
 
     def mixing(self, epoch: int, key: str) -> tuple[np.random.Generator, float]:
-        """What draws the partner of a row, and the row's own share, 0 to 1."""
+        """The generator that draws a row's mixup partner, and the row's own share, 0 to 1.
+
+        Args:
+            epoch: from 1.
+            key: identifies the row: its utterance or copy, and its first frame.
+        """
         draw = generator(self._seed, "mixup", epoch, key)
         return draw, float(draw.beta(self._options.mixup, self._options.mixup))
 
     def changed(self, epoch: int, key: str, row: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """A row's features {name: (frames, dims)} with gain, noise and masks; new arrays, float32.
+        """A row's features {name: (frames, dims)} with gain, noise and masks applied; new arrays, float32.
 
         Args:
             epoch: from 1.
-            key: names the row: its utterance or copy, and the first frame.
+            key: identifies the row: its utterance or copy, and its first frame.
+            row: the features before the changes, {name: (frames, dims)}.
         """
         options, changed = self._options, {name: np.array(array, np.float64) for name, array in row.items()}
         if options.gain:
@@ -73,7 +79,7 @@ class Changes:
 
 
 def _mask(draw: np.random.Generator, share: float) -> tuple[float, float]:
-    """Start and width of a mask, as shares of the whole."""
+    """Start and width of a mask, as shares of the whole length."""
     width = draw.uniform(0, share)
     return draw.uniform(0, 1 - width), width
 

@@ -21,20 +21,20 @@ from speech_emotion.learning.sequences import Batch, Sequences, utterance_means
 from speech_emotion.params import CPU, Device
 from speech_emotion.recorder import OnEpoch
 
-# Raise it when the loop, the batches or the fitting make something else of the same inputs: nothing that was trained
-# before is found then, whatever its system.
+# Raise it when the loop, the batches or the fitting give other results for the same inputs. No earlier fold run of any
+# system is found after that.
 TRAINING_VERSION = 1
 PREDICTION_BATCH = 256
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds a training beside the system's own hyper-parameters.
+    """Settings of a training that are not the system's hyper-parameters.
 
     Attributes:
-        max_epochs: of the budget; the system's own `epochs` is another bound.
-        patience: epochs without a better validation UA before stopping.
-        device: where networks are trained, as `train.device`.
+        max_epochs: the budget's limit; the system's own `epochs` is a second limit.
+        patience: training stops after this many epochs without a better validation UA.
+        device: where networks are trained, a value of `train.device`.
     """
 
     max_epochs: int
@@ -44,12 +44,12 @@ class Limits:
 
 @dataclass
 class Fit:
-    """What a training yields beside the fitted system.
+    """What a training returns in addition to the fitted system.
 
     Attributes:
         best_epoch: the epoch whose weights were kept, from 1; 0 for a system without epochs.
+        curves: one row for each epoch: epoch, loss, valid_loss, valid_ua (the last two only with validation).
         device: where it was trained, "cpu" or "cuda".
-        curves: one row an epoch: epoch, loss, valid_loss, valid_ua (the latter two only with validation).
     """
 
     best_epoch: int = 0
@@ -58,7 +58,7 @@ class Fit:
 
 
 class Learner(Protocol):
-    """What the loop asks of a system: its options, a fresh network, an optimiser of its weights."""
+    """What the loop needs of a system: its options, a fresh network, an optimiser for its weights."""
 
     params: NetworkParams
     network: Network
@@ -85,22 +85,22 @@ def fit_network(
     limits: Limits,
     on_epoch: OnEpoch = lambda epoch, values: None,
 ) -> Fit:
-    """Trains the system's network in place; with `valid`, keeps the epoch of the best validation UA and stops early.
+    """Trains the system's network. With `valid`, stops early and keeps the epoch with the best validation UA.
 
-    The UA is averaged over the last `validation_epochs`; equal ones are decided by the lower loss. Without `valid` all
-    epochs are trained and the last is kept. Weights start the same on every device, and batches are the same; the
-    network is back on the CPU at the end.
+    The UA is averaged over the last `validation_epochs`; if it is equal, the lower validation loss decides. Without
+    `valid`, all epochs are trained and the last is kept. Initial weights and batches are the same on every device. At
+    the end the network is on the CPU again.
 
     Args:
-        learner: its `network` is replaced by a fresh one.
+        learner: the system; its `network` is replaced by a fresh one.
         train: training utterances.
-        valid: inner validation utterances.
-        seed: of weights, order, windows and random changes.
-        limits: epochs, patience and device; features are moved there batch by batch.
-        on_epoch: told each epoch's number, from 1, and its row of the curves.
+        valid: inner validation utterances; None to train without validation.
+        seed: seed of weights, order, windows and random changes.
+        limits: epochs, patience and device; features are moved to the device batch by batch.
+        on_epoch: called with each epoch's number, from 1, and its row of the curves.
 
     Raises:
-        UserError: the loss stopped being a finite number, or the device is not there.
+        UserError: the loss is no longer finite, or the device does not exist.
     """
     place = training_device(limits.device)
     torch.manual_seed(seed)
@@ -152,7 +152,7 @@ def _fit(
 
 
 def _shares(train: Sequences, options: NetworkParams, classes: int) -> np.ndarray:
-    """(N, classes) float32: each utterance's class, and the mean that its teachers give where there are any."""
+    """(N, classes) float32: each utterance's class, mixed with the mean of its teachers' predictions if any."""
     own = np.eye(classes)[train.targets]
     if options.distillation:
         teachers = np.mean([np.asarray(one) for one in train.utterances.members.values()], axis=0)
@@ -168,7 +168,7 @@ def _train_epoch(
     criterion: Criterion,
     clip_norm: float,
 ) -> list[float]:
-    """One epoch on the device that holds the network; returns the loss of each batch."""
+    """Trains one epoch on the network's device; returns the loss of each batch."""
     network.train()
     device, losses = _device_of(network), []
     for batch in batches:
@@ -181,7 +181,7 @@ def _train_epoch(
         optimiser.step()
         average.update()
         losses.append(loss.detach())
-    return torch.stack(losses).tolist() if losses else []  # read once: each reading waits for the GPU
+    return torch.stack(losses).tolist() if losses else []  # read only once: each read waits for the GPU
 
 
 def _device_of(network: Network) -> torch.device:
@@ -189,15 +189,20 @@ def _device_of(network: Network) -> torch.device:
 
 
 def recent_validation_ua(curves: Sequence[Mapping[str, float]], epochs: int) -> float:
-    """The validation UA averaged over the last `epochs` rows, 0 to 1: what decides which epoch is kept."""
+    """The validation UA averaged over the last rows, 0 to 1; it decides which epoch is kept.
+
+    Args:
+        curves: one row for each epoch so far.
+        epochs: number of rows to average.
+    """
     return float(np.mean([row["valid_ua"] for row in curves[-epochs:]]))
 
 
 class _Average:
-    """The network itself, or, with a decay above 0, the moving average of its weights and buffers.
+    """The network itself or, with an EMA decay above 0, the moving average of its weights and buffers.
 
-    The decay of step n is at most (1 + n) / (10 + n), so that the first weights are soon forgotten. It lies on the
-    network's device.
+    The decay in step n is at most (1 + n) / (10 + n), so that the initial weights are soon forgotten. The average is
+    kept on the network's device.
     """
 
     def __init__(self, network: Network, decay: float):
@@ -207,7 +212,7 @@ class _Average:
         if decay > 0:
 
             def average(averaged: Any, current: Any, count: Any) -> None:
-                step = self._steps  # the same as `count`, which would have to come from the device
+                step = self._steps  # equals `count`, which would have to be read from the device
                 torch.optim.swa_utils.get_ema_multi_avg_fn(min(decay, (1 + step) / (10 + step)))(
                     averaged, current, count
                 )
@@ -215,7 +220,7 @@ class _Average:
             self._model = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=average, use_buffers=True)
             for part in self._model.modules():
                 if isinstance(part, nn.RNNBase):
-                    part.flatten_parameters()  # cuDNN wants weights in one piece, which a copy's are not
+                    part.flatten_parameters()  # cuDNN needs contiguous weights, and a copy's are not
 
     @property
     def network(self) -> Network:
@@ -228,9 +233,11 @@ class _Average:
 
 
 def predict_network(network: Network, sequences: Sequences) -> np.ndarray:
-    """Probabilities (N, classes) of the utterances by a network, on its device, which is put into evaluation mode.
+    """A network's probabilities (N, classes) for the utterances: the mean over each utterance's windows.
 
-    Those of an utterance that is seen in several windows are the mean over them.
+    Args:
+        network: put into evaluation mode; runs on the device it is on.
+        sequences: the utterances.
     """
     network.eval()
     device, values, owners = _device_of(network), [], []

@@ -1,4 +1,4 @@
-"""The face that the training loop knows of a network."""
+"""The interface between a network and the training loop."""
 
 from collections.abc import Mapping
 
@@ -9,21 +9,26 @@ from speech_emotion.learning.optimisers import Criterion
 
 
 class Network(nn.Module):
-    """A module over the features of some rows: {name: (B, L, D)} -> logits (B, classes).
+    """A module that maps features {name: (B, L, D)} to logits (B, classes).
 
-    A network over whole utterances is also given `lengths`, (B,) frames of each row that are no padding.
+    The forward method of a network over whole utterances also takes `lengths`, (B,): the frames of each row without
+    padding.
     """
 
     def fit_normalisation(self, statistics: Mapping[str, Statistics]) -> None:
-        """Takes the constants of normalisation from training utterances, before the first epoch."""
+        """Sets the constants of normalisation before the first epoch.
+
+        Args:
+            statistics: feature -> statistics over the training utterances.
+        """
         raise NotImplementedError
 
     def loss(self, *inputs: object, targets: Tensor, criterion: Criterion = nn.functional.cross_entropy) -> Tensor:
-        """What training lowers: the criterion of logits and targets, and whatever a system adds.
+        """The loss that training minimises: the criterion, and any terms that a network adds.
 
         Args:
-            inputs: of forward().
-            targets: (B,) class numbers, or (B, classes) shares.
-            criterion: cross-entropy as the system's options weight it.
+            inputs: arguments of forward().
+            targets: (B,) class numbers, or (B, classes) shares of the classes.
+            criterion: cross-entropy, with the class weights and label smoothing of the system's options.
         """
         return criterion(self(*inputs), targets)

@@ -1,4 +1,4 @@
-"""Optimisers, learning-rate schedules and the loss, from a system's options."""
+"""Optimiser, learning-rate schedule and loss, as a system's options set them."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
 def optimiser_of(network: nn.Module, options: NetworkParams) -> torch.optim.Optimizer:
-    """The optimiser of the network's weights."""
+    """The optimiser for the network's weights, as the options set it."""
     kind = {
         "adam": torch.optim.Adam,
         "adamw": torch.optim.AdamW,
@@ -25,12 +25,12 @@ def optimiser_of(network: nn.Module, options: NetworkParams) -> torch.optim.Opti
 
 
 class Schedule:
-    """Sets the learning rate before each epoch; without schedule and warm-up it leaves it alone.
+    """Sets the learning rate before each epoch; without schedule and warm-up it stays unchanged.
 
     Args:
-        optimiser: its learning rates are the highest.
-        options: schedule, schedule_epochs, schedule_factor, warm_up.
-        epochs: that are possible, where cosine reaches 0.
+        optimiser: its current learning rates are the maximum.
+        options: only schedule, schedule_epochs, schedule_factor and warm_up are used.
+        epochs: the largest possible number of epochs; the cosine schedule reaches 0 after it.
     """
 
     def __init__(self, optimiser: torch.optim.Optimizer, options: NetworkParams, epochs: int):
@@ -39,13 +39,13 @@ class Schedule:
         self._lowest_loss, self._waited, self._falls = math.inf, 0, 0
 
     def begin(self, epoch: int) -> None:
-        """To be called before an epoch, counted from 1."""
+        """Call it before each epoch; epochs count from 1."""
         factor = self._factor(epoch)
         for group, highest in zip(self._optimiser.param_groups, self._highest, strict=True):
             group["lr"] = factor * highest
 
     def end(self, loss: float) -> None:
-        """To be called after an epoch with its training loss."""
+        """Call it after each epoch with the training loss."""
         if loss < self._lowest_loss:
             self._lowest_loss, self._waited = loss, 0
             return
@@ -67,12 +67,12 @@ class Schedule:
 
 
 def criterion_of(options: NetworkParams, targets: np.ndarray, classes: int) -> Criterion:
-    """Cross-entropy of logits (B, classes) with targets (B,), or (B, classes) shares, as the options weight it.
+    """Cross-entropy of logits (B, classes) and targets (B,), or shares of the classes (B, classes).
 
     Args:
-        options: class_weight and label_smoothing.
-        targets: (N,) class numbers of the training utterances.
-        classes: how many there are.
+        options: only class_weight and label_smoothing are used.
+        targets: (N,) class numbers of all training utterances, for the class weights.
+        classes: number of classes.
     """
     if options.class_weight == "none" and not options.label_smoothing:
         return nn.functional.cross_entropy

@@ -1,4 +1,4 @@
-"""How a network trains, as typed values. Each option is neutral unless a system sets it."""
+"""Training options of networks. Each option has no effect unless a system sets it."""
 
 from typing import Annotated, Literal
 
@@ -12,36 +12,37 @@ Amount = Annotated[float, Field(ge=0, le=10)]
 
 
 class NetworkParams(Section):
-    """Hyper-parameters that all networks have. A system's own Params inherits them.
+    """Hyper-parameters that all networks have. An architecture's Params inherits them.
 
     Attributes:
-        epochs: at most.
-        batch_size: rows of a batch: windows, or utterances.
-        learning_rate: of the optimiser, before the schedule.
+        epochs: largest number of epochs.
+        batch_size: rows in a batch: windows or utterances.
+        learning_rate: maximum learning rate, before the schedule.
         optimiser: adam (Kingma and Ba 2015), adamw (Loshchilov and Hutter 2019), sgd, rmsprop.
-        weight_decay: of the optimiser.
-        momentum: of sgd and rmsprop.
-        schedule: how the learning rate falls. cosine: to 0 over the epochs that are possible (Loshchilov and Hutter
-            2017); step: by `schedule_factor` every `schedule_epochs`; plateau: by that factor where the training loss
-            was not lowered for `schedule_epochs`.
-        schedule_epochs: of step and plateau.
-        schedule_factor: of step and plateau.
-        warm_up: epochs over which the learning rate rises linearly first.
+        weight_decay: weight decay of the optimiser.
+        momentum: momentum of sgd and rmsprop.
+        schedule: how the learning rate falls. cosine: to 0 over the largest possible number of epochs (Loshchilov and
+            Hutter 2017); step: by `schedule_factor` every `schedule_epochs`; plateau: by that factor when the training
+            loss has not fallen for `schedule_epochs`.
+        schedule_epochs: for step and plateau.
+        schedule_factor: for step and plateau.
+        warm_up: number of epochs at the start in which the learning rate rises linearly.
         class_weight: balanced weights each class by the inverse of its share of the training utterances.
         label_smoothing: share of each target that is spread over all classes (Szegedy et al. 2016).
-        clip_norm: gradients are scaled down to this norm (Pascanu et al. 2013); 0 leaves them.
-        ema_decay: decay per step of the moving average of the weights, which is validated and kept (Polyak and
-            Juditsky 1992); 0 keeps the weights themselves.
-        validation_epochs: over which the validation UA is averaged, since that of one speaker is noisy.
-        time_masks: stretches of frames set to the training mean, in each row (SpecAugment, Park et al. 2019).
-        time_mask_share: longest of them, as a share of the row's frames.
-        frequency_masks: the same over the bands of each spectrogram and mspec feature.
-        frequency_mask_share: widest of them, as a share of the bands.
-        mixup: alpha of Beta(alpha, alpha), the share of another training utterance in each row (Zhang et al. 2018).
-        gain: largest change of a row's level, in training deviations of each dimension.
-        noise: deviation of white noise added to a row, in training deviations of each dimension.
-        distillation: share of the targets that is the mean probability of the systems it builds on (Hinton et al.
-            2015, at temperature 1).
+        clip_norm: gradients with a larger norm are scaled down to it (Pascanu et al. 2013); 0 turns this off.
+        ema_decay: EMA decay per step; the moving average of the weights is validated and kept (Polyak and Juditsky
+            1992). 0 keeps the weights themselves.
+        validation_epochs: number of epochs over which the validation UA is averaged, since one speaker's UA is noisy.
+        time_masks: number of stretches of frames set to the training mean, in each row (SpecAugment, Park et al. 2019).
+        time_mask_share: largest length of a time mask, as a share of the row's frames.
+        frequency_masks: number of masks over the bands of each spectrogram and mspec feature.
+        frequency_mask_share: largest width of a frequency mask, as a share of the bands.
+        mixup: alpha of Beta(alpha, alpha), from which the share of another training utterance in each row is drawn
+            (Zhang et al. 2018).
+        gain: largest change of a row's level, in standard deviations of each dimension over the training frames.
+        noise: standard deviation of white noise added to a row, in the same unit.
+        distillation: share of the targets that comes from the mean probabilities of the systems that this one builds on
+            (Hinton et al. 2015, at temperature 1).
     """
 
     epochs: Positive
@@ -71,5 +72,5 @@ class NetworkParams(Section):
     @model_validator(mode="after")
     def _used(self) -> "NetworkParams":
         if self.momentum and self.optimiser not in ("sgd", "rmsprop"):
-            raise ValueError(f"momentum = {self.momentum}: {self.optimiser} takes none: set it to 0, or optimiser: sgd")
+            raise ValueError(f"momentum = {self.momentum}: {self.optimiser} has none: set it to 0, or optimiser: sgd")
         return self

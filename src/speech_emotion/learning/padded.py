@@ -1,4 +1,4 @@
-"""Whole utterances in batches, padded to the longest; they travel with their lengths."""
+"""Batches of whole utterances, padded to the longest, with their lengths."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,11 +7,11 @@ import torch
 
 from speech_emotion.learning.sequences import Batch, Place, Sequences, stacked
 
-POOL = 16  # batches whose utterances are sorted by length together
+POOL = 16  # number of batches whose utterances are sorted by length together
 
 
 class Padded(Sequences):
-    """Each utterance, and each of its copies, as a whole. A batch holds utterances of similar length."""
+    """Whole utterances and their augmented copies. A batch holds utterances of similar length."""
 
     def stretch(self, place: Place) -> dict[str, np.ndarray]:
         arrays = self.versions[place.number][place.version]
@@ -19,7 +19,7 @@ class Padded(Sequences):
         return {name: arrays[name][:frames] for name in self.names}
 
     def partner(self, number: int, frames: int, draw: np.random.Generator) -> dict[str, np.ndarray]:
-        """From a frame drawn at random on, repeated until it lasts as long."""
+        """The utterance from a random frame on, repeated up to the wanted number of frames."""
         whole = self.stretch(Place(number, 0, 0))
         start = int(draw.integers(self.frames(whole)))
         return {name: np.take(array, np.arange(start, start + frames), 0, mode="wrap") for name, array in whole.items()}

@@ -1,4 +1,4 @@
-"""Utterances as sequences of frames that networks learn from, and the batches that are made of them."""
+"""Utterances as sequences of frames, and the batches that networks are trained on."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +16,13 @@ from speech_emotion.randomness import generator
 
 @dataclass(frozen=True)
 class Batch:
-    """What a network sees at once.
+    """One batch of rows: windows or utterances.
 
     Attributes:
         features: name -> (B, L, D).
         targets: (B,) class numbers, or (B, classes) shares of the classes.
-        owners: (B,) place of each row's utterance among the utterances.
-        lengths: (B,) frames of each row that are no padding; None where all are.
+        owners: (B,) index of each row's utterance.
+        lengths: (B,) frames of each row without padding; None if no row has padding.
     """
 
     features: Mapping[str, Tensor]
@@ -36,7 +36,7 @@ class Batch:
         return (self.features,) if self.lengths is None else (self.features, self.lengths)
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch there; lengths too."""
+        """The same batch on a device."""
         lengths = None if self.lengths is None else self.lengths.to(device)
         features = {name: feature.to(device) for name, feature in self.features.items()}
         return replace(self, features=features, targets=self.targets.to(device), lengths=lengths)
@@ -44,7 +44,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Place:
-    """A stretch of an utterance (`number`, counted from 0) or of one of its copies (`version`, 0 for itself)."""
+    """Where a row starts.
+
+    Attributes:
+        number: index of the utterance, from 0.
+        version: 0 for the utterance itself, from 1 for its augmented copies.
+        start: first frame.
+    """
 
     number: int
     version: int
@@ -52,21 +58,21 @@ class Place:
 
 
 class Sequences(ABC):
-    """Utterances over memory-mapped features; nothing is copied but the batch at hand.
+    """Utterances with memory-mapped features; only the current batch is copied.
 
     Args:
-        utterances: with their targets.
-        dims: feature name -> dimensions; features of one system share their hop.
+        utterances: the utterances, with their targets.
+        dims: feature name -> number of dimensions; all features of a system have the same hop.
 
     Raises:
-        UserError: an utterance has no features, or of another shape.
+        UserError: features of an utterance are missing or have the wrong shape.
     """
 
     def __init__(self, utterances: Utterances, dims: Mapping[str, int]):
         self.names = list(dims)
         self.utterances = utterances
         self.targets = np.asarray(utterances.targets)
-        # versions[n] holds an utterance's original and its copies, each as {feature name: (frames, dims)}
+        # versions[n] holds an utterance and its augmented copies, each as {feature name: (frames, dims)}
         self._ids = [utterances.versions(id) for id in utterances.ids]
         self.versions = [[self._checked(id, utterances.load(id, dims, frames=True)) for id in ids] for ids in self._ids]
         self._by_id = sorted(range(len(self._ids)), key=lambda number: self._ids[number][0])
@@ -79,11 +85,11 @@ class Sequences(ABC):
 
     @staticmethod
     def frames(arrays: Mapping[str, np.ndarray]) -> int:
-        """Frames that all features of an utterance have."""
+        """Number of frames that all features of an utterance have."""
         return min(len(array) for array in arrays.values())
 
     def statistics(self) -> dict[str, Statistics]:
-        """Mean, deviation and range of each feature over all frames of the utterances, copies left out."""
+        """Mean, standard deviation and range of each feature over all frames, without augmented copies."""
         result = {}
         for name in self.names:
             arrays = [versions[0][name] for versions in self.versions]
@@ -97,23 +103,40 @@ class Sequences(ABC):
 
     @abstractmethod
     def stretch(self, place: Place) -> dict[str, np.ndarray]:
-        """{name: (frames, dims)} of one place, as views."""
+        """The features of one row, {name: (frames, dims)}, as views."""
 
     @abstractmethod
     def partner(self, number: int, frames: int, draw: np.random.Generator) -> dict[str, np.ndarray]:
-        """Some stretch of an utterance with so many frames, to be mixed into another."""
+        """A random stretch of an utterance, to be mixed into another row.
+
+        Args:
+            number: index of the utterance.
+            frames: number of frames of the other row.
+            draw: generator of the random start.
+        """
 
     @abstractmethod
     def batch(self, stretches: Sequence[Mapping[str, np.ndarray]], targets: np.ndarray, owners: np.ndarray) -> Batch:
-        """One batch of these stretches."""
+        """One batch.
+
+        Args:
+            stretches: features of each row, {name: (frames, dims)}.
+            targets: (B,) class numbers, or (B, classes) shares of the classes.
+            owners: (B,) index of each row's utterance.
+        """
 
     @abstractmethod
     def training_places(self, size: int, draw: np.random.Generator) -> Iterator[list[Place]]:
-        """The places of one epoch, shuffled, `size` a batch."""
+        """The places of each batch of one epoch, shuffled.
+
+        Args:
+            size: rows in a batch.
+            draw: generator of the random order.
+        """
 
     @abstractmethod
     def prediction_places(self, size: int) -> Iterator[list[Place]]:
-        """All places that a prediction is made of."""
+        """The places of each batch for a prediction, `size` in a batch."""
 
     def training_batches(
         self,
@@ -123,14 +146,14 @@ class Sequences(ABC):
         changes: Changes | None = None,
         shares: np.ndarray | None = None,
     ) -> Iterator[Batch]:
-        """Shuffled batches of one epoch. One that holds a single row is left out: batch normalisation cannot take it.
+        """Shuffled batches of one epoch. A batch with a single row is left out, since batch normalisation needs two.
 
         Args:
-            size: rows of a batch.
-            seed: of the training.
+            size: rows in a batch.
+            seed: seed of the training.
             epoch: from 1.
-            changes: random changes of each row; None for none.
-            shares: (N, classes) in place of class numbers.
+            changes: random changes of each row; None for no changes.
+            shares: (N, classes) shares of the classes, used as targets instead of class numbers.
         """
         for places in self.training_places(size, generator(seed, "epoch", epoch)):
             if len(places) == 1 and size > 1:
@@ -165,14 +188,19 @@ class Sequences(ABC):
         return changes.changed(epoch, key, stretch), target
 
     def prediction_batches(self, size: int) -> Iterator[Batch]:
-        """All windows of all utterances, or each utterance as a whole."""
+        """Batches of all windows of all utterances, or of whole utterances, `size` rows in a batch."""
         for places in self.prediction_places(size):
             owners = np.array([place.number for place in places])
             yield self.batch([self.stretch(place) for place in places], self.targets[owners], owners)
 
 
 def stacked(stretches: Sequence[Mapping[str, np.ndarray]], names: Sequence[str]) -> dict[str, Tensor]:
-    """{name: (B, L, D)} float32 of stretches that are equally long."""
+    """Stretches of equal length as {name: (B, L, D)}, float32.
+
+    Args:
+        stretches: {name: (L, D)} for each row.
+        names: features to stack.
+    """
     return {
         name: torch.from_numpy(np.stack([stretch[name] for stretch in stretches]).astype(np.float32, copy=False))
         for name in names
@@ -180,7 +208,13 @@ def stacked(stretches: Sequence[Mapping[str, np.ndarray]], names: Sequence[str])
 
 
 def utterance_means(values: np.ndarray, owners: np.ndarray, count: int) -> np.ndarray:
-    """Mean of window values (W, C) for each of `count` utterances: (count, C)."""
+    """The mean of window values for each utterance, (count, C).
+
+    Args:
+        values: (W, C), one row for each window.
+        owners: (W,) index of each window's utterance.
+        count: number of utterances.
+    """
     sums = np.zeros((count, values.shape[1]))
     np.add.at(sums, owners, values)
     return sums / np.bincount(owners, minlength=count)[:, np.newaxis]

@@ -1,4 +1,4 @@
-"""What a system is fitted on and asked about: utterances with their features, classes and members' predictions."""
+"""The inputs of a system: utterances with their features, classes and members' predictions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from speech_emotion.store.arrays import ArrayStore
 
 @dataclass(frozen=True)
 class Utterances:
-    """Some utterances.
+    """A set of utterances, for training or prediction.
 
     Attributes:
-        ids: of the utterances, in any order.
-        targets: (N,) class number of each.
-        stores: feature name -> arrays by id; nothing is read before it is needed.
-        copies: training also sees the augmented copies of these utterances.
-        members: system -> (N, classes) probabilities of a system that this one builds on.
+        ids: utterance ids, in any order.
+        targets: (N,) class number of each utterance.
+        stores: feature name -> arrays by id, read only when needed.
+        copies: whether training also uses the augmented copies of these utterances.
+        members: system -> its probabilities (N, classes), for the systems that this one builds on.
     """
 
     ids: Sequence[str]
@@ -31,19 +31,20 @@ class Utterances:
         return len(self.ids)
 
     def versions(self, id: str) -> list[str]:
-        """Ids of the utterance and, where wanted, of its augmented copies."""
+        """Ids of the utterance and, if `copies` is set, of its augmented copies."""
         first = next(iter(self.stores.values()))
         return [id, *(first.copies(id) if self.copies else ())]
 
     def load(self, id: str, dims: Mapping[str, int], frames: bool) -> dict[str, np.ndarray]:
-        """Feature name -> array of one utterance or copy: (frames, dims) or (dims,), a read-only view.
+        """The features of one utterance or copy, {name: (frames, dims) or (dims,)}, as read-only views.
 
         Args:
-            dims: feature name -> dimensions that the system was made for.
-            frames: whether arrays have frames; else they are one vector.
+            id: the utterance or copy.
+            dims: feature name -> number of dimensions that the system expects.
+            frames: whether the arrays must be (frames, dims); otherwise they must be vectors (dims,).
 
         Raises:
-            UserError: a feature is missing or has another shape.
+            UserError: a feature is missing or has the wrong shape.
         """
         arrays = {}
         for name, size in dims.items():
@@ -54,16 +55,20 @@ class Utterances:
             if array.shape[-1:] != (size,) or array.ndim != 1 + frames:
                 wanted = f"(frames, {size})" if frames else f"({size},)"
                 raise UserError(
-                    f"feature {name} of {id}: shape {array.shape}: must be {wanted}: name features of that form in "
-                    "needs, or train the system again where the definition has changed"
+                    f"feature {name} of {id}: shape {array.shape}: must be {wanted}: name features of that shape in "
+                    "needs, or train the system again if the definition has changed"
                 )
         return arrays
 
     def of_member(self, system: str, classes: int) -> np.ndarray:
-        """(N, classes) probabilities of a member.
+        """The probabilities (N, classes) of a system that this one builds on.
+
+        Args:
+            system: id of that system.
+            classes: expected number of classes.
 
         Raises:
-            UserError: they are missing or have another shape.
+            UserError: they are missing or have the wrong shape.
         """
         if system not in self.members:
             raise UserError(f"system {system}: its predictions are missing: train it first (step train)")

@@ -1,4 +1,4 @@
-"""Utterances as windows of frames: training draws from them, prediction averages over them."""
+"""Utterances as windows of frames; a prediction averages over an utterance's windows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,7 +11,13 @@ from speech_emotion.learning.utterances import Utterances
 
 
 def window_starts(frames: int, length: int, hop: int) -> list[int]:
-    """First frames of the windows over an utterance: every `hop`, and one more that ends with the last frame."""
+    """First frames of the windows over an utterance: one every `hop` frames, and one that ends with the last frame.
+
+    Args:
+        frames: frames of the utterance; if there are fewer than `length`, there is no window.
+        length: frames of a window.
+        hop: frames between the starts of neighbouring windows.
+    """
     starts = list(range(0, frames - length + 1, hop))
     if starts and starts[-1] + length < frames:
         starts.append(frames - length)
@@ -19,17 +25,17 @@ def window_starts(frames: int, length: int, hop: int) -> list[int]:
 
 
 class Windows(Sequences):
-    """The windows of some utterances.
+    """The windows of a set of utterances.
 
     Args:
-        utterances: with their targets.
-        dims: feature name -> dimensions.
+        utterances: the utterances, with their targets.
+        dims: feature name -> number of dimensions.
         length: frames of a window.
         hop: frames between the starts of neighbouring windows.
-        one: an epoch takes one window at random of each utterance and copy; otherwise all of them.
+        one: an epoch uses one random window of each utterance and copy; otherwise all windows.
 
     Raises:
-        UserError: an utterance has no features, of another shape, or too few frames for a window.
+        UserError: features of an utterance are missing, have the wrong shape, or have too few frames for a window.
     """
 
     def __init__(self, utterances: Utterances, dims: Mapping[str, int], length: int, hop: int, one: bool = False):

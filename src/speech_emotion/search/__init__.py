@@ -1,1 +1,1 @@
-"""The search for hyper-parameters with Optuna: one study an outer fold, on its inner speakers, by several workers."""
+"""Search for hyper-parameters with Optuna: one study for each outer fold, on its inner speakers, by several workers."""

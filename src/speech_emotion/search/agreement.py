@@ -1,4 +1,4 @@
-"""One set of hyper-parameters for the model that ships, where the folds' searches found several."""
+"""Chooses one set of hyper-parameters for the shipped model from the sets found for the folds."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,15 +6,15 @@ from typing import Any
 
 
 def central(found: Sequence[Mapping[str, Any]]) -> int:
-    """Index of the set that lies nearest to all sets together; of equally near ones the first.
+    """Index of the set with the smallest sum of distances to all sets; the first one if several are equal.
 
-    It is a set that was tried as it stands, which medians taken one by one need not be. The distance of two sets is
-    the sum over their hyper-parameters: of a number the difference of ranks among all sets, 0 to 1, so that neither
-    its unit nor a logarithm matters; of anything else 0 where both are equal, else 1. How well a set did on inner
-    speakers does not count: folds judge on different speakers, so that the highest UA names the easiest of these.
+    This set was really tried, unlike a set of separate medians. The distance between two sets is a sum over the
+    hyper-parameters. For a number it is the difference between its ranks among all sets, scaled to 0 to 1, so unit and
+    scale do not matter; for anything else it is 0 if the values are equal and 1 if not. The UA on inner speakers does
+    not count: folds are judged on different speakers, so the highest UA only shows which speakers are easiest.
 
     Args:
-        found: one set a fold or unit, all with the same names; at least one.
+        found: one set for each fold or fold run, all with the same names; at least one set.
     """
     columns = [_places([one[name] for one in found]) for name in found[0]]
 
@@ -30,7 +30,7 @@ def _apart(one: float | str, other: float | str) -> float:
 
 
 def _places(values: Sequence[Any]) -> list[float] | list[str]:
-    """Ranks from 0 to 1 of numbers, equal ones alike; the text of anything else."""
+    """For numbers, ranks from 0 to 1 (the same for equal numbers); for anything else, the values as JSON text."""
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         return [json.dumps(value, sort_keys=True) for value in values]
     different = sorted(set(values))

@@ -1,4 +1,4 @@
-"""Pictures of a system's search. The same tables give the same bytes."""
+"""Figures of a system's search. The same tables give the same bytes."""
 
 from pathlib import Path
 
@@ -12,12 +12,13 @@ from speech_emotion.reporting.figures import COLOURS, DPI, STYLE
 
 
 def history_plot(path: Path, trials: pd.DataFrame, history: pd.DataFrame, title: str) -> None:
-    """Best UA so far by trial: each fold thin, their mean thick; dots are trials, hollow where pruned.
+    """Plots the best UA so far by trial: thin lines are folds, the thick line is their mean, dots are trials.
 
     Args:
-        path: PNG to write.
-        trials: trials_table().
-        history: history_table() of it.
+        path: PNG file to write.
+        trials: the table from trials_table(); pruned trials get hollow dots.
+        history: the table from history_table().
+        title: name of the system in the title.
     """
     with rc_context(STYLE):
         figure = Figure(figsize=(8, 4.2), layout="constrained")
@@ -40,7 +41,13 @@ def history_plot(path: Path, trials: pd.DataFrame, history: pd.DataFrame, title:
 
 
 def importance_plot(path: Path, importance: pd.DataFrame, title: str) -> None:
-    """What share of the trials' variance each parameter explains: mean over the folds, each fold a dot."""
+    """Plots the share of the trials' variance that each parameter explains: mean over folds, one dot for each fold.
+
+    Args:
+        path: PNG file to write.
+        importance: the table from importance_table().
+        title: name of the system in the title.
+    """
     means = importance.groupby("parameter")["importance"].mean().sort_values()
     with rc_context(STYLE):
         figure = Figure(figsize=(8, 1.6 + 0.5 * max(1, len(means))), layout="constrained")
@@ -54,7 +61,7 @@ def importance_plot(path: Path, importance: pd.DataFrame, title: str) -> None:
         axes.set_xlabel("importance (share of variance, fANOVA); dots are folds")
         axes.tick_params(axis="y", length=0)
         if means.empty:
-            axes.text(0.5, 0.5, "too few complete trials that differ", transform=axes.transAxes, ha="center")
+            axes.text(0.5, 0.5, "too few different complete trials", transform=axes.transAxes, ha="center")
         _finish(figure, axes, f"{title}: importance of hyper-parameters", path)
 
 

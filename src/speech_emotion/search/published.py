@@ -1,4 +1,4 @@
-"""Finished trials in small form, below papers/<paper>/studies/: git keeps them for everybody, and none is run twice."""
+"""Published trials: finished trials in git, below papers/<paper>/studies/, so that no one has to run them again."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,14 @@ from speech_emotion.systems.catalogue import system_class
 
 
 def publish_study(job: SearchJob, study: optuna.Study, papers: Path) -> int:
-    """Writes the finished trials of a study, of those that were asked for; returns how many there are.
+    """Writes the finished trials of a study to papers/; returns how many there are.
 
-    Values stand with all their digits: what later trials draw depends on them.
+    Values keep all their digits, since the draws of later trials depend on them.
+
+    Args:
+        job: the search; only its first `params.trials` trials are written.
+        study: its study.
+        papers: the folder papers/.
     """
     trials = Slots.of(study).history(job.params.trials)
     if trials:
@@ -30,10 +35,15 @@ def publish_study(job: SearchJob, study: optuna.Study, papers: Path) -> int:
 
 
 def take_published(job: SearchJob, study: optuna.Study, papers: Path) -> int:
-    """Adds the published trials that the study lacks; to be called while it is one's turn.
+    """Adds published trials that are missing in the study. Call it only inside guard.turn().
+
+    Args:
+        job: the search.
+        study: its study.
+        papers: the folder papers/.
 
     Returns:
-        How many were added: none where those published are of other data, params or code.
+        Number of added trials; 0 if the published ones belong to other data, params or versions.
 
     Raises:
         UserError: the file is damaged.
@@ -82,7 +92,7 @@ def _trial(config: SystemConfig, record: dict[str, Any]) -> FrozenTrial:
 
 
 def _distributions(config: SystemConfig, params: dict[str, Any]) -> dict[str, BaseDistribution]:
-    """Raises ValueError where a value lies outside the system's search space or is missing."""
+    """Raises ValueError if a value is missing or outside the system's search space."""
     trial = FixedTrial(params)
     system_class(config).search_space(trial)
     return trial.distributions

@@ -1,7 +1,7 @@
-"""Where studies lie, sqlite or PostgreSQL; and who of several workers may change them and is alive.
+"""Storage of studies in sqlite or PostgreSQL, and the locks of its workers.
 
-A worker holds a lock of its own (store.locks) as long as it runs. However it ends, the lock is free at once: no
-heartbeat, no time to wait, no clocks to agree.
+Each worker holds a lock of its own (store.locks) as long as it runs. The lock is released at once when the worker ends
+or is killed, so no heartbeats, timeouts or synchronised clocks are needed.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from optuna.storages import RDBStorage
 from speech_emotion.errors import UserError
 from speech_emotion.store.locks import SQLITE, DatabaseLock, Turn, database_locks
 
-STUDIES = "studies"  # name of the lock whose holder may change them
+STUDIES = "studies"  # name of the lock that is needed to change studies
 SECONDS_FOR_A_LOCKED_FILE = 60
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -27,41 +27,54 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @dataclass(frozen=True)
 class Guard:
-    """Which worker of a storage may change its studies, and which workers run."""
+    """The locks of a storage: which worker may change its studies, and which workers are running.
+
+    Attributes:
+        lock: name -> lock.
+    """
 
     lock: Callable[[str], DatabaseLock]
 
     def turn(self) -> AbstractContextManager[Turn]:
-        """While inside, no other worker changes a study."""
+        """Inside this context, no other worker can change a study."""
         return self.lock(STUDIES).turn()
 
     @contextlib.contextmanager
     def present(self) -> Iterator[int]:
-        """While inside, this worker is alive; yields its number."""
+        """Inside this context, this worker counts as alive; yields its number."""
         worker = 1 + secrets.randbelow(2**31 - 1)
         with self.lock(worker_lock(worker)).turn():
             yield worker
 
     def is_alive(self, worker: int) -> bool:
-        """Whether the worker of that number is; to be asked while it is one's turn."""
+        """Whether the worker with this number is running. Call it only inside turn()."""
         return self.lock(worker_lock(worker)).is_held()
 
 
 def worker_lock(worker: int) -> str:
-    """The name of the lock that a worker holds as long as it runs."""
+    """Name of the lock that a worker holds as long as it runs."""
     return f"worker-{worker}"
 
 
 def storage_url(setting: str, folder: Path, system: str) -> str:
-    """The address that `tune.storage` means: a database file a system in `folder`, or the server as it stands there."""
+    """The storage's address: for "sqlite" the database file of the system, otherwise the server's address itself.
+
+    Args:
+        setting: value of `tune.storage`.
+        folder: folder of the database files.
+        system: id of the system.
+    """
     return f"{SQLITE}{(folder / f'{system}.db').resolve()}" if setting == "sqlite" else setting
 
 
 def open_storage(url: str) -> tuple[RDBStorage, Guard]:
-    """Opens a storage, made where absent; a password that the address lacks is PGPASSWORD's or .pgpass's.
+    """Opens a storage, and creates it if it does not exist.
+
+    Args:
+        url: address; if it has no password, PGPASSWORD or .pgpass gives it.
 
     Raises:
-        UserError: the server does not answer or refuses, the file is no database, or the driver is not installed.
+        UserError: the server does not answer or refuses, the file is not a database, or the driver is not installed.
     """
     with answering(url):
         if url.startswith(SQLITE):
@@ -71,13 +84,17 @@ def open_storage(url: str) -> tuple[RDBStorage, Guard]:
         else:
             options = {"pool_pre_ping": True}
         guard = Guard(database_locks(url))
-        with guard.turn():  # tables are made once, whoever comes first
+        with guard.turn():  # only the first worker creates the tables
             return RDBStorage(url, options), guard
 
 
 @contextlib.contextmanager
 def answering(url: str) -> Iterator[None]:
-    """What a storage raises inside becomes a UserError with a cure."""
+    """Turns errors of the storage inside this context into a UserError with a cure.
+
+    Args:
+        url: address of the storage.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
@@ -92,18 +109,18 @@ def answering(url: str) -> Iterator[None]:
 
 
 def open_study(name: str, storage: RDBStorage) -> optuna.Study:
-    """The study of that name, made where absent; to be called while it is one's turn."""
+    """Opens a study, and creates it if it does not exist. Call it only inside guard.turn()."""
     return optuna.create_study(
         study_name=name,
         storage=storage,
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.RandomSampler(),  # never asked: sampling.py draws
+        sampler=optuna.samplers.RandomSampler(),  # never used: sampling.py draws
     )
 
 
 def study_states(storage: RDBStorage) -> dict[str, dict[str, int]]:
-    """Names of all studies of a storage, with how many trials stand in which state."""
+    """Study name -> state -> number of trials, for all studies of a storage."""
     names = optuna.get_all_study_names(storage)
     return {
         name: dict(
@@ -117,5 +134,5 @@ def study_states(storage: RDBStorage) -> dict[str, dict[str, int]]:
 
 
 def delete_study(name: str, storage: RDBStorage) -> None:
-    """Removes a study with its trials; to be called while it is one's turn."""
+    """Removes a study with its trials. Call it only inside guard.turn()."""
     optuna.delete_study(study_name=name, storage=storage)

@@ -1,8 +1,8 @@
-"""One study an outer fold: exactly N trials settle, whoever of its workers lives or dies.
+"""One study for each outer fold. Exactly N trials are settled, even if workers are killed.
 
-A trial has a number, 0 to N - 1, and as many attempts as it takes; what Optuna calls a trial is an attempt. A trial is
-settled by an attempt that completes or is pruned, by a second attempt whose worker was killed, or by hyper-parameters
-that cannot be trained.
+A trial has a number, 0 to N - 1, and one or more attempts; what Optuna calls a trial is an attempt. A trial is settled
+when an attempt completes or is pruned, when the workers of two attempts were killed, or when its hyper-parameters
+cannot be trained.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ from speech_emotion.training.job import Job
 from speech_emotion.training.units import rounded
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-NOT_OF_THE_KEY = ("enabled", "trials", "storage")  # more trials go on with the study
-# Raise it when inner splits, objective, sampling or pruning do something else: older studies and trials are left aside.
+NOT_OF_THE_KEY = ("enabled", "trials", "storage")  # a larger number of trials continues the same study
+# Raise it when inner splits, objective, sampling or pruning change: older studies and trials are no longer used.
 SEARCH_VERSION = 1
 # Attributes of an attempt
 NUMBER, WORKER, CAUSE, REASON = "number", "worker", "cause", "reason"
@@ -42,14 +42,14 @@ KILLED_TWICE = "its worker was killed twice"
 
 @dataclass(frozen=True)
 class SearchJob:
-    """One study. Picklable.
+    """The search on one outer fold, which has one study. Picklable.
 
     Attributes:
-        job: the unit whose hyper-parameters are searched.
-        splits: what trials are judged on.
-        params: section tune.
-        url: storage of the study.
-        papers: where published trials may lie; None to run every one.
+        job: the fold run whose hyper-parameters are searched.
+        splits: inner splits on which trials are judged.
+        params: section `tune` of params.yaml.
+        url: address of the storage.
+        papers: folder papers/ with published trials; None to run all trials.
     """
 
     job: Job
@@ -72,12 +72,12 @@ class SearchJob:
 
     @property
     def prefix(self) -> str:
-        """What the names of this fold's studies begin with, whatever their data, params and code."""
+        """The beginning of the names of all this fold's studies, which does not depend on data, params or versions."""
         return f"{self.job.experiment.corpus}/{self.job.experiment.protocol}/{self.system}/{self.fold}/"
 
     @property
     def name(self) -> str:
-        """The study's name ends in a key of what decides its trials: where that differs it is another study."""
+        """Name of the study. It ends in a key of everything that decides the trials, so a change starts a new study."""
         key = hash_json(
             {
                 "unit": self.job.key,
@@ -91,7 +91,7 @@ class SearchJob:
 
 
 def search_space_identity(config: SystemConfig) -> dict[str, Any]:
-    """Hyper-parameter -> its range or choices, as a random trial meets them."""
+    """Hyper-parameter -> its range or choices, in a trial with random values."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     trial = study.ask()
     system_class(config).search_space(trial)
@@ -116,7 +116,7 @@ class Slots:
         return next((one for one in self.attempts.get(number, ()) if one.state in FINISHED), None)
 
     def given_up(self, number: int) -> str:
-        """Why the trial is not tried again though no attempt finished; empty where it is."""
+        """The reason if the trial is given up, though no attempt finished; otherwise empty."""
         failed = [one for one in self.attempts.get(number, ()) if one.state == TrialState.FAIL]
         for one in failed:
             if one.user_attrs.get(CAUSE) == UNTRAINABLE:
@@ -127,25 +127,31 @@ class Slots:
         return self.finished(number) is not None or bool(self.given_up(number))
 
     def settled_below(self, end: int) -> int:
-        """How many of the trials below a number are settled."""
+        """Number of settled trials among trials 0 to end - 1."""
         return sum(self.settled(number) for number in range(end))
 
-    def under_way(self, number: int) -> bool:
+    def running(self, number: int) -> bool:
         return any(one.state == TrialState.RUNNING for one in self.attempts.get(number, ()))
 
     def waiting(self) -> FrozenTrial | None:
-        """An attempt whose worker was killed before it began."""
+        """An attempt that was added to the study but never started, because its worker was killed."""
         every = (one for attempts in self.attempts.values() for one in attempts)
         return next((one for one in every if one.state == TrialState.WAITING), None)
 
     def history(self, before: int) -> list[FrozenTrial]:
-        """Finished attempts of the trials below a number, in their order."""
+        """Finished attempts of trials 0 to before - 1, in order."""
         return [one for number in range(before) if (one := self.finished(number)) is not None]
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A trial that this worker runs: as the storage keeps it, and as it was drawn and is pruned."""
+    """A trial that this worker has taken.
+
+    Attributes:
+        number: number of the trial.
+        kept: the attempt in the storage.
+        drawn: the trial with the drawn hyper-parameters, which also decides about pruning (sampling.py).
+    """
 
     number: int
     kept: optuna.Trial
@@ -153,10 +159,16 @@ class Claimed:
 
 
 def claim(job: SearchJob, study: optuna.Study, worker: int, guard: Guard) -> Claimed | None:
-    """Takes the lowest trial that may begin, or None; to be called while it is one's turn.
+    """Takes the trial with the lowest number that may start; None if there is none. Call it only inside guard.turn().
 
-    A trial may begin where all trials of the batches before its own are settled. Attempts of workers that are no more
-    are marked as failed first.
+    A trial may start when all trials of earlier batches are settled. First, attempts of dead workers are marked as
+    failed.
+
+    Args:
+        job: the search.
+        study: its study.
+        worker: number of this worker.
+        guard: locks of the storage.
     """
     _mark_dead(study, guard)
     slots = Slots.of(study)
@@ -166,7 +178,7 @@ def claim(job: SearchJob, study: optuna.Study, worker: int, guard: Guard) -> Cla
     start = number - number % job.params.batch
     drawn = sampled(
         job.config, job.fold, number, job.job.hyperparameters, slots.history(start), job.params
-    )  # from nothing but the key and the history: an attempt after a killed one draws the same
+    )  # depends only on the key and the history, so a second attempt draws the same values
     if slots.waiting() is None:
         study.enqueue_trial(drawn.params, user_attrs={NUMBER: number})
     kept = study.ask()
@@ -175,7 +187,7 @@ def claim(job: SearchJob, study: optuna.Study, worker: int, guard: Guard) -> Cla
 
 
 def next_number(slots: Slots, params: Tune) -> int | None:
-    """The lowest trial number that may begin; None where all that may are settled or under way."""
+    """The lowest trial number that may start; None if all of these trials are settled or running."""
     if (waiting := slots.waiting()) is not None:
         return waiting.user_attrs[NUMBER]
     for start in range(0, params.trials, params.batch):
@@ -183,7 +195,7 @@ def next_number(slots: Slots, params: Tune) -> int | None:
             number for number in range(start, min(start + params.batch, params.trials)) if not slots.settled(number)
         ]
         if open_numbers:
-            return next((number for number in open_numbers if not slots.under_way(number)), None)
+            return next((number for number in open_numbers if not slots.running(number)), None)
     return None
 
 
@@ -197,13 +209,16 @@ def _mark_dead(study: optuna.Study, guard: Guard) -> None:
 def run(
     job: SearchJob, study: optuna.Study, claimed: Claimed, judge: Callable[..., float] = objective.objective
 ) -> None:
-    """Runs a claimed trial and tells the study how it ended.
+    """Runs a claimed trial and reports its result to the study.
 
-    What interrupts the process (also a mistake in the code) leaves the trial to be tried again, without counting as a
-    kill. A result comes to nothing where others have taken this worker for dead: the trial is theirs then.
+    If the process is interrupted or the code raises an unexpected error, the trial will be tried again, and this does
+    not count as a kill. The result is dropped if another worker has already marked this attempt as failed.
 
     Args:
-        judge: (unit, splits, hyper-parameters, report) -> UA, as objective().
+        job: the search.
+        study: its study.
+        claimed: the trial.
+        judge: (job, splits, hyper-parameters, report) -> UA, like objective().
     """
     kept, drawn = claimed.kept, claimed.drawn
 
@@ -216,7 +231,7 @@ def run(
     attributes: dict[str, str] = {}
     outcome: dict[str, Any] = {"state": TrialState.FAIL}
     try:
-        system_class(job.config).search_space(kept)  # puts on record what was drawn
+        system_class(job.config).search_space(kept)  # records the drawn values
         outcome = {"values": judge(job.job, job.splits, drawn.params, report)}
     except optuna.TrialPruned:
         outcome = {"state": TrialState.PRUNED}
@@ -236,15 +251,16 @@ def run(
 
 @dataclass(frozen=True)
 class Found:
-    """What a study says.
+    """The results of a study.
 
     Attributes:
-        best: hyper-parameters of the complete trial of the highest UA, the first of equal ones.
+        fold: name of the outer fold.
+        best: hyper-parameters of the complete trial with the highest UA, the first one if several are equal.
         best_ua: its UA on inner speakers, 0 to 1.
-        trials: one row a trial: fold, trial, state (complete, pruned or failed), ua, hyper-parameters.
-        steps: one row a reported step: fold, trial, step, ua.
-        finished: the trials themselves, for importances.
-        notes: what the user should know.
+        trials: one row for each trial: fold, trial, state (complete, pruned or failed), ua, hyper-parameters.
+        steps: one row for each reported step: fold, trial, step, ua.
+        finished: the finished trials themselves, to compute importances.
+        notes: messages for the user.
     """
 
     fold: str
@@ -257,7 +273,11 @@ class Found:
 
 
 def found(job: SearchJob, study: optuna.Study) -> Found:
-    """What a study says once all its trials are settled.
+    """The results of a study whose trials are all settled.
+
+    Args:
+        job: the search.
+        study: its study.
 
     Raises:
         UserError: no trial completed.
@@ -280,13 +300,13 @@ def found(job: SearchJob, study: optuna.Study) -> Found:
     finished = slots.history(job.params.trials)
     complete = [one for one in finished if one.state == TrialState.COMPLETE]
     if not complete:
-        raise UserError("\n".join([f"{job.system} fold {job.fold}: no trial completed: mend its search space", *notes]))
+        raise UserError("\n".join([f"{job.system} fold {job.fold}: no trial completed: fix its search space", *notes]))
     best = max(complete, key=lambda one: (one.value, -one.user_attrs[NUMBER]))
     return Found(job.fold, dict(best.params), float(best.value), rows, steps, finished, notes)
 
 
 def _ua(job: SearchJob, attempt: FrozenTrial) -> float | None:
-    """Of a complete trial its value; of a pruned one what its steps said until then."""
+    """The value of a complete trial; for a pruned trial the UA of its steps until then."""
     steps: Sequence[float] = [ua for _, ua in sorted(attempt.intermediate_values.items())]
     if attempt.state == TrialState.COMPLETE:
         return rounded(attempt.value)

@@ -1,4 +1,4 @@
-"""Workers of a search: one in this process, or several processes; those that are killed are replaced."""
+"""Workers of a search: one in this process, or several processes. Workers that are killed are replaced."""
 
 import contextlib
 import multiprocessing
@@ -21,8 +21,8 @@ from speech_emotion.search.published import take_published
 from speech_emotion.search.storage import answering, open_storage, open_study
 from speech_emotion.search.study import Found, SearchJob, Slots, claim, found, run
 
-SECONDS_BETWEEN_LOOKS = 0.5  # at what other workers have done
-INTERRUPTED = 128 + signal.SIGINT  # how a worker ends that was asked to
+SECONDS_BETWEEN_LOOKS = 0.5  # between checks of what other workers have done
+INTERRUPTED = 128 + signal.SIGINT  # exit code of a worker that was asked to end
 ENDED_BY_A_SIGNAL = (INTERRUPTED, *range(-signal.NSIG, 0))
 Judge = Callable[..., float]
 
@@ -30,13 +30,16 @@ Judge = Callable[..., float]
 def search(
     jobs: Sequence[SearchJob], workers: int, recorder: Recorder, title: str, judge: Judge = objective
 ) -> list[Found]:
-    """Settles what is left of the studies, which share one storage; other processes may do so at the same time.
+    """Runs the remaining trials of the studies; other processes may work on them at the same time.
 
     The result is the same for any number of workers.
 
     Args:
-        workers: processes of one thread each; 1 is this process.
-        judge: as objective(); picklable.
+        jobs: one search for each outer fold, all with the same storage.
+        workers: number of processes, with one thread each; with 1, this process is the worker.
+        recorder: shows progress and notes.
+        title: title of the progress bar.
+        judge: like objective(); picklable.
 
     Raises:
         UserError: the storage cannot be used, or a study has no complete trial.
@@ -69,15 +72,19 @@ def _search(jobs: Sequence[SearchJob], workers: int, recorder: Recorder, title: 
 
 
 def work(jobs: Sequence[SearchJob], judge: Judge = objective) -> Iterator[None]:
-    """Is one worker, in this process, until every trial of every study is settled, by itself or by others.
+    """Runs one worker in this process until every trial of every study is settled, by this worker or by others.
+
+    Args:
+        jobs: one search for each outer fold, all with the same storage.
+        judge: like objective().
 
     Yields:
-        after each trial, each look at those of others, and at the end.
+        None after each trial, after each wait for other workers, and at the end.
     """
     import torch
 
     idle = threading.Event()
-    torch.set_num_threads(1)  # one thread a process: sums do not depend on the number of cores
+    torch.set_num_threads(1)  # one thread, so that sums do not depend on the number of cores
     torch.use_deterministic_algorithms(True)
     storage, guard = open_storage(jobs[0].url)
     with answering(jobs[0].url), threadpoolctl.threadpool_limits(1), contextlib.ExitStack() as presence:
@@ -107,7 +114,7 @@ def work(jobs: Sequence[SearchJob], judge: Judge = objective) -> Iterator[None]:
 
 
 def _opened(job: SearchJob, storage: RDBStorage, recorder: Recorder | None = None) -> optuna.Study:
-    """The study, with the published trials that it lacked; to be called while it is one's turn."""
+    """Opens the study and adds missing published trials. Call it only inside guard.turn()."""
     study = open_study(job.name, storage)
     taken = take_published(job, study, job.papers) if job.papers else 0
     if taken and recorder:
@@ -116,7 +123,7 @@ def _opened(job: SearchJob, storage: RDBStorage, recorder: Recorder | None = Non
 
 
 def _in_processes(jobs: Sequence[SearchJob], workers: int, judge: Judge, recorder: Recorder) -> Iterator[None]:
-    context = multiprocessing.get_context("forkserver")  # imports once: whoever replaces a killed worker starts at once
+    context = multiprocessing.get_context("forkserver")  # imports only once, so a new worker starts fast
     context.set_forkserver_preload([__name__])
 
     def started() -> BaseProcess:
@@ -135,10 +142,10 @@ def _in_processes(jobs: Sequence[SearchJob], workers: int, judge: Judge, recorde
                 if process.exitcode == 0:
                     continue
                 if process.exitcode not in ENDED_BY_A_SIGNAL:
-                    raise UserError(f"search worker: ended with {process.exitcode}: what it said stands above")
+                    raise UserError(f"search worker: ended with exit code {process.exitcode}: see its messages above")
                 kills += 1
                 if kills > most:
-                    raise UserError("search workers: are killed again and again: is there enough memory?")
+                    raise UserError("search workers: are killed again and again: check that there is enough memory")
                 recorder.note(f"search worker: ended by {_signal(process.exitcode)}: another takes its place")
                 processes.append(started())
         yield
@@ -169,7 +176,7 @@ def _process(jobs: Sequence[SearchJob], judge: Judge) -> None:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    """Raised once, so that the trial under way can be given back undisturbed."""
+    """Raises KeyboardInterrupt only once, so that a second signal does not disturb giving back the running trial."""
     for other in (signal.SIGINT, signal.SIGTERM):
         signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt

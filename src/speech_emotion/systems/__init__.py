@@ -1,1 +1,1 @@
-"""Recognisers: one file an architecture, and the base classes of their families."""
+"""Speech emotion recognisers: one file for each architecture, and the base classes of their families."""

@@ -1,4 +1,4 @@
-"""What every system is: how it is fitted, asked, saved and searched, and why it cannot go to the device if so."""
+"""The interface of every system: fit, predict, save, search space, and the reason if it cannot run on the device."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ class SystemConfig:
     """A named configuration of an architecture: an entry of params.yaml's `systems`.
 
     Attributes:
-        id: its key there.
+        id: the system's key in that section.
         architecture: name of the architecture.
-        title: as tables show it.
-        paper: folder under papers/ that holds its claims.
-        builds_on: ids of systems whose predictions it takes: a student's teachers, an ensemble's members.
+        title: the name shown in tables.
+        paper: folder under papers/ with the paper's claims.
+        builds_on: ids of the systems whose predictions it uses: a student's teachers, an ensemble's members.
     """
 
     id: str
@@ -35,15 +35,15 @@ class SystemConfig:
 
 @dataclass(frozen=True)
 class Definition:
-    """All that is needed to build a system: written as system.json beside its weights.
+    """Everything needed to build a system; saved as system.json beside its weights.
 
     Attributes:
-        config: which system it is.
-        params: hyper-parameters, of the architecture's Params class.
-        recipe: how waveforms are prepared.
-        features: name -> definition, in the order that the system asked for.
+        config: the system's configuration.
+        params: hyper-parameters, an instance of the architecture's Params class.
+        recipe: preprocessing of the waveforms.
+        features: name -> definition, in the order of the system's inputs.
         dims: name -> number of dimensions, derivatives included.
-        sample_rate: Hz of the prepared waveform.
+        sample_rate: sample rate of the preprocessed waveforms, in Hz.
         labels: emotions in the order of the outputs.
     """
 
@@ -77,16 +77,16 @@ class Definition:
 
 @dataclass(frozen=True)
 class TestParams:
-    """A small, fast setting of an architecture, with which the tests see whether it works.
+    """A small, fast configuration of an architecture for the tests.
 
     Attributes:
-        hyperparameters: all that have no default, and others.
-        features: kinds of its inputs, in their order (params.yaml's `features.<name>.kind`).
-        epochs: that it takes to learn something easy.
-        members: how many systems it builds on.
+        hyperparameters: values of all hyper-parameters without a default, and of any others.
+        features: kinds of its inputs, in order (params.yaml's `features.<name>.kind`).
+        epochs: number of epochs in which it learns an easy task.
+        members: number of systems that it builds on.
     """
 
-    __test__ = False  # it is no test
+    __test__ = False  # pytest must not collect it
 
     hyperparameters: Mapping[str, Any]
     features: tuple[str, ...]
@@ -95,18 +95,18 @@ class TestParams:
 
 
 class System(ABC):
-    """A recogniser: built from a Definition, fitted on Utterances, saved whole.
+    """A speech emotion recogniser, built from a Definition and fitted on Utterances.
 
     Class attributes:
-        ARCHITECTURE: its name in params.yaml and in the keys of finished trainings; the file is named after it.
-        VERSION: raise it when the architecture makes something else of the same inputs and hyper-parameters.
-        PAPER: folder under papers/ of systems that name no other.
-        Params: types and ranges of its hyper-parameters; those with a default count in a key only where they differ.
-        BY_EPOCH: it trains in epochs and tells of each; its search then judges them one by one.
-        USES_GPU: it trains on a GPU where there is one.
-        TAKES_FEATURES: it is given features; otherwise only predictions of what it builds on.
-        ASKS_MEMBERS_FOR: parts of a fold, of "train", "valid" and "test", on which it needs predictions of the systems
-            that it builds on.
+        ARCHITECTURE: its name in params.yaml and in the keys of fold runs; the file is named after it.
+        VERSION: raise it when the same inputs and hyper-parameters give other results.
+        PAPER: default folder under papers/, for systems that name none.
+        Params: types and ranges of the hyper-parameters; a key contains only those that differ from their default.
+        BY_EPOCH: it trains in epochs and reports each one; a search then judges its trials epoch by epoch.
+        USES_GPU: it trains on a GPU if there is one.
+        TAKES_FEATURES: it uses features; otherwise it uses only the predictions of the systems it builds on.
+        ASKS_MEMBERS_FOR: the parts of a fold ("train", "valid", "test") for which it needs the predictions of the
+            systems it builds on.
     """
 
     ARCHITECTURE: ClassVar[str]
@@ -121,7 +121,7 @@ class System(ABC):
     def __init__(self, definition: Definition):
         self.definition = definition
         self.params: Any = definition.params
-        self.temperature = 1.0  # of its probabilities
+        self.temperature = 1.0  # of the softmax
 
     @property
     def name(self) -> str:
@@ -129,12 +129,12 @@ class System(ABC):
 
     @property
     def classes(self) -> int:
-        """How many emotions it tells apart."""
+        """Number of emotions."""
         return len(self.definition.labels)
 
     @property
     def not_deployable(self) -> str:
-        """Why the system cannot go to the device; empty if it can."""
+        """Why the system cannot run on the device; empty if it can."""
         if reason := self.definition.recipe.not_deployable:
             return reason
         reasons = (feature.not_deployable for feature in self.definition.features.values())
@@ -152,18 +152,25 @@ class System(ABC):
         """Fits the system in place.
 
         Args:
-            train: what it learns from.
-            valid: inner validation utterances, for what must not be chosen on those; None to do without.
-            seed: of all random draws.
+            train: training utterances.
+            valid: inner validation utterances, for early stopping or the temperature; None if there are none.
+            seed: seed of all random draws.
             limits: epochs, patience and device.
-            on_epoch: told each epoch's number, from 1, and its values.
+            on_epoch: called with each epoch's number, from 1, and its values.
 
         Raises:
-            UserError: features of another shape, hyper-parameters that make the loss overflow, no such device.
+            UserError: the features have the wrong shape, the loss overflows, or the device does not exist.
         """
 
     def refit(self, everything: Utterances, seed: int, limits: Limits, temperature: float) -> Fit:
-        """Fits on every utterance for shipping, with the folds' epochs (`limits.max_epochs`) and temperature."""
+        """Fits on all utterances, without validation, to make the model that is shipped.
+
+        Args:
+            everything: all utterances.
+            seed: seed of all random draws.
+            limits: device, patience, and `max_epochs` as found on the folds.
+            temperature: as found on the folds.
+        """
         fit = self.fit(everything, None, seed, limits)
         self.temperature = temperature
         return fit
@@ -175,21 +182,21 @@ class System(ABC):
     @classmethod
     @abstractmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
-        """Hyper-parameters that an Optuna trial suggests; the others stay as params.yaml has them."""
+        """The hyper-parameters that an Optuna trial suggests; all others keep their values from params.yaml."""
 
     @classmethod
     @abstractmethod
     def test_params(cls) -> TestParams:
-        """A small, fast setting for the tests that every architecture passes."""
+        """A small, fast configuration for the tests that every architecture must pass."""
 
     @abstractmethod
     def parameter_count(self) -> int:
-        """Trained numbers, once the system is fitted."""
+        """Number of trained parameters of the fitted system."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Writes what was fitted into an existing folder, beside system.json."""
+        """Writes the fitted parts into an existing folder, beside system.json."""
 
     @abstractmethod
     def restore(self, folder: Path) -> None:
-        """Reads what `save` wrote. Raises UserError where it holds what is not trusted."""
+        """Reads what `save` wrote. Raises UserError if a file holds untrusted types."""

@@ -1,7 +1,7 @@
-"""Finds architectures, and the systems that params.yaml makes of them.
+"""Finds architectures, and the systems that params.yaml configures from them.
 
-A module of this package with a class `Recogniser` is an architecture; it is named after the ARCHITECTURE that the class
-declares. A system is a named configuration of one: reserved keys (Reserved) and hyper-parameters.
+A module of this package with a class `Recogniser` is an architecture, named after the class attribute ARCHITECTURE.
+A system is a named configuration of one: reserved keys (Reserved) and hyper-parameters.
 """
 
 import ast
@@ -30,13 +30,13 @@ Systems = Mapping[str, Mapping[str, Any]]  # section `systems` of params.yaml
 
 
 class Reserved(Section):
-    """Keys of a system that are no hyper-parameters.
+    """Keys of a system that are not hyper-parameters.
 
     Attributes:
-        architecture: which file of systems/ it is made of.
-        title: as tables show it; it begins with the system's id.
-        paper: folder under papers/ that holds its claims; without it the architecture's.
-        builds_on: systems whose predictions it takes.
+        architecture: name of the architecture, a file in systems/.
+        title: the name shown in tables; it begins with the system's id.
+        paper: folder under papers/ with the paper's claims; by default the architecture's.
+        builds_on: systems whose predictions it uses.
     """
 
     architecture: Name
@@ -46,7 +46,7 @@ class Reserved(Section):
 
 
 def architectures() -> list[str]:
-    """Names of all architectures, sorted; their files are read and not run."""
+    """Names of all architectures, sorted; their files are parsed but not run."""
     found = []
     for path in FOLDER.glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def architecture_class(name: str) -> type[System]:
     """The class of an architecture.
 
     Raises:
-        UserError: there is none of that name, or its file declares another.
+        UserError: there is no architecture of that name, or its file declares another name.
     """
     module = name.replace("-", "_")
     there = NAME.fullmatch(name) and (FOLDER / f"{module}.py").is_file()
@@ -77,16 +77,15 @@ def system_class(config: SystemConfig) -> type[System]:
 
 
 def system_config(systems: Systems, id: str, file: str = "params.yaml") -> SystemConfig:
-    """Which architecture a system is, how it is called and what it builds on.
+    """The configuration of a system, checked.
 
     Args:
-        systems: all systems that are known, raw.
-        id: one of them.
-        file: that errors name.
+        systems: all systems, as read from the file.
+        id: the system.
+        file: the file name in error messages.
 
     Raises:
-        UserError: no such system or architecture, a reserved key that is missing or wrong, or systems that build on
-            each other.
+        UserError: the system or its architecture does not exist, or a reserved key is missing or wrong.
     """
     if id not in systems:
         raise UserError(f"system = {id}: must be one of {', '.join(sorted(systems))}: a key of {file}'s systems")
@@ -105,21 +104,26 @@ def system_config(systems: Systems, id: str, file: str = "params.yaml") -> Syste
 
 
 def hyperparameters_of(systems: Systems, id: str) -> dict[str, Any]:
-    """A system's hyper-parameters as params.yaml gives them, without the reserved keys."""
+    """A system's hyper-parameters from params.yaml, without the reserved keys."""
     return {name: value for name, value in systems[id].items() if name not in Reserved.model_fields}
 
 
 def check_hyperparameters(config: SystemConfig, raw: Mapping[str, Any], file: str = "params.yaml") -> Section:
-    """A system's hyper-parameters as its own typed values.
+    """A system's hyper-parameters as an instance of its architecture's Params.
+
+    Args:
+        config: the system.
+        raw: hyper-parameters as read from the file.
+        file: the file name in error messages.
 
     Raises:
-        UserError: one line a fault, naming file, key, value and what is allowed.
+        UserError: one line for each error, with the file, key, value and what is allowed.
     """
     return check(system_class(config).Params, dict(raw), file, prefix=f"systems.{config.id}")
 
 
 def check_system_params(params: Params, id: str) -> Section:
-    """The hyper-parameters that params.yaml gives a system; what it builds on is checked too."""
+    """A system's hyper-parameters from params.yaml, checked; the systems it builds on are checked too."""
     for member in members_of(params.systems, id):
         if member not in getattr(params, "needs", {}):
             raise UserError(f"params.yaml: needs.{member}: is missing, and {id} builds on {member}: add it")
@@ -128,22 +132,24 @@ def check_system_params(params: Params, id: str) -> Section:
 
 
 def members_of(systems: Systems, id: str) -> list[str]:
-    """All systems that one builds on, however far down, each after those that it builds on itself.
+    """All systems that a system builds on, directly or indirectly, each after the systems it builds on itself.
 
     Raises:
-        UserError: one is not known, or they build on each other.
+        UserError: one of them does not exist, or they build on each other.
     """
     return in_order(systems, [id], True)[:-1]
 
 
 def in_order(systems: Systems, ids: Iterable[str], with_members: bool = False) -> list[str]:
-    """These systems, each after those that it builds on; otherwise in their own order.
+    """The systems sorted so that each follows the systems it builds on; otherwise their order is kept.
 
     Args:
-        with_members: also those that they build on and that are not among them.
+        systems: all systems, as read from the file.
+        ids: the systems to sort.
+        with_members: add the systems they build on if these are not in `ids`.
 
     Raises:
-        UserError: one is not known, or they build on each other.
+        UserError: one of them does not exist, or they build on each other.
     """
     wanted, ordered = list(ids), []
 
@@ -172,16 +178,16 @@ def create_system(
     """A fresh, unfitted system.
 
     Args:
-        config: which system, of system_config().
-        hyperparameters: raw values of its architecture's Params.
-        recipe: how waveforms are prepared.
-        features: name -> definition, in the system's order.
+        config: the system's configuration, from system_config().
+        hyperparameters: values for its architecture's Params, not yet checked.
+        recipe: preprocessing of the waveforms.
+        features: name -> definition, in the order of the system's inputs.
         dims: name -> number of dimensions, derivatives included.
         sample_rate: Hz.
         labels: emotions in the order of the outputs.
 
     Raises:
-        UserError: hyper-parameters out of range, or features that do not fit the architecture.
+        UserError: hyper-parameters are out of range, or the features do not fit the architecture.
     """
     values = check_hyperparameters(config, hyperparameters)
     definition = Definition(config, values, recipe, dict(features), dict(dims), sample_rate, tuple(labels))
@@ -194,17 +200,17 @@ def front_end_dims(features: Mapping[str, Feature], sample_rate: int) -> dict[st
 
 
 def save_system(system: System, folder: Path) -> None:
-    """Writes system.json and what was fitted into `folder`, made if absent."""
+    """Writes system.json and the fitted parts into `folder`, which is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / DEFINITION, json.dumps(system.definition.to_json(), indent=1) + "\n")
     system.save(folder)
 
 
 def load_system(folder: Path) -> System:
-    """Reads what save_system wrote; nothing in the folder is run as code.
+    """Reads what save_system wrote. Nothing in the folder is run as code.
 
     Raises:
-        UserError: the folder holds no system, or one of an earlier version.
+        UserError: the folder holds no system, or one saved by an earlier version.
     """
     path = Path(folder) / DEFINITION
     if not path.is_file():

@@ -1,6 +1,6 @@
 """CL: a CNN and an LSTM in parallel, or one of them: W1-W4, W6 and W7 (wang-cl-jetson, section 3).
 
-Where a system asks for two features, the first goes into the CNN and the second into the LSTM; one goes into both.
+With two features, the first is the CNN's input and the second the LSTM's; a single feature is the input of both.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,18 +26,18 @@ class CL(Network):
     """Features (B, 128, D) -> three convolutions, or two LSTM layers, or both in parallel, fused by dense layers.
 
     Inputs are scaled to [0, 1] by each dimension's range over the training frames (Min-Max normalisation, section 3.3).
-    Those that are not in `keep_mean` then have their mean over the window taken off, which the paper does not: speakers
-    and microphones that training has not heard differ in it. Each branch's output is normalised to zero mean and unit
-    variance before it is concatenated.
+    All but those in `keep_mean` then get mean normalisation over the window. The paper does not do this; it removes
+    differences between speakers and microphones that the training data does not cover. Each branch's output is
+    normalised to zero mean and unit variance before the branches are concatenated.
 
     Args:
         inputs: branch (cnn, lstm) -> name of its feature.
-        keep_mean: features whose mean over the window stays.
-        dims: feature -> dimensions.
-        frames: of a window.
-        classes: outputs.
-        dropout: between LSTM layers and on the dense layers.
-        last: the LSTM gives its last state; otherwise all its states.
+        keep_mean: features without mean normalisation over the window.
+        dims: feature -> number of dimensions.
+        frames: frames of a window.
+        classes: number of outputs.
+        dropout: between LSTM layers and before the dense layers.
+        last: use the LSTM's last state; otherwise all its states.
     """
 
     def __init__(
@@ -101,9 +101,9 @@ class Recogniser(NetworkSystem):
 
     class Params(NetworkParams):
         dropout: Annotated[float, Field(ge=0, lt=1)]
-        keep_mean: tuple[str, ...] = ()  # features whose mean over the window is not taken off
+        keep_mean: tuple[str, ...] = ()  # features without mean normalisation over the window
         branches: tuple[Literal["cnn", "lstm"], ...] = (CNN, LSTM)
-        # the paper flattens; whether the whole sequence or the last state is not stated
+        # the paper flattens, but does not say whether the whole sequence or the last state
         lstm_output: Literal["last", "sequence"]
         window_frames: Annotated[int, Field(ge=8, multiple_of=8)]
         hop_frames: Positive

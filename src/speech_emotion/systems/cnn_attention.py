@@ -1,6 +1,6 @@
-"""E3, CNN only: convolutions on the spectrogram of a whole utterance, attention over time.
+"""E3, CNN only: convolutions on the spectrogram of a whole utterance, then attention over time.
 
-cnn-lstm-ensemble-ravdess names a CNN on the spectrogram and no sizes; the choices here are ours.
+cnn-lstm-ensemble-ravdess uses a CNN on the spectrogram but gives no sizes; those here are our choice.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,15 @@ BLOCKS = 3
 class CnnAttention(Network):
     """Spectrograms (B, L, M) of B utterances -> three convolutions that halve frames and bands -> attention -> dense.
 
-    Each block's frames beyond an utterance's end are set to 0, as the convolutions' own padding is.
+    After each block, frames past the end of an utterance are set to 0, like the convolutions' own padding.
+
+    Args:
+        feature: name of the input.
+        dims: its number of bands, M.
+        channels: channels of the first convolution; each further one has twice as many.
+        units: units of the dense layer over each frame, and of the attention.
+        classes: number of outputs.
+        dropout: after the dense layer over each frame.
     """
 
     def __init__(self, feature: str, dims: int, channels: int, units: int, classes: int, dropout: float):
@@ -58,7 +66,7 @@ class CnnAttention(Network):
 
 
 def halved(size: Any) -> Any:
-    """What a convolution of size 3 and stride 2 leaves of so many frames or bands."""
+    """Number of frames or bands after a convolution of size 3 and stride 2."""
     return (size + 1) // 2
 
 
@@ -69,7 +77,7 @@ class Recogniser(UtteranceNetworkSystem):
 
     class Params(NetworkParams):
         dropout: Annotated[float, Field(ge=0, lt=1)]
-        channels: Annotated[int, Field(ge=2, le=256)]  # of the first block; each further one has twice as many
+        channels: Annotated[int, Field(ge=2, le=256)]  # of the first block; each further block has twice as many
         units: Annotated[int, Field(ge=2, le=1024)]
 
     def build(self) -> CnnAttention:

@@ -1,7 +1,7 @@
-"""CNN -> LSTM -> attention over time of T1 (cnn-lstm-attention, section 3.3); the paper states no sizes.
+"""T1: CNN -> LSTM -> attention over time (cnn-lstm-attention, section 3.3); the paper gives no sizes.
 
-Its deployable form takes mel-spectrogram, MFCC and energy. For the paper's full prosody add `f0` and `voicing` to
-needs.t1.features; the system then says that it cannot go to the device.
+The deployable version uses log-mel spectrograms, MFCC and energy. For the paper's full prosody add `f0` and `voicing`
+to needs.t1.features; the system then reports that it cannot run on the device.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,20 +24,28 @@ from speech_emotion.systems.base import TestParams
 from speech_emotion.systems.network import NetworkSystem
 
 POOLED = 4  # frames that become one step of the LSTM
-REACHES = (1, 2)  # of the first and the second derivative
+REACHES = (1, 2)  # frames on each side, for the first and the second derivative
 
 
 class Stream(nn.Module):
-    """One image through 2-D convolutions, the contours through 1-D ones; both make L / 4 steps of an LSTM.
+    """2-D convolutions over one image and 1-D convolutions over the contours; both give the L / 4 steps of an LSTM.
 
-    The image has three channels, the feature and its two derivatives within the window.
+    The image has three channels: the feature and its two derivatives within the window.
     Attention over the LSTM's outputs gives one vector (layers/pooling.py).
+
+    Args:
+        bands: bands of the image, M.
+        contours: dimensions of all contours together.
+        channels: channels of the first convolution.
+        units: units of the LSTM in each direction, and of the attention and dense layers.
+        classes: number of outputs.
+        dropout: before and between the dense layers, and after the convolutions.
     """
 
     def __init__(self, bands: int, contours: int, channels: int, units: int, classes: int, dropout: float):
         super().__init__()
         self.spectral = nn.Sequential(
-            nn.BatchNorm2d(1 + len(REACHES)),  # derivatives are smaller than what they are taken of
+            nn.BatchNorm2d(1 + len(REACHES)),  # derivatives have a smaller range than the feature
             *convolution_block(1 + len(REACHES), channels, 5, (2, 2), nn.BatchNorm2d(channels)),
             *convolution_block(channels, 2 * channels, 3, (2, 2), nn.BatchNorm2d(2 * channels)),
             *convolution_block(2 * channels, 3 * channels, 3, (1, 2), nn.BatchNorm2d(3 * channels)),
@@ -56,7 +64,7 @@ class Stream(nn.Module):
         )
 
     def forward(self, image: Tensor, contours: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, L, M) and (B, L, sizes) -> logits (B, classes) and attention (B, L/4), which sums to 1 over time."""
+        """(B, L, M) and (B, L, contours) -> logits (B, classes) and attention (B, L/4), which sums to 1 over time."""
         channels = [image]
         for reach in REACHES:
             channels.append(deltas(channels[-1], reach))
@@ -69,10 +77,20 @@ class Stream(nn.Module):
 
 
 class CnnLstmAttention(Network):
-    """A stream for each image, all with the same contours; each learns by itself and their logits are averaged.
+    """One stream for each image, all with the same contours; each has a loss of its own, and their logits are averaged.
 
-    Every feature has its mean over the window taken off, so that what is left is movement, but for the images named in
-    `keep_mean`: these show level and colour, of the voice and of the microphone. The two err on other utterances.
+    Every feature gets mean normalisation over the window, which leaves only changes over time. The images in
+    `keep_mean` do not: they keep the level and spectral tilt of the voice and the microphone. The two kinds of stream
+    make errors on different utterances.
+
+    Args:
+        images: features that have a stream each.
+        keep_mean: images without mean normalisation.
+        dims: feature -> number of dimensions; those that are not images are contours.
+        channels: as for Stream.
+        units: as for Stream.
+        classes: number of outputs.
+        dropout: as for Stream.
     """
 
     def __init__(
@@ -109,7 +127,7 @@ class CnnLstmAttention(Network):
         return torch.stack([logits for logits, _ in self.encode(features)]).mean(dim=0)
 
     def loss(self, *inputs: object, targets: Tensor, criterion: Criterion = nn.functional.cross_entropy) -> Tensor:
-        """The mean of the streams' own."""
+        """The mean of the streams' losses."""
         losses = [criterion(logits, targets) for logits, _ in self.encode(*inputs)]
         return torch.stack(losses).mean()
 
@@ -122,7 +140,7 @@ class Recogniser(NetworkSystem):
 
     class Params(NetworkParams):
         dropout: Annotated[float, Field(ge=0, lt=1)]
-        keep_mean: tuple[str, ...] = ()  # images whose mean over the window is not taken off
+        keep_mean: tuple[str, ...] = ()  # images without mean normalisation over the window
         channels: Annotated[int, Field(ge=4, le=256)]
         units: Annotated[int, Field(ge=4, le=1024)]
         window_frames: Annotated[int, Field(ge=POOLED, multiple_of=POOLED)]

@@ -1,4 +1,4 @@
-"""Systems that combine the saved predictions of others."""
+"""Systems that combine the saved predictions of other systems."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -14,7 +14,7 @@ from speech_emotion.systems.base import System
 
 
 class CombinationSystem(System):
-    """Nothing is fitted; members are the systems named by `builds_on`, two at least."""
+    """Combines the predictions of the systems in `builds_on`, at least two. Nothing is fitted."""
 
     TAKES_FEATURES = False
     ASKS_MEMBERS_FOR = ("test",)
@@ -25,7 +25,7 @@ class CombinationSystem(System):
 
     @abstractmethod
     def combine(self, members: np.ndarray) -> np.ndarray:
-        """(members, N, classes) probabilities -> (N, classes)."""
+        """Probabilities of the members (members, N, classes) -> probabilities (N, classes)."""
 
     def fit(
         self,

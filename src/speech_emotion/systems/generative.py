@@ -1,4 +1,4 @@
-"""Systems that model the sequences of each class by themselves and score an utterance by its log-likelihood."""
+"""Systems with one generative model for each class, which score an utterance by its log-likelihood."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -12,10 +12,11 @@ from speech_emotion.systems.scoring import ScoringSystem
 
 
 class GenerativeSystem(ScoringSystem):
-    """One model a class over the frames of its utterances. All classes are taken to be equally likely.
+    """One model for each class over the frames of its utterances. All classes have the same prior.
 
-    Frames are standardised by the training utterances. The score of an utterance is the mean log-likelihood of its
-    frames, so that it does not grow with length. Features that have more frames than others lose the last ones.
+    Frames are standardised with the mean and deviation of the training frames. An utterance's score is the mean
+    log-likelihood of its frames, so it does not grow with length. Features are cut to the number of frames that all
+    of them have.
     """
 
     @property
@@ -24,14 +25,19 @@ class GenerativeSystem(ScoringSystem):
 
     @abstractmethod
     def learn_class(self, sequences: Sequence[np.ndarray], seed: int) -> Any:
-        """A model fitted on the utterances of one class, (frames, D) each."""
+        """Fits a model on the utterances of one class.
+
+        Args:
+            sequences: standardised frames of each utterance, (frames, D).
+            seed: seed of all random draws.
+        """
 
     @abstractmethod
     def log_likelihood(self, model: Any, sequence: np.ndarray) -> float:
-        """Mean log-likelihood of the frames of one utterance (frames, D)."""
+        """Mean log-likelihood under a class's model of the standardised frames (frames, D) of one utterance."""
 
     def learn(self, utterances: Utterances, seed: int) -> dict[str, Any]:
-        """The scaler, and each class's model in the order of the labels, None for one without utterances."""
+        """The scaler, and one model for each class in the order of the labels (None for a class without utterances)."""
         sequences = self._sequences(utterances)
         scaler = StandardScaler().fit(np.concatenate(sequences))
         models: list[Any] = []

@@ -1,4 +1,4 @@
-"""Gaussian mixture models, one a class, over the frames of its utterances; a baseline of the papers' reviews.
+"""Gaussian mixture models over frames, one for each class; a baseline in the papers' reviews of earlier work.
 
 Reynolds and Rose 1995, "Robust text-independent speaker identification using Gaussian mixture speaker models".
 """
@@ -22,7 +22,13 @@ class Recogniser(GenerativeSystem):
     PAPER = "cnn-lstm-ensemble-ravdess"
 
     class Params(Section):
-        """components: of each class's mixture; floor: added to each variance of the standardised frames."""
+        """Hyper-parameters.
+
+        Attributes:
+            components: number of components of each class's mixture.
+            covariance: diagonal or full covariance matrices.
+            floor: added to each variance; frames are standardised.
+        """
 
         components: Annotated[int, Field(ge=1, le=512)]
         covariance: Literal["diag", "full"] = "diag"

@@ -1,4 +1,4 @@
-"""Systems that score the classes of an utterance without epochs; one temperature makes probabilities of the scores."""
+"""Systems that train without epochs and give a score for each class; a temperature turns scores into probabilities."""
 
 import json
 from abc import abstractmethod
@@ -22,13 +22,17 @@ TEMPERATURE = "temperature.json"
 
 
 class ScoringSystem(System):
-    """What `learn` makes is kept in `estimator`: scikit-learn's objects, and lists and dicts of them.
+    """A system whose `estimator`, made by `learn`, is a scikit-learn object or lists and dicts of such objects.
 
-    Probabilities are the softmax of the scores over a temperature that is fitted on inner validation speakers. Since no
-    epoch is chosen there, the estimator is then fitted again on them too.
+    Probabilities are softmax(scores / temperature), with the temperature fitted on the inner validation speakers.
+    After that, the estimator is fitted again with these speakers included, since they are not needed to choose an
+    epoch.
+
+    Class attributes:
+        TRUSTED: types that skops may load in addition to its own safe list.
     """
 
-    TRUSTED: tuple[str, ...] = ()  # types that skops may load beyond its own safe list
+    TRUSTED: tuple[str, ...] = ()
 
     estimator: Any = None
 
@@ -38,7 +42,7 @@ class ScoringSystem(System):
 
     @abstractmethod
     def scores(self, utterances: Utterances) -> np.ndarray:
-        """(N, classes), -inf for a class that was not in training."""
+        """Scores (N, classes); -inf for a class without training utterances."""
 
     def fit(
         self,
@@ -64,12 +68,12 @@ class ScoringSystem(System):
     def restore(self, folder: Path) -> None:
         path = folder / ESTIMATOR
         if surplus := sorted(set(skops.io.get_untrusted_types(file=path)) - set(self.TRUSTED)):
-            raise UserError(f"{path}: holds types that are not trusted: {', '.join(surplus)}: do not load it")
+            raise UserError(f"{path}: contains untrusted types: {', '.join(surplus)}: do not load it")
         self.estimator = skops.io.load(path, trusted=list(self.TRUSTED))
         self.temperature = json.loads((folder / TEMPERATURE).read_text())["temperature"]
 
 
 def joined(*parts: Utterances) -> Utterances:
-    """Several parts of a fold as one."""
+    """The utterances of several parts of a fold together."""
     ids: Sequence[str] = [id for part in parts for id in part.ids]
     return Utterances(ids, np.concatenate([part.targets for part in parts]), parts[0].stores, parts[0].copies)

@@ -1,4 +1,4 @@
-"""A support vector machine on statistics of an utterance: T2 (cnn-lstm-attention, section 4.2)."""
+"""T2: a support vector machine on the statistics of an utterance (cnn-lstm-attention, section 4.2)."""
 
 from typing import Annotated, Any, Literal
 
@@ -36,7 +36,8 @@ class Recogniser(EstimatorSystem):
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
         return {
-            # a plane separates all of training from about 0.002 on, so that more changes nothing; "rbf" begins there
+            # from about 0.002 a plane separates all training data, so larger values change nothing for "linear"; "rbf"
+            # only starts to work there
             "C": trial.suggest_float("C", 1e-5, 100.0, log=True),
             "kernel": trial.suggest_categorical("kernel", ["linear", "rbf"]),
         }

@@ -1,4 +1,4 @@
-"""Ensemble of saved predictions: majority vote or probability averaging (cnn-lstm-ensemble-ravdess)."""
+"""Ensemble of saved predictions: majority vote or mean of probabilities (cnn-lstm-ensemble-ravdess)."""
 
 from typing import Literal
 
@@ -15,8 +15,12 @@ class Recogniser(CombinationSystem):
     PAPER = "cnn-lstm-ensemble-ravdess"
 
     class Params(Section):
-        """rule: majority counts each member's emotion, ties go to the larger sum of probabilities; mean averages
-        probabilities."""
+        """Hyper-parameters.
+
+        Attributes:
+            rule: majority: the emotion that most members predict; a tie goes to the larger sum of probabilities.
+                mean: the mean of the members' probabilities.
+        """
 
         rule: Literal["majority", "mean"]
 

@@ -17,9 +17,19 @@ from speech_emotion.systems.network import NetworkSystem
 
 
 class WindowRNN(Network):
-    """Frames (B, 25, D) -> recurrent layers -> the last state -> dense; dropout on the input and between layers.
+    """Frames (B, 25, D) -> recurrent layers -> last state -> dense layer; dropout on the input and between layers.
 
-    In both directions, the last states are those after the last frame and, backwards, after the first.
+    The last state of the backward direction is the one after the first frame.
+
+    Args:
+        feature: name of the input.
+        dims: its number of dimensions, D.
+        cell: kind of the recurrent layers.
+        units: units of each layer, in each direction.
+        layers: number of recurrent layers.
+        classes: number of outputs.
+        dropout: on the input, between layers and before the dense layer.
+        l2: weight of the L2 penalty on the dense layer's weights.
     """
 
     def __init__(
@@ -49,7 +59,7 @@ class WindowRNN(Network):
         self.normalise.standardise(statistics[self.feature])
 
     def loss(self, *inputs: object, targets: Tensor, criterion: Criterion = nn.functional.cross_entropy) -> Tensor:
-        """The criterion, and L2 on the dense layer's weights."""
+        """The criterion plus the L2 penalty on the dense layer's weights."""
         return super().loss(*inputs, targets=targets, criterion=criterion) + self.l2 * self.dense.weight.square().sum()
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:

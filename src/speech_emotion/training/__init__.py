@@ -1,1 +1,1 @@
-"""Training: experiments, fold runs with their keys, finished units. It knows no MLflow: it is given a recorder."""
+"""Training: experiments, fold runs and their keys, finished fold runs. MLflow is not used here, only a recorder."""

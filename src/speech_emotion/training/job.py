@@ -1,4 +1,4 @@
-"""A fold run that is to be trained."""
+"""A fold run to be trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ class Job:
     Attributes:
         experiment: system and corpus.
         fold: utterances for training, validation and test.
-        seed: one of the budget's.
+        seed: one of the budget's seeds.
         hyperparameters: name -> value.
-        key: of training/keys.py.
-        units: folder of finished units.
-        code: the files that training runs, for the unit's provenance.
-        members: runs of the systems that this one builds on, with the same fold and seed.
-        published: folder of published units; None to leave them out.
+        key: the key of the fold run (training/keys.py).
+        units: folder of finished fold runs.
+        code: source files that the training uses, for the provenance.
+        members: fold runs of the systems that this one builds on, with the same fold and seed.
+        published: folder of published fold runs; None to ignore them.
     """
 
     experiment: Experiment

@@ -1,7 +1,7 @@
-"""The key of a fold run: a hash of what decides its result, so that no refactoring, rename or upgrade orphans one.
+"""The key of a fold run: a hash of everything that decides its result.
 
-What a piece of code does enters by an integer version, never by its text. Golden tests (tests/golden) fail when results
-change without a raised version.
+The behaviour of code enters as integer versions, never as source text, so finished fold runs are still found after
+refactoring, renaming or upgrades. Golden tests (tests/golden) fail if results change and no version was raised.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,23 @@ from speech_emotion.sections import Section
 from speech_emotion.store.hashing import hash_json
 from speech_emotion.systems.base import System
 
-LIMITS = ("epochs",)  # hyper-parameters that enter as what is really possible, not by themselves
+LIMITS = ("epochs",)  # hyper-parameters that enter through limits() instead
 
 
 def key_of(parts: Mapping[str, Any]) -> str:
-    """The key: hex sha256 of all parts."""
+    """The key: hex sha256 of all parts, which must be JSON values."""
     return hash_json(dict(parts))
 
 
 def architecture_identity(architecture: type[System]) -> dict[str, Any]:
-    """Which architecture a system is, and its version."""
+    """Name and version of an architecture."""
     return {"name": architecture.ARCHITECTURE, "version": architecture.VERSION}
 
 
 def hyperparameter_identity(values: Section, features: Sequence[str]) -> dict[str, Any]:
-    """The hyper-parameters that differ from the architecture's neutral values, as JSON values.
+    """The hyper-parameters that differ from the architecture's neutral defaults, as JSON values.
 
-    A feature's name stands as its place among the inputs, so that renaming it changes no key.
+    The name of a feature is replaced by its position among the inputs, so that renaming it changes no key.
 
     Args:
         values: checked hyper-parameters.
@@ -45,16 +45,23 @@ def hyperparameter_identity(values: Section, features: Sequence[str]) -> dict[st
 
 
 def limits(values: Section, max_epochs: int, patience: int) -> dict[str, int]:
-    """The epochs that are really possible, and the patience; empty for systems that train in no epochs."""
+    """The largest possible number of epochs, and the patience; empty for systems that train without epochs.
+
+    Args:
+        values: checked hyper-parameters.
+        max_epochs: the budget's limit.
+        patience: epochs without improvement before training stops.
+    """
     epochs = getattr(values, "epochs", None)
     return {} if epochs is None else {"epochs": min(epochs, max_epochs), "patience": patience}
 
 
 def split_identity(fold: Fold, audio: Mapping[str, str], targets: Mapping[str, int]) -> dict[str, str]:
-    """Hashes of the three parts of a fold: id, audio and class of each utterance, in their order.
+    """Hashes of the three parts of a fold: id, audio and class of each utterance, in order.
 
     Args:
-        audio: id -> sha256 of its file; ids name the stretch where an utterance is a part of its file.
+        fold: the parts "train", "valid" and "test".
+        audio: id -> sha256 of the audio file; the id contains start and end if the utterance is a part of the file.
         targets: id -> class number.
     """
     return {
@@ -64,7 +71,7 @@ def split_identity(fold: Fold, audio: Mapping[str, str], targets: Mapping[str, i
 
 
 def audio_of(rows: pd.DataFrame) -> dict[str, str]:
-    """Id -> sha256 of its file, of the table of utterances."""
+    """Id -> sha256 of the audio file, from the rows of the utterance table."""
     return dict(zip(rows["id"], rows["sha256"], strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Predictions of finished fold runs that another one builds on: a student's teachers, an ensemble's members."""
+"""Predictions of finished fold runs that other fold runs build on: a student's teachers, an ensemble's members."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,17 @@ Rows = dict[str, Sequence[float]]  # id -> probabilities in the order of the lab
 
 
 def member_predictions(job: Job, store: UnitStore) -> dict[str, Rows]:
-    """System -> predictions of each member on the parts of the fold that the job's system asks for.
+    """System -> predictions of each member on the parts of the fold that the job's system needs.
 
-    They come from the member's run on the same fold with the same seed, which has learnt from that fold's training
-    speakers only.
+    They come from the member's fold run with the same fold and seed, so it was trained only on that fold's training
+    speakers.
+
+    Args:
+        job: the fold run that builds on the members.
+        store: finished fold runs.
 
     Raises:
-        UserError: a member's run or its model is missing.
+        UserError: a member's fold run or its model is missing.
     """
     parts = system_class(job.experiment.config).ASKS_MEMBERS_FOR
     ids = [id for part in parts for id in getattr(job.fold, part)]
@@ -26,11 +30,14 @@ def member_predictions(job: Job, store: UnitStore) -> dict[str, Rows]:
 
 
 def to_train(jobs: Sequence[Job], store: UnitStore) -> list[list[Job]]:
-    """The runs that are not finished, and those of the systems that they build on, in waves: each wave needs the ones
-    before it only.
+    """The fold runs still to be trained, with those of the systems they build on, in waves.
 
-    A member also counts as unfinished where its model is needed (for predictions on training utterances) and only its
-    published small form is there.
+    A wave builds only on the waves before it. A member also has to be trained if its model is needed (for predictions
+    on training utterances) and only its published record, without the model, exists.
+
+    Args:
+        jobs: the fold runs that are wanted.
+        store: finished fold runs.
     """
     depths: dict[str, tuple[int, Job]] = {}
 
@@ -60,7 +67,7 @@ def _predictions(job: Job, ids: Sequence[str], store: UnitStore) -> Rows:
     if folder is None:
         raise UserError(f"system {system} fold {job.fold.name} seed {job.seed}: its model is missing: train it first")
     members = {}
-    if "test" in system_class(job.experiment.config).ASKS_MEMBERS_FOR:  # it predicts from its members' predictions
+    if "test" in system_class(job.experiment.config).ASKS_MEMBERS_FOR:  # it needs the predictions of its own members
         members = {member.experiment.system: _predictions(member, ids, store) for member in job.members}
     experiment = job.experiment
     rows = predict(load_system(folder), experiment, experiment.stores(), ids, members)

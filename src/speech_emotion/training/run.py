@@ -1,4 +1,4 @@
-"""Trains one unit: a system on one fold with one seed."""
+"""Trains one fold run (a `Unit`): a system on one fold with one seed."""
 
 import tempfile
 from pathlib import Path
@@ -13,11 +13,12 @@ from speech_emotion.training.units import Unit, UnitStore, rounded
 
 
 def train_unit(job: Job, recorder: Recorder, together: tuple[str, ...]) -> Unit:
-    """Trains, predicts the fold's test utterances and saves the unit with its model; its members are finished.
+    """Trains a fold run, predicts the fold's test utterances and saves the result with the model.
 
     Args:
-        recorder: is told of every epoch.
-        together: keys of all units of the result that this one belongs to.
+        job: the fold run; its members must be finished.
+        recorder: records every epoch.
+        together: keys of all fold runs of the same result, including this one.
     """
     with recorder.training(_training(job, together)) as on_epoch:
         return _train(job, on_epoch)

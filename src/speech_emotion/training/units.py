@@ -1,7 +1,7 @@
-"""Finished units (corpus, protocol, system, fold, seed), kept under a key of what decides their results (keys.py).
+"""Finished fold runs (class Unit: corpus, protocol, system, fold, seed), stored by key (keys.py) and never repeated.
 
-A unit lives in two forms: in full below a local folder, <key>/unit.json beside its model, and in small, unit.json
-alone, below papers/<paper>/units/, where git keeps it for everybody. None is trained twice.
+A finished fold run is stored in a local folder as <key>/unit.json, with its model. Published ones are in git below
+papers/<paper>/units/, without the model.
 """
 
 import json
@@ -17,21 +17,29 @@ from speech_emotion.store.atomic import atomic_folders, write_text
 from speech_emotion.store.naming import file_name
 
 RECORD = "unit.json"
-DIGITS = 6  # of probabilities and curves: more say nothing, fewer files differ between machines
+DIGITS = 6  # of probabilities and curves: enough, and files from different machines differ less
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What a finished training says, in small form.
+    """The record of a finished fold run, without its model.
 
     Attributes:
-        key: of training/keys.py.
+        key: the key of the fold run (training/keys.py).
+        corpus: name of the corpus.
+        protocol: name of the evaluation protocol.
+        system: id of the system.
+        fold: name of the fold.
+        seed: seed of the training.
+        labels: emotions in the order of the probabilities.
+        hyperparameters: name -> value.
+        parameters: number of trained parameters.
         best_epoch: epoch whose weights were kept; 0 for an estimator.
-        temperature: of an estimator's probabilities; 1 for a network.
+        temperature: temperature of an estimator's probabilities; 1 for a network.
         curves: rows of epoch, loss, valid_loss, valid_ua.
         predictions: id -> probabilities in the order of `labels`, for the fold's test utterances.
-        device: where it was trained, "cpu" or "cuda"; a file that does not say was written on the CPU.
-        provenance: source hash, versions of Python and libraries, processor, revision; decides nothing.
+        device: where it was trained, "cpu" or "cuda"; a file without this entry was trained on the CPU.
+        provenance: source hash, versions of Python and libraries, processor, revision; not part of the key.
     """
 
     key: str
@@ -55,7 +63,7 @@ class Unit:
         return f"{self.fold}-{self.seed}"
 
     def to_text(self) -> str:
-        """JSON, one line an utterance and one a row of the curves, so that git shows what differs."""
+        """JSON with one line for each utterance and each row of the curves, which gives readable diffs in git."""
         record = asdict(self)
         predictions, curves = record.pop("predictions"), record.pop("curves")
         head = json.dumps(record, sort_keys=True)[1:-1]
@@ -67,26 +75,26 @@ class Unit:
 
     @classmethod
     def from_file(cls, path: Path) -> "Unit":
-        """Raises UserError where the file is damaged."""
+        """Reads a record. Raises UserError if the file is damaged."""
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             record["labels"] = tuple(record["labels"])
             return cls(**record)
         except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{path}: is no finished unit ({error}): remove it and train again") from None
+            raise UserError(f"{path}: is not a finished fold run ({error}): remove it and train again") from None
 
 
 def rounded(value: float) -> float:
-    """The value as units keep it; whole numbers stay whole."""
+    """The value rounded as in the record of a fold run; integers stay integers."""
     return value if isinstance(value, int) else round(float(value), DIGITS)
 
 
 class UnitStore:
-    """Finished units by key.
+    """Finished fold runs by key.
 
     Args:
-        local: folder of units in full; finished ones are added.
-        published: papers/, searched where `local` has none; None to leave it out.
+        local: folder of finished fold runs with their models; new ones are added here.
+        published: papers/, searched if `local` does not have the key; None to ignore published fold runs.
     """
 
     def __init__(self, local: Path, published: Path | None = None):
@@ -97,7 +105,7 @@ class UnitStore:
                 self._published[Unit.from_file(path).key] = path
 
     def find(self, key: str) -> Unit | None:
-        """The unit, or None where it is not finished."""
+        """The record of the fold run with this key, or None if it is not finished."""
         path = self.local / key / RECORD
         if path.is_file():
             return Unit.from_file(path)
@@ -106,22 +114,30 @@ class UnitStore:
         return None
 
     def model_folder(self, key: str) -> Path | None:
-        """The folder of the unit's model, or None where only its small form is at hand."""
+        """The folder of the fold run's model, or None if there is no local model."""
         folder = self.local / key / "model"
         return folder if folder.is_dir() else None
 
     def save(self, unit: Unit, model: Path) -> None:
-        """Adds a finished unit with its model, whole or not at all."""
+        """Adds a finished fold run with its model, completely or not at all.
+
+        Args:
+            unit: its record.
+            model: folder of the saved system, which is copied.
+        """
         with atomic_folders(self.local / unit.key) as (folder,):
             shutil.copytree(model, folder / "model")
             write_text(folder / RECORD, unit.to_text())
 
 
 def publish(unit: Unit, papers: Path, paper: str, tuned: bool = False) -> Path:
-    """Writes a unit in small form below papers/<paper>/units/, for git to keep; returns the path.
+    """Writes the record of a fold run below papers/<paper>/units/, to be committed to git; returns the path.
 
     Args:
-        tuned: it has hyper-parameters that a search found for its fold: these lie apart from those of params.yaml.
+        unit: the record.
+        papers: the folder papers/.
+        paper: name of the paper's folder.
+        tuned: whether a search chose the hyper-parameters for this fold; such fold runs have a folder of their own.
     """
     folder = f"{unit.corpus}-{unit.protocol}{'-tuned' if tuned else ''}"
     path = papers / paper / "units" / folder / f"{file_name(f'{unit.system}-{unit.name}')}.json"
