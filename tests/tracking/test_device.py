@@ -168,7 +168,7 @@ def test_a_signed_bundle_is_another_and_is_made_where_it_was_asked_for(track, ad
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     said = register(track, key=key, output=tmp_path / "here.tar.gz")
     assert said.splitlines() == [
-        f"{tmp_path}/here.tar.gz: made of models:/{NAME}/1",
+        f"{tmp_path}/here.tar.gz: made from models:/{NAME}/1",
         f"models:/{NAME}/1: its bundle is now {DEVICE} version 2",
     ]
     assert state(track).version(2).tags["signed"] == "true"
@@ -194,9 +194,9 @@ def test_the_key_is_that_of_what_the_device_reads(track, add, tmp_path):
     ("model", "message"),
     [
         ("artifacts/export", r"model = artifacts/export: must be models:/NAME@ALIAS or models:/NAME/VERSION"),
-        (f"models:/{NAME}@nobody", r"there is none: choose one \(speech-emotion registry\)"),
-        (f"models:/{NAME}/7", "there is none"),
-        ("models:/others@champion", "there is none"),
+        (f"models:/{NAME}@absent", r"there is no such version: choose one \(speech-emotion registry\)"),
+        (f"models:/{NAME}/7", "there is no such version"),
+        ("models:/others@champion", "there is no such version"),
     ],
 )
 def test_what_is_no_version_is_refused_and_nothing_is_registered(track, add, model, message):

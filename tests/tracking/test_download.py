@@ -33,9 +33,9 @@ def test_the_folder_is_the_one_with_the_bundle_and_is_removed_afterwards(store):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("runs:/{run}/other", "holds no bundle.json: register what the export step wrote"),
-        ("models:/nobody@champion", "name a version or an alias that the registry has"),
-        ("models:/nobody", "name a version or an alias that the registry has"),
+        ("runs:/{run}/other", "contains no bundle.json: register the output of the export step"),
+        ("models:/absent@champion", "name a version or an alias in the registry"),
+        ("models:/absent", "name a version or an alias in the registry"),
     ],
 )
 def test_what_is_no_recogniser_is_refused(store, model, message):

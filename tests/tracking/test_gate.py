@@ -68,7 +68,7 @@ def test_a_few_easy_folds_are_not_compared_with_all_of_them():
 def test_one_that_is_the_worse_on_the_shared_seeds_is_challenger_however_plain_the_test():
     decision = gate(replace(HELD, ua=70.5), HELD, lambda: pair(0.01, -0.18))
     assert decision.alias == "challenger"
-    assert decision.reason.endswith("on the seeds that both have it is the worse: -18.00 points")
+    assert decision.reason.endswith("but it is worse on the seeds that both have: -18.00 points")
 
 
 def test_synthetic_speech_never_replaces_real_speech():

@@ -74,7 +74,7 @@ def test_units_lie_below_one_run_that_says_how_far_they_are(store, recorder, vie
     (parent,) = runs(store, "tags.kind = 'system'")
     children = runs(store, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert len(children) == 2
-    assert parent.data.tags["progress"] == "1 trained now, 1 at work, 2 in all"
+    assert parent.data.tags["progress"] == "1 trained now, 1 in progress, 2 in all"
     assert parent.info.status == "RUNNING"
     view.close(store, "FINISHED")
     assert {run.info.status for run in runs(store)} == {"FINISHED"}

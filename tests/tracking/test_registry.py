@@ -98,7 +98,7 @@ def test_promotion_by_hand_says_what_was_before_and_takes_the_challenger_away(st
     add(store, tmp_path, "b", ua=69.0)
     text = promote(store, PARAMS, 2, "quieter on the phone", QUIET)
     now = state(store)
-    assert text == "speech-emotion version 2 is champion now; before: version 1 (quieter on the phone)"
+    assert text == "speech-emotion version 2 is now champion; before: version 1 (quieter on the phone)"
     assert (now.champion, now.challenger) == (2, None)
     assert now.version(2).tags["reason"] == "quieter on the phone"
     assert champions(store) == [(None, 1, "registered"), (1, 2, "promoted")]
@@ -107,7 +107,7 @@ def test_promotion_by_hand_says_what_was_before_and_takes_the_challenger_away(st
 
 
 def test_version_that_is_not_there_is_refused_and_nothing_changes(three):
-    with pytest.raises(UserError, match="version 9: there is none of speech-emotion: must be one of 1, 2, 3"):
+    with pytest.raises(UserError, match="version 9: speech-emotion has no such version: must be one of 1, 2, 3"):
         promote(three, PARAMS, 9, "", QUIET)
     assert state(three).champion == 3
 

@@ -150,14 +150,14 @@ def _garbage(folder):
     [
         (lambda folder: (folder / "likeness.json").unlink(), r"likeness\.json: is not there"),
         (lambda folder: (folder / "MODEL_CARD.md").unlink(), r"MODEL_CARD\.md: is not there: run the export step"),
-        (_garbage, r"int8\.onnx: is no sound ONNX graph"),
+        (_garbage, r"int8\.onnx: is no valid ONNX graph"),
         (
             lambda folder: _graph(folder, helper.make_node("Mish", ["waveform"], ["probabilities"]), 18),
             "opset = 18: must be at most 17",
         ),
         (
             lambda folder: _graph(folder, helper.make_node("Relu", ["waveform"], ["probabilities"])),
-            r"int8\.onnx: answers noise with what are no probabilities of 4 emotions",
+            r"int8\.onnx: its outputs are not probabilities of 4 emotions",
         ),
     ],
 )

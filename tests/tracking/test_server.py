@@ -89,11 +89,11 @@ def test_the_password_that_older_servers_came_with_is_refused(tracking, user):
 def test_a_name_that_is_not_allowed_is_refused_with_the_cure(tracking):
     other = tracking.uri.replace("localhost", "127.1")  # the same machine
     name = other.removeprefix("http://")
-    assert f"refuses calls by the name {name} (403): add {name} to its allowed hosts" in refused(other)
+    assert f"refuses requests for the host name {name} (403): add {name} to its allowed hosts" in refused(other)
 
 
 def test_another_service_at_the_port_is_no_mlflow_server(tracking):
-    assert "no MLflow server: mend host and port" in refused(f"http://localhost:{tracking.storage_port}")
+    assert "not an MLflow server: correct host and port" in refused(f"http://localhost:{tracking.storage_port}")
 
 
 def test_results_are_mirrored_by_a_user_and_once_only(tracking, exported):
