@@ -1,4 +1,4 @@
-"""What is released, when, and what is refused."""
+"""Which versions are due for release, and which are refused."""
 
 import json
 
@@ -26,7 +26,7 @@ def track(new_database):
 
 @pytest.fixture
 def crown(track, tmp_path, write_model):
-    """Registers an export as the next version, made from a seed, and makes it the champion."""
+    """Registers an export, made from a seed, as the next version and makes it champion."""
 
     def made(seed: int = 0, damage=lambda folder: None) -> int:
         folder = tmp_path / f"export-{seed}"
@@ -99,7 +99,7 @@ def test_files_that_changed_since_the_gate_are_not_released(track, crown, tmp_pa
     assert not (tmp_path / "bundle").exists()
 
 
-def test_without_a_champion_the_cure_is_told(track):
+def test_without_a_champion_the_cure_is_named(track):
     with pytest.raises(UserError, match=r"registry\.name = speech-emotion: has no champion: run pipeline train"):
         _due(track)
 
