@@ -116,7 +116,7 @@ def test_a_missing_probability_column_is_named(tmp_path):
 
 def test_a_probability_of_an_undeclared_label_is_named(tmp_path):
     table = predictions(ROWS, "a").assign(p_awe=0.0)
-    refused(tmp_path, table, "column p_awe: its label is not one of anger", labels=list(LABELS))
+    refused(tmp_path, table, "column p_awe: its label is not among anger", labels=list(LABELS))
 
 
 @pytest.mark.parametrize("column", ["emotion", "predicted"])

@@ -123,7 +123,7 @@ def test_a_release_is_a_version_and_a_digest(text):
     assert Release.parse(str(Release(3, "00"))) == Release(3, "00")
 
 
-def _described_anew(folder):
+def _update_checksums(folder):
     bundle = json.loads((folder / "bundle.json").read_text())
     bundle["sha256"] = {name: sha256_file(folder / name) for name in bundle["sha256"]}
     (folder / "bundle.json").write_text(json.dumps(bundle))
@@ -137,12 +137,12 @@ def _graph(folder, node, opset=13):
     graph = helper.make_graph([node], "g", ends[:1], ends[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     onnx.save(model, folder / "int8.onnx")
-    _described_anew(folder)
+    _update_checksums(folder)
 
 
 def _garbage(folder):
     (folder / "int8.onnx").write_bytes(b"no graph")
-    _described_anew(folder)
+    _update_checksums(folder)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def _check_predictions(table: pd.DataFrame, units: Units, path: Path, cure: str)
     if missing := [column for column in (*COLUMNS, *columns) if column not in table.columns]:
         raise UserError(f"{path}: column {missing[0]} is missing: {cure}")
     if strays := [column for column in table.columns if column.startswith("p_") and column not in columns]:
-        raise UserError(f"{path}: column {strays[0]}: its label is not one of {', '.join(units.labels)}: {cure}")
+        raise UserError(f"{path}: column {strays[0]}: its label is not among {', '.join(units.labels)}: {cure}")
     if table.empty:
         raise UserError(f"{path}: holds no prediction: {cure}")
     for column in COLUMNS:

@@ -61,7 +61,7 @@ class LiveRuns:
             self._say_progress(store)
         if now() - self._seen >= SEEN_EVERY:
             self._seen = now()
-            for run in [*self._parents.values(), *(reading.run for reading in self._at_work())]:
+            for run in [*self._parents.values(), *(reading.run for reading in self._unfinished())]:
                 store.client.set_tag(run, SEEN, str(self._seen))
 
     def close(self, store: Store, status: str) -> None:
@@ -72,13 +72,13 @@ class LiveRuns:
         status: of the step that trained: FINISHED, FAILED or KILLED.
         """
         self.poll(store)
-        for reading in self._at_work():
+        for reading in self._unfinished():
             store.client.set_terminated(reading.run, KILLED)
             reading.ended = True
         for run in set(self._parents.values()) - self._results:
             store.client.set_terminated(run, status)
 
-    def _at_work(self) -> list[_Reading]:
+    def _unfinished(self) -> list[_Reading]:
         return [reading for reading in self._readings.values() if reading.run and not reading.ended]
 
     def _follow(self, store: Store, path: Path, reading: _Reading) -> bool:
