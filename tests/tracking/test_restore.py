@@ -1,6 +1,6 @@
 """mlflow/restore when it is stopped or loses its connection: databases and artifacts must stay consistent.
 
-PostgreSQL's programs are stood in for by one that keeps each database as a file; the buckets are folders.
+A made-up program replaces PostgreSQL's and keeps each database as a file; the buckets are folders.
 """
 
 import hashlib
