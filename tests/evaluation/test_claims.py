@@ -1,4 +1,4 @@
-"""Claims of the papers: those of the repository read well, and faults are named."""
+"""Claims of the papers: those of the repository can be read, and faults are named."""
 
 from pathlib import Path
 
@@ -69,6 +69,6 @@ def test_every_claim_of_the_repository_gives_a_figure():
     assert claims and all(claim.figures and set(claim.figures) <= set(METRICS) for claim in claims)
 
 
-def test_the_claim_of_wang_stands_as_in_the_paper():
+def test_the_claim_of_wang_is_the_papers():
     (claim,) = read_claims(PAPERS, "wang-cl-jetson", "w1", "emodb")
     assert claim.figures == {"wa": 85.72} and claim.protocol == "emodb-random"

@@ -35,7 +35,7 @@ def result(system: str, skill: float, seeds=(0,), rows=None, table=None) -> Syst
 
 
 def test_mcnemar_by_hand():
-    # 1 against 7: two tails of a fair coin thrown 8 times
+    # 1 against 7: both tails of 8 throws of a fair coin
     assert mcnemar(1, 7) == pytest.approx(2 * (comb(8, 0) + comb(8, 1)) / 2**8)
     assert mcnemar(7, 1) == mcnemar(1, 7)
 
@@ -52,7 +52,7 @@ def test_holm_by_hand():
 
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=12))
-def test_holm_keeps_the_order_and_stays_between_the_bare_and_bonferroni(p_values):
+def test_holm_keeps_the_order_and_stays_between_uncorrected_and_bonferroni(p_values):
     adjusted = holm(p_values)
     for p, q in zip(p_values, adjusted, strict=True):
         assert p <= q <= min(1, p * len(p_values)) + 1e-12
@@ -61,7 +61,7 @@ def test_holm_keeps_the_order_and_stays_between_the_bare_and_bonferroni(p_values
 
 
 def exchange_by_hand(speakers, truth, a, b):
-    """Difference and exact p-value by going through every exchange and computing UA anew."""
+    """Difference and exact p-value, computing UA again for every exchange."""
 
     def difference(exchanged):
         one, other = np.where(exchanged, b, a), np.where(exchanged, a, b)
@@ -77,7 +77,7 @@ def exchange_by_hand(speakers, truth, a, b):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_permutation_test_equals_every_exchange_computed_anew(seed):
+def test_permutation_test_equals_computing_every_exchange(seed):
     random = np.random.default_rng(seed)
     speakers = np.repeat(list("abcde"), 8)
     truth = random.integers(0, 3, 40)
@@ -99,7 +99,7 @@ def test_drawn_exchanges_come_close_to_all_of_them():
     assert drawn[1] == pytest.approx(exact[1], abs=0.03) and drawn[1] != exact[1]
 
 
-def test_permutation_p_is_the_least_possible_when_one_system_wins_with_every_speaker():
+def test_permutation_p_is_the_smallest_possible_when_one_system_wins_with_every_speaker():
     total = np.full((5, 2), 4.0)
     assert permutation_test(total, total - 1, total, 100, np.random.default_rng(0)) == (0.25, 2 / 2**5)
     assert smallest_p(5, 100) == 2 / 2**5

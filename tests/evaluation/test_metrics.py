@@ -47,13 +47,13 @@ def test_precision_of_a_class_never_predicted_is_zero():
 
 
 def test_a_class_absent_from_the_truth_is_left_out_of_ua():
-    # class 2 is predicted, but nobody bears it: it takes away class 0's recall and no more
+    # class 2 is predicted, but no utterance has it: this lowers the recall of class 0 and nothing else
     assert unweighted_recall(np.array([0, 0, 1]), np.array([0, 2, 1])) == pytest.approx((1 / 2 + 1) / 2)
     assert set(scores(np.array([0, 0, 1]), np.array([0, 2, 1])).per_class) == {0, 1}
 
 
 def test_pooled_ua_differs_from_the_mean_of_folds_where_a_speaker_lacks_a_class():
-    # speaker a: classes 0 and 1, all right; speaker b: class 0 alone, all wrong
+    # speaker a: classes 0 and 1, all right; speaker b: only class 0, all wrong
     truth, predicted = np.array([0, 0, 1, 1, 0, 0]), np.array([0, 0, 1, 1, 1, 1])
     fold = np.array(["a", "a", "a", "a", "b", "b"])
     folds = [unweighted_recall(truth[fold == name], predicted[fold == name]) for name in ("a", "b")]
@@ -104,7 +104,7 @@ def test_ua_agrees_with_a_plain_loop(pair):
 
 @quick
 @given(labelled())
-def test_doubling_a_class_changes_wa_alone_not_ua(pair):
+def test_doubling_a_class_changes_wa_but_not_ua(pair):
     truth, predicted = pair
     more = truth == truth[0]
     grown = np.concatenate([truth, truth[more]]), np.concatenate([predicted, predicted[more]])

@@ -1,4 +1,4 @@
-"""Everything that training may have left wrong is refused with its name and a cure."""
+"""Each fault in the files that training writes is refused by name, with a cure."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ TABLE = pd.DataFrame([{"id": row.id, "speaker": row.speaker} for row in ROWS])
 
 
 def asked(systems=("a", "b"), protocol="emodb-loso", seeds=(0,), folds=None) -> tuple[tuple[str, ...], Budget]:
-    """Systems and budget that results are read for."""
+    """Systems and budget for which results are read."""
     budget = Budget(protocol=protocol, candidates=list(systems), seeds=list(seeds), max_epochs=3, folds=folds)
     return systems, budget
 
@@ -145,7 +145,7 @@ def test_no_prediction_at_all_is_refused(tmp_path):
     [
         (np.nan, "probabilities are not finite"),
         (np.inf, "probabilities are not finite"),
-        (-0.2, "a probability lies outside 0 to 1"),
+        (-0.2, "a probability is outside 0 to 1"),
         (0.99, "probabilities do not sum to 1"),
     ],
 )
@@ -156,7 +156,7 @@ def test_bad_probabilities_are_refused_with_the_utterance(tmp_path, value, match
     refused(tmp_path, table, rf"utterance {table.loc[row, 'id']} in fold .* {match} \(1 such rows\)")
 
 
-def test_probabilities_in_single_precision_are_taken(tmp_path):
+def test_probabilities_in_single_precision_are_accepted(tmp_path):
     table = predictions(ROWS, "a")
     columns = [f"p_{label}" for label in LABELS]
     write_system(tmp_path / "a", table.astype(dict.fromkeys(columns, "float32")))
@@ -166,10 +166,10 @@ def test_probabilities_in_single_precision_are_taken(tmp_path):
 def test_an_utterance_twice_in_a_fold_is_refused(tmp_path):
     table = predictions(ROWS, "a")
     table = pd.concat([table, table.iloc[[5]]])
-    refused(tmp_path, table, rf"{table['id'].iloc[5]}: stands twice in fold .* of seed 0")
+    refused(tmp_path, table, rf"{table['id'].iloc[5]}: occurs twice in fold .* of seed 0")
 
 
-def test_an_utterance_in_two_folds_is_taken(tmp_path):
+def test_an_utterance_in_two_folds_is_accepted(tmp_path):
     table = predictions(ROWS, "a")
     again = table.iloc[[5]].assign(fold=table["fold"].iloc[-1])
     write_system(tmp_path / "a", pd.concat([table, again]))
@@ -236,7 +236,7 @@ def test_another_speaker_than_the_table_says_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("speaker", ["NA", "null", "03", "1e5"])
-def test_a_speaker_may_be_called_so(tmp_path, speaker):
+def test_speakers_with_names_like_numbers_or_missing_values(tmp_path, speaker):
     rows = [replace(row, speaker=speaker) if row.speaker == "f1" else row for row in ROWS]
     write_system(tmp_path / "a", predictions(rows, "a"))
     assert speaker in set(read_result(tmp_path / "a", "a").curves["fold"])

@@ -1,4 +1,4 @@
-"""Figures of a system against what is computed anew from its predictions."""
+"""Figures of a system, compared with direct computations from its predictions."""
 
 import numpy as np
 import pandas as pd
@@ -41,14 +41,14 @@ def test_spread_over_folds_is_of_each_folds_own_ua():
 
 def test_pooled_ua_is_not_the_mean_of_folds_where_a_speaker_lacks_an_emotion():
     table = predictions(ROWS, "a")
-    # f1 lacks sadness; let f1 alone be wrong throughout
+    # f1 lacks sadness; make all predictions for f1 wrong, and only those
     table["predicted"] = table["emotion"].where(table["speaker"] != "f1", "sadness")
     one = result(table)
     assert 100 * fold_uas(one).mean() == pytest.approx(100 * 5 / 6)
     assert score(one, SEXES, PARAMS)["ua"] == pytest.approx(100 * (3 * 5 / 6 + 1) / 4, abs=0.006)
 
 
-def test_one_seed_and_one_fold_have_no_spread_to_tell():
+def test_one_seed_and_one_fold_have_no_standard_deviation():
     table = predictions(ROWS, "a").assign(fold="test")
     figures = score(result(table), SEXES, PARAMS)
     assert "ua_seed_std" not in figures and "ua_fold_std" not in figures
@@ -89,14 +89,14 @@ def test_each_sex_is_pooled_over_its_own_speakers():
     assert figures["female"]["ua"] == pytest.approx(by_hand, abs=0.006)
 
 
-def test_speakers_of_unknown_sex_stand_in_no_row_of_sexes():
+def test_speakers_of_unknown_sex_are_left_out_of_the_figures_by_sex():
     known = SEXES.where(~SEXES.index.str.contains("/m"), None)
     assert set(score(result(predictions(ROWS, "a")), known, PARAMS)["per_sex"]) == {"female"}
-    nobody = pd.Series(None, index=SEXES.index, dtype=object)
-    assert score(result(predictions(ROWS, "a")), nobody, PARAMS)["per_sex"] == {}
+    unknown = pd.Series(None, index=SEXES.index, dtype=object)
+    assert score(result(predictions(ROWS, "a")), unknown, PARAMS)["per_sex"] == {}
 
 
-def test_an_emotion_that_nobody_bears_is_left_out_and_said():
+def test_an_emotion_without_utterances_is_left_out_and_reported():
     labels = (*LABELS, "fear")
     one = result(predictions(ROWS, "a", labels=labels))
     figures = score(one, SEXES, PARAMS)

@@ -128,7 +128,7 @@ def test_the_warning_of_synthetic_speech_comes_first(card):
 
 def test_speaker_dependent_figures_are_labelled(card):
     text, _ = card(speaker_independent=False)
-    assert "that its training had heard" in text.partition("\n## ")[0]
+    assert "that were in its training data" in text.partition("\n## ")[0]
     assert "**speaker-dependent**" in text
 
 
@@ -139,7 +139,7 @@ def test_the_same_results_make_the_same_card_with_the_hash_of_the_data(card):
 
 def test_speakers_of_unknown_sex_are_not_a_group(card):
     text, _ = card(speakers=("s1", "s2", "s3"))
-    assert "does not tell the sex" in section(text, "Each sex")
+    assert "does not state the sex" in section(text, "Each sex")
 
 
 @pytest.mark.parametrize(("agreeing", "said"), [(10, "as in all folds: dropout 0.2"), (3, "3 of 10 folds found them")])
@@ -156,11 +156,11 @@ MEASURED = "UA of the models of 10 folds on their test speakers: FP32 71.2 %, ca
 @pytest.mark.parametrize(
     ("done", "said"),
     [
-        ("not needed", f"; up to 0.5 nothing is fine-tuned for it. {MEASURED} (int8-cpu)."),
-        ("no better", "; the INT8 forms stay as calibrated, since quantisation-aware fine-tuning made them no better"),
+        ("not needed", f"; up to 0.5 points nothing is fine-tuned. {MEASURED} (int8-cpu)."),
+        ("no better", "; the INT8 files are only calibrated, since quantisation-aware fine-tuning made them no better"),
         (
             "kept",
-            f"; the INT8 forms were fine-tuned for 7 epochs, with the rounding of INT8. {MEASURED} (int8-cpu), fine",
+            f"; the INT8 files were fine-tuned for 7 epochs with simulated INT8 rounding. {MEASURED} (int8-cpu), fine",
         ),
     ],
 )
@@ -168,7 +168,7 @@ def test_int8_fine_tuning_is_stated_with_its_figures(card, done, said):
     worth = {"fp32": {"ua": 71.2}, **INT8, **({} if done == "not needed" else TUNED)}
     qat = {"done": done, "when_loss": 0.5, "loss": {"inner": 0.8, "test": 1.3}, "epochs": 7, "folds": 10, "test": worth}
     told = section(card(qat=qat)[0], "On the device")
-    assert "INT8 by calibration loses 0.8 points of UA" in told
+    assert "INT8 with calibration only loses 0.8 points of UA" in told
     assert said in told
     assert ("fine-tuned 71.0 % (int8) and 70.8 % (int8-cpu)." in told) == (done != "not needed")
     assert "fine-tuned" not in card()[0]

@@ -1,4 +1,4 @@
-"""Pictures are whole, repeatable to the byte, and show what they should."""
+"""Pictures are complete, reproducible to the byte, and show what they should."""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ DRAW = {
 
 @pytest.fixture
 def drawn(monkeypatch) -> list[Figure]:
-    """The figures that were saved, to look into."""
+    """The figures that were saved, for inspection."""
     kept = []
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda self, *args, **kw: (kept.append(self), save(self, *args, **kw)))
@@ -64,7 +64,7 @@ def test_nothing_is_cut_off_at_the_edges(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", DRAW)
-def test_every_picture_says_how_it_was_got(tmp_path, drawn, name):
+def test_every_picture_shows_the_setting(tmp_path, drawn, name):
     DRAW[name](tmp_path / "one.png")
     assert SETTING in texts(drawn[0])
 
@@ -80,7 +80,7 @@ def test_confusion_shows_percent_of_the_row_and_counts(tmp_path, drawn):
     assert {str(hits), f"{100 * hits / len(anger):.0f}"} <= set(texts(drawn[0]))
 
 
-def test_confusion_of_an_emotion_that_nobody_bears_has_an_empty_row(tmp_path, drawn):
+def test_confusion_of_an_emotion_without_utterances_has_an_empty_row(tmp_path, drawn):
     table = predictions(ROWS, "a", labels=("fear", "anger", "happiness", "neutral", "sadness"))
     one = SystemResult("a", Units.model_validate(units(table)), table, pd.DataFrame())
     figures.confusion_matrix(tmp_path / "one.png", one, SETTING)
@@ -93,14 +93,14 @@ def test_a_system_without_epochs_has_no_curves(tmp_path):
     assert not (tmp_path / "one.png").exists()
 
 
-def test_curves_without_validation_show_the_loss_alone(tmp_path, drawn):
+def test_curves_without_validation_show_only_the_loss(tmp_path, drawn):
     bare = RESULTS[0].curves.assign(valid_loss=np.nan, valid_ua=np.nan)
     one = SystemResult("a", RESULTS[0].units, RESULTS[0].predictions, bare)
     assert figures.learning_curves(tmp_path / "one.png", one, SETTING)
     assert len(drawn[0].axes[0].lines) == 6 + 1
 
 
-def test_curves_mean_is_over_the_runs_that_got_there_and_ends_with_half_of_them(tmp_path, drawn):
+def test_the_mean_curve_is_over_runs_that_reached_the_epoch_and_ends_with_half_of_them(tmp_path, drawn):
     rows = [
         ("a", fold, 0, epoch, float(fold), 1.0, 0.5)
         for fold, last in ((1, 2), (2, 4), (4, 6))

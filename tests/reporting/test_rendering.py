@@ -1,4 +1,4 @@
-"""Documents are whole, and no name breaks one."""
+"""Documents are complete, and no name breaks one."""
 
 import html
 import re
@@ -20,14 +20,14 @@ NAMES = [
 
 
 def cells(markdown: str) -> list[list[str]]:
-    """The text of each cell of the table, as a page shows it."""
+    """The text of each cell of the table, as displayed on a page."""
     page = MarkdownIt("commonmark").enable("table").render(markdown)
     rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in page.split("<tr>")[1:]]
     return [[html.unescape(re.sub(r"</?code>", "", cell)) for cell in row] for row in rows]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_of_any_characters_is_shown_as_it_is_in_a_cell_of_its_own(name):
+def test_a_name_of_any_characters_is_shown_unchanged_in_one_cell(name):
     assert cells(table(["emotion", name], [[name, 1], ["fear", name]], ())) == [
         ["emotion", name],
         [name, "1"],
@@ -35,7 +35,7 @@ def test_a_name_of_any_characters_is_shown_as_it_is_in_a_cell_of_its_own(name):
     ]
 
 
-# Markdown cannot write a backslash before a bar in a table's code
+# in a table, Markdown cannot express code with a backslash before a bar
 @pytest.mark.parametrize("name", [name for name in NAMES if "\\|" not in name])
 def test_code_in_a_cell_shows_any_characters(name):
     assert cells(f"| {rendering.code(name)} | b |\n| --- | --- |\n") == [[name, "b"]]
@@ -45,20 +45,20 @@ def test_line_breaks_become_blanks():
     assert cells(table(["a\nb"], [["c\r\nd"]], ())) == [["a b"], ["c d"]]
 
 
-def test_columns_of_numbers_are_set_to_the_right():
+def test_columns_of_numbers_are_aligned_right():
     assert table(["a", "b"], [["x", "1"]], (1,)) == "| a | b |\n| --- | --: |\n| x | 1 |"
 
 
-def test_a_value_that_is_missing_is_an_error_and_not_a_gap():
+def test_a_missing_value_is_an_error():
     with pytest.raises(UndefinedError, match="'reason' is undefined"):
         render("nothing.md.j2", verb="export")
 
 
-def test_html_escapes_by_itself():
+def test_html_is_escaped_automatically():
     assert "<title>&lt;b&gt;</title>" in render("page.html.j2", title="<b>", body="")
 
 
-def test_numbers_have_one_decimal_unless_said_and_a_dash_where_there_is_none():
+def test_numbers_have_one_decimal_by_default_and_none_is_a_dash():
     assert (number(61.25), number(1e-7, ".1e"), number(None)) == ("61.2", "1.0e-07", "-")
     assert interval({"ua": 60.0, "ua_low": 55.02, "ua_high": 65.0}) == "55.0 to 65.0"
     assert interval({"ua": 60.0}) == "-"

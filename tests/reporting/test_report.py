@@ -1,4 +1,4 @@
-"""The report says every figure and how it was measured."""
+"""The report contains every figure and how it was measured."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -65,26 +65,26 @@ def test_the_whole_report_of_two_systems():
     assert text([POOR, GOOD], claims=CLAIMS) == expected.read_text(encoding="utf-8")
 
 
-def test_seeds_of_a_systems_own_are_said():
+def test_systems_with_different_seeds_are_listed_with_theirs():
     setting = replace(SETTING, seeds={"t2": (0, 1, 2), "k2": (0, 1, 2), "w1": (0,)})
     assert "seeds: 0, 1, 2 (t2, k2); 0 (w1);" in section(text([GOOD], setting), "How it was measured")
     assert setting.line.endswith("6 folds · 1 to 3 seeds")
     assert setting.line_of("k2").endswith("· 3 seeds") and setting.line_of("w1").endswith("· 1 seed")
 
 
-def test_utterances_that_the_protocol_leaves_out_are_said():
+def test_utterances_that_the_protocol_leaves_out_are_reported():
     how = section(text([GOOD], replace(SETTING, utterances=500)), "How it was measured")
     assert "(the table holds 500)" in how
 
 
-def test_synthetic_speech_is_called_so_before_any_figure():
+def test_synthetic_speech_is_announced_before_any_figure():
     words = text([GOOD], replace(SETTING, corpus="demo", synthetic=True))
     assert words.index("Synthetic speech") < words.index("UA")
     assert "demo (synthetic speech)" in replace(SETTING, corpus="demo", synthetic=True).line
     assert "ynthetic" not in text([GOOD])
 
 
-def test_a_speaker_dependent_protocol_is_called_so_before_any_figure():
+def test_a_speaker_dependent_protocol_is_announced_before_any_figure():
     dependent = replace(SETTING, speaker_independent=False)
     words = text([GOOD], dependent)
     assert words.startswith("# Systems on emodb, speaker-dependent\n\n> **Speaker-dependent.**")
@@ -92,7 +92,7 @@ def test_a_speaker_dependent_protocol_is_called_so_before_any_figure():
     assert "speaker-dependent" not in text([GOOD])
 
 
-def test_no_claims_no_section():
+def test_without_claims_there_is_no_section_for_them():
     assert "claim" not in text([POOR, GOOD])
 
 
@@ -100,21 +100,21 @@ def test_one_system_has_nothing_to_compare():
     assert "One system: nothing to compare." in text([GOOD])
 
 
-def test_emotions_that_nobody_bears_are_said():
+def test_emotions_without_utterances_are_reported():
     labels = (*LABELS, "fear")
     words = text([result("a", 0.5, labels=labels)], replace(SETTING, labels=labels))
     assert "labelled fear: UA and the macro figures are means over the 4 other emotions." in words
 
 
-def test_predictions_by_vote_are_said():
+def test_predictions_by_vote_are_reported():
     one = result("a", 0.5)
     wrong = one.predictions.copy()
     wrong.loc[0, "predicted"] = next(label for label in LABELS if label != wrong.loc[0, "predicted"])
     changed = SystemResult("a", one.units, wrong, one.curves)
-    assert "of the predictions are not the likeliest label" in text([changed])
-    assert "likeliest" not in text([one])
+    assert "of the predictions are not the most probable label" in text([changed])
+    assert "most probable" not in text([one])
 
 
-def test_where_a_gpu_trained_a_system_its_figures_are_said_to_differ_elsewhere():
+def test_figures_trained_on_a_gpu_come_with_a_warning():
     assert "A made up: trained on cuda and cpu. Another GPU" in text([result("a", 0.5, devices=("cuda", "cpu"))])
     assert "Another GPU" not in text([GOOD])

@@ -66,7 +66,7 @@ def test_the_choice_lists_the_deployed_system_and_reasons_against_others(choice)
     refit = {"epochs": 41, "device": "cuda", "agreeing": 9, "folds": 10}
     text = choice(best_deployable="t1", not_deployable={"t2": "an SVM"}, refit=refit, temperature=1.3)
     assert "| t2 | 80.8 | no: an SVM |" in text and "| t1 | 70.2 | yes |" in text
-    assert "Shipped: t1, fitted again on all speakers (41 epochs, cuda; hyper-parameters of 9 of 10 folds)" in text
+    assert "Shipped: t1, fitted on all speakers (41 epochs, cuda; hyper-parameters of 9 of 10 folds)" in text
 
 
 def test_the_choice_by_an_error_metric_starts_with_the_lowest(choice):
@@ -140,7 +140,7 @@ def test_the_page_of_a_search_that_was_off(tmp_path, artifact):
     (tmp_path / "best.json").write_text("{}")
     report = artifact(dsl.HTML, "report")
     write_reports("tune", {"best": tmp_path}, {"report": report})
-    assert "No search was asked for" in Path(report.path).read_text()
+    assert "No search was requested" in Path(report.path).read_text()
 
 
 def test_rejected_files_are_listed_with_their_reason(tmp_path, artifact):

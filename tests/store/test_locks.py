@@ -25,7 +25,7 @@ def url(request, tmp_path) -> str:
 
 @pytest.fixture
 def lock(url):
-    """Makes the lock of a name, each call as another process would."""
+    """Makes the lock of a name; each call makes another object, as another process would."""
     return lambda name: database_locks(url)(name)
 
 
@@ -56,7 +56,7 @@ def holder(url):
     process.join()
 
 
-def test_who_comes_second_is_told_for_whom_it_waits_until_the_first_has_left(lock):
+def test_a_process_waits_until_the_holder_is_done_and_names_it(lock):
     order = []
 
     def second():
@@ -74,7 +74,7 @@ def test_who_comes_second_is_told_for_whom_it_waits_until_the_first_has_left(loc
     assert order[1:] == ["first", "second"]
 
 
-def test_processes_that_take_turns_lose_no_count(url, tmp_path):
+def test_processes_that_take_turns_count_correctly(url, tmp_path):
     file = tmp_path / "count"
     file.write_text("0")
     context = multiprocessing.get_context("spawn")
@@ -86,7 +86,7 @@ def test_processes_that_take_turns_lose_no_count(url, tmp_path):
     assert file.read_text() == "150"
 
 
-def test_a_killed_holder_blocks_nobody(lock, holder):
+def test_a_killed_holder_releases_the_lock(lock, holder):
     assert lock("tables").is_held()
     os.kill(holder.pid, signal.SIGKILL)
     holder.join()
@@ -95,12 +95,12 @@ def test_a_killed_holder_blocks_nobody(lock, holder):
     assert not lock("tables").is_held()
 
 
-def test_a_holder_that_pauses_keeps_its_turn(lock, holder):
+def test_a_stopped_holder_keeps_the_lock(lock, holder):
     os.kill(holder.pid, signal.SIGSTOP)
     assert lock("tables").is_held()
 
 
-def test_a_lock_is_held_for_the_length_of_the_turn(lock):
+def test_a_lock_is_held_during_the_turn(lock):
     assert not lock("tables").is_held()
     with lock("tables").turn() as turn:
         turn.confirm()
@@ -108,34 +108,34 @@ def test_a_lock_is_held_for_the_length_of_the_turn(lock):
     assert not lock("tables").is_held()
 
 
-def test_turns_of_different_things_do_not_wait_for_each_other(lock):
+def test_locks_of_different_names_are_independent(lock):
     with lock("tables").turn(), lock("studies").turn():
         pass
 
 
-def test_the_turn_is_free_after_a_fault(lock):
+def test_an_exception_releases_the_lock(lock):
     with pytest.raises(ZeroDivisionError), lock("tables").turn():
         raise ZeroDivisionError
     assert not lock("tables").is_held()
 
 
-def test_no_file_is_left(tmp_path):
+def test_no_file_remains(tmp_path):
     lock = database_locks(f"sqlite:///{tmp_path / 'one.db'}")("tables")
     with lock.turn():
         assert lock.path == tmp_path / "one.db.tables.lock" and lock.path.is_file()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_session_that_the_server_ended_has_lost_its_turn_for_good(postgres):
+def test_a_session_that_the_server_ended_has_lost_the_lock(postgres):
     url = create_database(postgres, "lost_turns")
     with database_locks(url)("tables").turn() as turn:
         turn.confirm()
         with sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
             connection.execute(sqlalchemy.text(ENDS_SESSIONS))
-        for _ in range(2):  # the connection opens no new session, which would lack the lock
+        for _ in range(2):  # the connection does not open a new session, which would not have the lock
             with pytest.raises(UserError, match=r"the database server ended the session .*: run the command again"):
                 turn.confirm()
 
 
-def test_a_server_that_gives_no_access_to_its_database_has_no_such_locks():
+def test_an_mlflow_server_has_no_database_locks():
     assert database_locks("http://localhost:5000") is None

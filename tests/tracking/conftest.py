@@ -1,4 +1,4 @@
-"""Results of two systems on made-up utterances, and an empty tracking database, made once."""
+"""Results of two systems on made-up utterances, and an empty tracking database that is created once."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ SAMPLES = 16
 
 
 def write_results(root: Path) -> Folders:
-    """What ingest, tune, train, evaluate, select and export leave, in small; T2 has no epochs."""
+    """Writes small outputs of ingest, tune, train, evaluate, select and export; T2 has no epochs."""
     names = ("utterances", "tuned", "trained", "evaluation", "selected", "exported", "provenance", "journals")
     folders = Folders(**{name: root / name for name in names})
     for name in names:
@@ -73,7 +73,7 @@ def write_results(root: Path) -> Folders:
 
 
 def write_export(folder: Path, seed: int = 0) -> None:
-    """A graph that takes means of four samples for probabilities, and all that goes with one.
+    """Writes a graph whose probabilities are means of four samples, and the other files of an export.
 
     Args:
         seed: another one makes another model.
@@ -116,7 +116,7 @@ def write_export(folder: Path, seed: int = 0) -> None:
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory) -> Path:
-    """Tables cost seconds to make: each test copies this file."""
+    """Creating the tables takes seconds, so each test copies this file."""
     path = tmp_path_factory.mktemp("database") / "empty.db"
     with open_store(f"sqlite:///{path}", "template"):
         pass
@@ -138,7 +138,7 @@ def exported(folders) -> Folders:
 
 @pytest.fixture
 def new_database(tmp_path, empty_database):
-    """Makes a database file without runs in the test's folder and gives its address."""
+    """Makes a database file without runs in the test's folder and returns its address."""
 
     def make(name: str = "mlflow.db") -> str:
         shutil.copy(empty_database, tmp_path / name)
@@ -149,5 +149,5 @@ def new_database(tmp_path, empty_database):
 
 @pytest.fixture
 def write_model():
-    """Writes another model into a folder of the export step: (folder, seed)."""
+    """Writes another model to a folder of the export step; arguments folder and seed."""
     return write_export

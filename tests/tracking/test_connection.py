@@ -17,7 +17,7 @@ from speech_emotion_jetson.tls import own_certificate
 ROOT = Path(__file__).parents[2]
 
 
-def test_artifacts_lie_beside_the_database_and_nothing_else_is_written(new_database, tmp_path, monkeypatch):
+def test_artifacts_are_beside_the_database_and_nothing_else_is_written(new_database, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     new_database("own.db")
     with open_store("sqlite:///own.db", "mine") as store:
@@ -27,7 +27,7 @@ def test_artifacts_lie_beside_the_database_and_nothing_else_is_written(new_datab
     assert (tmp_path / "mlartifacts" / run.info.run_id / "artifacts" / "note.txt").is_file()
 
 
-def test_experiment_is_opened_again_and_brought_back_when_deleted(new_database):
+def test_a_deleted_experiment_is_restored(new_database):
     uri = new_database()
     with open_store(uri, "mine") as store:
         store.client.delete_experiment(store.experiment)
@@ -36,20 +36,20 @@ def test_experiment_is_opened_again_and_brought_back_when_deleted(new_database):
         assert again.client.get_experiment(again.experiment).lifecycle_stage == "active"
 
 
-def test_the_librarys_own_setting_is_as_before(new_database):
+def test_the_librarys_global_setting_is_restored(new_database):
     before = mlflow.get_tracking_uri()
     with open_store(new_database(), "mine"):
         assert mlflow.get_tracking_uri() != before
     assert mlflow.get_tracking_uri() == before
 
 
-def test_unreachable_server_is_said_at_once_with_the_cure():
+def test_an_unreachable_server_is_reported_at_once_with_the_cure():
     with pytest.raises(UserError, match=r"no answer.*start the server"), open_store("http://127.0.0.1:9", "mine"):
         pass
 
 
 class _Healthy(BaseHTTPRequestHandler):
-    """What the probe asks of an MLflow server."""
+    """Answers the probe like an MLflow server."""
 
     def do_GET(self):
         content = b"OK" if self.path == "/health" else b"{}"
@@ -64,7 +64,7 @@ class _Healthy(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def behind_tls(tmp_path):
-    """A server with a certificate of its own: its address and the certificate."""
+    """A server with a self-signed certificate: its address and the certificate."""
     certificate, key = own_certificate(["localhost"], tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -78,7 +78,7 @@ def behind_tls(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
-def test_a_certificate_of_ones_own_authority_is_trusted_once_it_is_named(behind_tls, monkeypatch):
+def test_a_certificate_of_a_private_authority_is_trusted_if_it_is_named(behind_tls, monkeypatch):
     uri, certificate = behind_tls
     with pytest.raises(UserError, match=r"its certificate is not trusted .*MLFLOW_TRACKING_SERVER_CERT_PATH"):
         connection._probe(uri, uri)
@@ -94,10 +94,10 @@ def test_missing_folder_is_named(tmp_path):
         pass
 
 
-def test_file_that_is_no_database_is_refused_and_kept(tmp_path):
+def test_a_file_that_is_not_a_database_is_refused_and_kept(tmp_path):
     path = tmp_path / "mlflow.db"
     path.write_text("a letter, and no database")
-    with pytest.raises(UserError, match="is no SQLite database"), open_store(f"sqlite:///{path}", "mine"):
+    with pytest.raises(UserError, match="is not a SQLite database"), open_store(f"sqlite:///{path}", "mine"):
         pass
     assert path.read_text() == "a letter, and no database"
 
@@ -109,9 +109,9 @@ def test_password_is_not_shown():
     assert "me:***@127.0.0.1" in str(error.value)
 
 
-def test_failure_of_the_store_is_the_users_to_mend(new_database):
+def test_a_failure_of_the_store_names_the_cure(new_database):
     with (
-        pytest.raises(UserError, match=r"track\.uri = sqlite:.*mend the store"),
+        pytest.raises(UserError, match=r"track\.uri = sqlite:.*repair the store"),
         open_store(new_database(), "mine") as store,
     ):
         store.client.get_run("0" * 32)

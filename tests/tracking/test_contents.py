@@ -23,7 +23,7 @@ def test_no_model_entry_without_a_bundle(folders):
     assert [entry.kind for entry in read_entries(folders, SYSTEMS)] == ["system", "system", "comparison"]
 
 
-def test_curves_are_by_epoch_and_leave_out_what_is_no_number(folders):
+def test_curves_are_by_epoch_without_missing_values(folders):
     path = folders.trained / "k2" / "curves.csv"
     lines = path.read_text().splitlines()
     cells = lines[1].split(",")
@@ -36,14 +36,14 @@ def test_curves_are_by_epoch_and_leave_out_what_is_no_number(folders):
     assert all(not child.curves for child in t2.children)
 
 
-def test_tags_say_how_the_figures_were_got(folders):
+def test_tags_describe_how_the_figures_were_measured(folders):
     k2, t2, *_ = read_entries(folders, SYSTEMS)
     assert k2.tags["corpus"] == "emodb"
     assert k2.tags["speaker_independent"] == "true"
     assert k2.tags["synthetic"] == "false"
     assert k2.tags["data"] == "ab" * 32
     assert k2.tags["revision"] == "0123abc"
-    assert "revision" not in t2.tags  # no provenance of its training is at hand
+    assert "revision" not in t2.tags  # its training has no provenance
 
 
 def test_params_and_metrics_are_flat(folders):
@@ -89,7 +89,7 @@ def test_new_predictions_change_the_key(folders):
     assert after[1].key == before[1].key
 
 
-def test_figures_of_a_system_whose_id_ends_alike_are_not_taken(folders):
+def test_figures_of_a_system_with_a_similar_id_are_not_included(folders):
     (folders.evaluation / "figures" / "confusion-x-k2.png").write_bytes(b"of x-k2")
     k2 = read_entries(folders, SYSTEMS)[0]
     assert [path.name for path, folder in k2.files.items() if folder == "figures"] == ["confusion-k2.png"]
@@ -114,7 +114,7 @@ def test_damaged_file_is_named(folders):
         read_entries(folders, SYSTEMS)
 
 
-def test_a_system_has_mean_curves_that_say_how_many_units_they_are_of(folders):
+def test_a_system_has_mean_curves_with_their_number_of_units(folders):
     k2, t2, *_ = read_entries(folders, SYSTEMS)
     units = [dict(child.curves["loss"]) for child in k2.children]
     for epoch, value in k2.curves["loss"]:
@@ -125,7 +125,7 @@ def test_a_system_has_mean_curves_that_say_how_many_units_they_are_of(folders):
     assert not t2.curves
 
 
-def test_synthetic_and_speaker_dependent_are_said_on_the_page(folders):
+def test_the_page_warns_of_synthetic_speech_and_speaker_dependence(folders):
     path = folders.evaluation / "summary.json"
     summary = json.loads(path.read_text())
     path.write_text(json.dumps(summary | {"synthetic": True, "speaker_independent": False}))
@@ -142,7 +142,7 @@ def test_synthetic_and_speaker_dependent_are_said_on_the_page(folders):
         'fold,trial,state,ua,params,seconds,worker\n03,0,complete,0.5,"{""learning_rate"": 0.01}",7.5,one\n',
     ],
 )
-def test_a_trial_is_read_whatever_else_stands_beside_it(folders, text):
+def test_a_trial_is_read_with_any_other_columns(folders, text):
     (folders.tuned / "k2" / "trials.csv").write_text(text)
     (trial,) = (child for child in read_entries(folders, SYSTEMS)[0].children if child.kind == "trial")
     assert trial.name == "k2 fold 03 trial 0"
@@ -152,6 +152,6 @@ def test_a_trial_is_read_whatever_else_stands_beside_it(folders, text):
     assert trial.tags["state"] == "complete"
 
 
-def test_no_trials_where_nothing_was_searched(folders):
+def test_without_a_search_there_are_no_trials(folders):
     (folders.tuned / "k2" / "trials.csv").write_text("fold,trial,state,ua\n")
     assert {child.kind for child in read_entries(folders, SYSTEMS)[0].children} == {"unit"}

@@ -77,7 +77,7 @@ def fetch(track, number, folder) -> Path:
     return folder / DEVICE
 
 
-def test_the_champions_bundle_is_registered_and_each_names_the_other(track, add, tmp_path):
+def test_the_champions_bundle_is_registered_and_linked_both_ways(track, add, tmp_path):
     add()
     assert register(track) == f"models:/{NAME}/1: its bundle is now {DEVICE} version 1"
     (version,) = state(track).versions
@@ -99,7 +99,7 @@ def test_the_champions_bundle_is_registered_and_each_names_the_other(track, add,
     assert run.data.metrics["archive_bytes"] == (tmp_path / f"fetched/{DEVICE}.tar.gz").stat().st_size
 
 
-def test_again_finds_it_and_leaves_no_second_run(track, add):
+def test_a_second_call_finds_the_bundle_and_makes_no_second_run(track, add):
     add()
     register(track)
     before = state(track)
@@ -108,7 +108,7 @@ def test_again_finds_it_and_leaves_no_second_run(track, add):
     assert state(track) == before and len(runs(track)) == 1
 
 
-def test_another_version_gets_a_bundle_of_its_own_and_the_alias_follows_the_champion(track, add):
+def test_another_version_gets_its_own_bundle_and_the_alias_follows_the_champion(track, add):
     add()
     add(title="T0 the second")
     register(track, f"models:/{NAME}/2")
@@ -121,7 +121,7 @@ def test_another_version_gets_a_bundle_of_its_own_and_the_alias_follows_the_cham
     assert state(track).champion == 1 and len(state(track).versions) == 2
 
 
-def test_a_champion_dethroned_while_its_bundle_is_made_does_not_take_the_alias(track, add, monkeypatch):
+def test_a_champion_replaced_while_its_bundle_is_made_does_not_get_the_alias(track, add, monkeypatch):
     add()
     add(title="T0 the second")
     make = device.make_device_bundle
@@ -137,7 +137,7 @@ def test_a_champion_dethroned_while_its_bundle_is_made_does_not_take_the_alias(t
 
 
 @pytest.mark.parametrize("place", ["create_logged_model", "log_model_artifacts", "create_model_version"])
-def test_what_a_kill_cut_short_is_made_up_for(track, add, monkeypatch, place):
+def test_the_next_call_completes_what_a_killed_one_left(track, add, monkeypatch, place):
     add()
 
     def killed(*_arguments, **_more):
@@ -152,7 +152,7 @@ def test_what_a_kill_cut_short_is_made_up_for(track, add, monkeypatch, place):
     assert state(track).champion == 1
 
 
-def test_a_bundle_whose_files_are_gone_is_registered_anew(track, add):
+def test_a_bundle_whose_files_are_gone_is_registered_again(track, add):
     add()
     register(track)
     with open_store(track.uri, track.experiment) as store:
@@ -161,14 +161,14 @@ def test_a_bundle_whose_files_are_gone_is_registered_anew(track, add):
     assert state(track).champion == 2 and len(runs(track)) == 1
 
 
-def test_a_signed_bundle_is_another_and_is_made_where_it_was_asked_for(track, add, tmp_path):
+def test_a_signed_bundle_is_a_new_version_and_is_written_to_the_output(track, add, tmp_path):
     add()
     register(track)
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     said = register(track, key=key, output=tmp_path / "here.tar.gz")
     assert said.splitlines() == [
-        f"{tmp_path}/here.tar.gz: made of models:/{NAME}/1",
+        f"{tmp_path}/here.tar.gz: made from models:/{NAME}/1",
         f"models:/{NAME}/1: its bundle is now {DEVICE} version 2",
     ]
     assert state(track).version(2).tags["signed"] == "true"
@@ -176,7 +176,7 @@ def test_a_signed_bundle_is_another_and_is_made_where_it_was_asked_for(track, ad
     assert register(track, key=key).endswith(f"is {DEVICE} version 2")
 
 
-def test_the_key_is_that_of_what_the_device_reads(track, add, tmp_path):
+def test_the_key_depends_on_the_files_that_the_device_reads(track, add, tmp_path):
     add()
     with open_store(track.uri, track.experiment) as store:
         source = device.find_source(store, CHAMPION)
@@ -185,7 +185,7 @@ def test_the_key_is_that_of_what_the_device_reads(track, add, tmp_path):
     sums = made / "checksums.sha256"
     sample = made / "samples/anger.wav"
     sums.write_text(sums.read_text().replace(sha256_file(sample), "0" * 64))
-    assert device._key(source, made) == key  # synthesised: another machine's last bits make no other bundle
+    assert device._key(source, made) == key  # synthesised samples may differ in the last bits between machines
     sums.write_text(sums.read_text().replace(sha256_file(made / "run"), "0" * 64))
     assert device._key(source, made) != key
 
@@ -194,12 +194,12 @@ def test_the_key_is_that_of_what_the_device_reads(track, add, tmp_path):
     ("model", "message"),
     [
         ("artifacts/export", r"model = artifacts/export: must be models:/NAME@ALIAS or models:/NAME/VERSION"),
-        (f"models:/{NAME}@nobody", r"there is none: choose one \(speech-emotion registry\)"),
-        (f"models:/{NAME}/7", "there is none"),
-        ("models:/others@champion", "there is none"),
+        (f"models:/{NAME}@absent", r"there is no such version: choose one \(speech-emotion registry\)"),
+        (f"models:/{NAME}/7", "there is no such version"),
+        ("models:/others@champion", "there is no such version"),
     ],
 )
-def test_what_is_no_version_is_refused_and_nothing_is_registered(track, add, model, message):
+def test_an_invalid_version_is_refused_and_nothing_is_registered(track, add, model, message):
     add()
     with pytest.raises(UserError, match=message):
         register(track, model)

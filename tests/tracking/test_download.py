@@ -1,4 +1,4 @@
-"""A model of the store as a folder that inference reads."""
+"""Downloads of a model into a folder that inference can read."""
 
 import mlflow
 import pytest
@@ -10,7 +10,7 @@ from speech_emotion.tracking.download import downloaded_model
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A store with one run that presents a bundle and something without one: its uri and the run's id."""
+    """A store with a run that has a bundle and an artifact without one: its uri and the run's id."""
     folder = tmp_path_factory.mktemp("store")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     with open_store(uri, "e") as opened:
@@ -21,7 +21,7 @@ def store(tmp_path_factory):
     return uri, run
 
 
-def test_the_folder_is_the_one_with_the_bundle_and_is_removed_afterwards(store):
+def test_the_folder_contains_the_bundle_and_is_removed_afterwards(store):
     uri, run = store
     before = mlflow.get_tracking_uri()
     with downloaded_model(f"runs:/{run}/model", uri, "e") as folder:
@@ -33,18 +33,18 @@ def test_the_folder_is_the_one_with_the_bundle_and_is_removed_afterwards(store):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("runs:/{run}/other", "holds no bundle.json: register what the export step wrote"),
-        ("models:/nobody@champion", "name a version or an alias that the registry has"),
-        ("models:/nobody", "name a version or an alias that the registry has"),
+        ("runs:/{run}/other", "contains no bundle.json: register the output of the export step"),
+        ("models:/absent@champion", "name a version or an alias in the registry"),
+        ("models:/absent", "name a version or an alias in the registry"),
     ],
 )
-def test_what_is_no_recogniser_is_refused(store, model, message):
+def test_a_model_without_a_bundle_is_refused(store, model, message):
     uri, run = store
     with pytest.raises(UserError, match=message), downloaded_model(model.format(run=run), uri, "e"):
         pass
 
 
-def test_a_store_that_is_not_there_is_named_and_not_made(tmp_path):
+def test_a_missing_store_is_named_and_not_created(tmp_path):
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     with pytest.raises(UserError, match=r"mlflow\.db: is not there"), downloaded_model("models:/a@b", uri, "e"):
         pass

@@ -27,11 +27,11 @@ def gate(newcomer, champion, test=never):
     return decide(newcomer, champion, 3, test, PARAMS)
 
 
-def test_the_first_model_is_champion_a_synthetic_one_too():
+def test_the_first_model_is_champion_even_a_synthetic_one():
     assert gate(HELD, None).alias == gate(DEMO, None).alias == "champion"
 
 
-def test_one_point_suffices_without_a_test():
+def test_a_gain_of_one_point_needs_no_test():
     decision = gate(replace(HELD, ua=71.0), HELD)
     assert decision.alias == "champion"
     assert "+1.00 points" in decision.reason
@@ -45,30 +45,30 @@ def test_less_than_a_point_needs_the_paired_test(p, alias):
 
 
 @pytest.mark.parametrize("ua", [70.0, 60.0])
-def test_an_equal_or_worse_one_is_challenger_whatever_a_test_would_say(ua):
+def test_an_equal_or_worse_model_is_challenger_without_a_test(ua):
     decision = gate(replace(HELD, ua=ua), HELD)
     assert decision.alias == "challenger"
     assert "not better" in decision.reason
 
 
 @pytest.mark.parametrize(("name", "value"), [("corpus", "ravdess"), ("protocol", "emodb-random"), ("data", "ef" * 32)])
-def test_other_corpus_protocol_or_data_is_not_comparable_however_good(name, value):
+def test_a_better_model_of_another_corpus_protocol_or_data_is_not_comparable(name, value):
     decision = gate(replace(HELD, ua=99.0, **{name: value}), HELD)
     assert decision.alias == "challenger"
     assert decision.reason.startswith(f"not comparable: {name} {value[:12]}")
 
 
-def test_a_few_easy_folds_are_not_compared_with_all_of_them():
+def test_a_model_tested_on_some_folds_is_not_compared_with_one_tested_on_all():
     decision = gate(replace(HELD, ua=99.0, tested="14"), HELD)
     assert decision.alias == "challenger"
     assert decision.reason.startswith("not comparable: other folds or utterances were tested than for version 3")
     assert "budgets.emodb.folds" in decision.reason
 
 
-def test_one_that_is_the_worse_on_the_shared_seeds_is_challenger_however_plain_the_test():
+def test_a_model_that_is_worse_on_the_shared_seeds_is_challenger_even_if_significant():
     decision = gate(replace(HELD, ua=70.5), HELD, lambda: pair(0.01, -0.18))
     assert decision.alias == "challenger"
-    assert decision.reason.endswith("on the seeds that both have it is the worse: -18.00 points")
+    assert decision.reason.endswith("but it is worse on the seeds that both have: -18.00 points")
 
 
 def test_synthetic_speech_never_replaces_real_speech():
@@ -77,7 +77,7 @@ def test_synthetic_speech_never_replaces_real_speech():
     assert "synthetic" in decision.reason
 
 
-def test_real_speech_replaces_synthetic_speech_though_its_figure_is_lower():
+def test_real_speech_replaces_synthetic_speech_even_with_a_lower_figure():
     decision = gate(HELD, DEMO)
     assert decision.alias == "champion"
     assert "synthetic corpus demo" in decision.reason
@@ -88,7 +88,7 @@ def test_synthetic_models_are_compared_with_each_other():
     assert gate(replace(DEMO, ua=85.0), DEMO).alias == "challenger"
 
 
-def test_lost_predictions_make_a_challenger_and_the_reason_says_so():
+def test_lost_predictions_make_a_challenger_with_that_reason():
     def lost():
         raise UserError("the predictions of version 3 are gone from the store")
 
@@ -106,18 +106,18 @@ def results(tmp_path):
     return make
 
 
-def test_the_paired_test_sees_a_plain_difference_and_none_in_itself(results):
+def test_the_paired_test_finds_a_clear_difference_and_none_between_equals(results):
     good, bad = results("good", 0.95), results("bad", 0.1)
     assert paired(good, bad, EVALUATE).permutation_p < 0.05
     assert paired(good, bad, EVALUATE).difference > 0 > paired(bad, good, EVALUATE).difference
     assert paired(good, good, EVALUATE).permutation_p == 1.0
 
 
-def test_seeds_that_both_have_are_tested(results):
+def test_only_shared_seeds_are_tested(results):
     one, three = results("one", 0.95), results("three", 0.95, seeds=(0, 1, 2))
     assert paired(one, three, EVALUATE).permutation_p == 1.0
 
 
-def test_no_common_seed_is_said(results):
+def test_the_lack_of_a_common_seed_is_reported(results):
     with pytest.raises(UserError, match="no seed"):
         paired(results("one", 0.9, seeds=(1,)), results("two", 0.9, seeds=(2,)), EVALUATE)

@@ -17,7 +17,7 @@ def recorder(tmp_path):
     return JournalRecorder(tmp_path / "journals", 10.0, quiet=True)
 
 
-def test_a_training_is_told_from_its_start_to_its_end(recorder):
+def test_a_journal_records_a_training_from_start_to_end(recorder):
     with recorder.training(UNIT) as on_epoch:
         on_epoch(1, VALUES)
         on_epoch(2, VALUES)
@@ -41,7 +41,7 @@ def test_the_machine_is_sampled_before_a_training_ends(recorder, monkeypatch):
 
 
 @pytest.mark.parametrize(("raised", "status"), [(ValueError("no"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
-def test_a_training_that_breaks_off_says_how(recorder, raised, status):
+def test_an_aborted_training_records_its_status_and_error(recorder, raised, status):
     with pytest.raises(type(raised)), recorder.training(UNIT):
         raise raised
     journal = read_journal(recorder.folder, "aa")
@@ -50,7 +50,7 @@ def test_a_training_that_breaks_off_says_how(recorder, raised, status):
     assert not journal.finished
 
 
-def test_a_second_training_of_a_unit_begins_its_journal_anew(recorder):
+def test_a_second_training_of_a_unit_starts_a_new_journal(recorder):
     for count in (2, 1):
         with recorder.training(UNIT) as on_epoch:
             for epoch in range(count):
@@ -58,7 +58,7 @@ def test_a_second_training_of_a_unit_begins_its_journal_anew(recorder):
     assert len(read_journal(recorder.folder, "aa").epochs) == 1
 
 
-def test_a_worker_that_outlived_its_run_does_not_write_into_the_next_ones_journal(recorder):
+def test_a_worker_of_a_killed_run_does_not_write_to_the_next_runs_journal(recorder):
     with recorder.training(UNIT) as orphan:
         orphan(1, VALUES)
         with recorder.training(UNIT) as on_epoch:
@@ -70,14 +70,14 @@ def test_a_worker_that_outlived_its_run_does_not_write_into_the_next_ones_journa
     assert journal.finished
 
 
-def test_half_a_line_waits_for_its_other_half():
+def test_an_incomplete_line_is_read_later():
     line = json.dumps({"event": "epoch", "time": 1}).encode()
     lines, used = parse(line + b"\n" + line[:7])
     assert len(lines) == 1
     assert used == len(line) + 1
 
 
-def test_what_is_no_journal_is_none(recorder):
+def test_a_file_that_is_not_a_journal_gives_none(recorder):
     recorder.folder.mkdir()
     (recorder.folder / "aa.jsonl").write_text("a letter\n[1]\n{}\n")
     assert read_journal(recorder.folder, "aa") is None
@@ -88,13 +88,13 @@ def _of_whom(recorder):
     return os.getpid(), recorder.folder, recorder.session
 
 
-def test_a_recorder_goes_along_to_other_processes(recorder):
+def test_a_recorder_works_in_other_processes(recorder):
     there = list(ordered_map(_of_whom, [recorder, recorder], 2, recorder, "asked"))
     assert [process == os.getpid() for process, _, _ in there] == [False, False]
     assert [told for _, *told in there] == 2 * [[recorder.folder, recorder.session]]
 
 
-def test_a_disk_that_fails_costs_a_warning_and_no_training(tmp_path, capsys):
+def test_a_failing_disk_causes_a_warning_and_training_goes_on(tmp_path, capsys):
     (tmp_path / "journals").write_text("a file where the folder should be")
     recorder = JournalRecorder(tmp_path / "journals", 10.0)
     with recorder.training(UNIT) as on_epoch:

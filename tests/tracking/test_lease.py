@@ -19,7 +19,7 @@ def client(new_database):
 
 @pytest.fixture
 def turn(client):
-    """The turn of the model's lock, with a lease of so many seconds."""
+    """Gives the turn of the model's lock, with a lease of the given seconds."""
     return lambda seconds, note=print: Lease(ModelTags(client, MODEL), seconds).turn(note)
 
 
@@ -28,7 +28,7 @@ def tickets(client):
 
 
 def is_waited_for(client, monkeypatch, key):
-    """That ticket goes while this process waits; what is there until then."""
+    """Removes that ticket as soon as this process waits; returns the list of tickets seen then."""
     seen = []
 
     def done(seconds):
@@ -39,36 +39,36 @@ def is_waited_for(client, monkeypatch, key):
     return seen
 
 
-def test_a_ticket_is_kept_for_the_length_of_the_turn_and_no_longer(client, turn):
+def test_a_ticket_exists_only_during_the_turn(client, turn):
     with turn(60) as held:
         held.confirm()
         assert len(tickets(client)) == 1
     assert tickets(client) == {}
 
 
-def test_the_ticket_goes_where_the_work_fails(client, turn):
+def test_an_exception_removes_the_ticket(client, turn):
     with pytest.raises(ZeroDivisionError), turn(60):
         raise ZeroDivisionError
     assert tickets(client) == {}
 
 
 @pytest.mark.parametrize("value", ["0 elsewhere process 7", "1 1 as an earlier revision wrote it"])
-def test_a_dead_process_is_passed_over_after_its_lease(client, turn, value):
+def test_a_dead_process_is_skipped_after_its_lease(client, turn, value):
     client.set_registered_model_tag(MODEL, f"{PREFIX}dead.1", value)
     told = []
     with turn(0.3, told.append):
         assert f"{PREFIX}dead.1" not in tickets(client)
-    assert "has been silent for 0.3 s: no longer waited for" in told[-1]
+    assert "has been silent for 0.3 s: not waiting any longer" in told[-1]
 
 
-def test_one_of_this_host_that_has_ended_is_passed_over_at_once(client, turn):
+def test_an_ended_process_of_this_host_is_skipped_at_once(client, turn):
     gone = json.dumps({**this_process(), "pid": 2**22 + 1})
     client.set_registered_model_tag(MODEL, f"{PREFIX}dead.1", f"1 {gone}")
     with turn(3600):
         assert f"{PREFIX}dead.1" not in tickets(client)
 
 
-def test_one_of_this_host_in_another_container_is_waited_for_and_named(client, turn, monkeypatch):
+def test_a_process_in_another_container_of_this_host_is_waited_for_and_named(client, turn, monkeypatch):
     elsewhere = {**this_process(), "pid": 2**22 + 1, "space": "pid:[1]"}
     client.set_registered_model_tag(MODEL, f"{PREFIX}working.1", f"1 {json.dumps(elsewhere)}")
     waited, told = is_waited_for(client, monkeypatch, f"{PREFIX}working.1"), []
@@ -92,7 +92,7 @@ def test_an_experiment_has_turns_too(client):
     assert not [key for key in tags.read() if key.startswith(PREFIX)]
 
 
-def test_a_number_lies_above_all_that_are_there(client, turn, monkeypatch):
+def test_a_new_number_is_above_all_others(client, turn, monkeypatch):
     client.set_registered_model_tag(MODEL, f"{PREFIX}working.1", "9 elsewhere process 7")
     waited = is_waited_for(client, monkeypatch, f"{PREFIX}working.1")
     with turn(3600):
@@ -100,7 +100,7 @@ def test_a_number_lies_above_all_that_are_there(client, turn, monkeypatch):
 
 
 def test_a_turn_that_is_renewed_keeps_its_place(client, turn):
-    with turn(1e-9) as held:  # every look renews
+    with turn(1e-9) as held:  # renews at every look
         ((first, value),) = tickets(client).items()
         held.confirm()
         ((second, again),) = tickets(client).items()
@@ -108,15 +108,15 @@ def test_a_turn_that_is_renewed_keeps_its_place(client, turn):
     assert first.rpartition(".")[0] == second.rpartition(".")[0]
 
 
-def test_who_was_taken_for_dead_changes_nothing_more(client, turn):
+def test_a_process_considered_dead_makes_no_more_changes(client, turn):
     with turn(60) as held:
         for key in tickets(client):
             client.delete_registered_model_tag(MODEL, key)
-        with pytest.raises(UserError, match="lost its turn"):
+        with pytest.raises(UserError, match="lost the lock"):
             held.confirm()
 
 
-def test_who_slept_between_looking_and_renewing_does_not_bring_its_turn_back(client, turn, monkeypatch):
+def test_a_process_that_slept_before_renewing_does_not_get_its_turn_back(client, turn, monkeypatch):
     write = ModelTags.write
 
     def late(tags, key, value):
@@ -126,6 +126,6 @@ def test_who_slept_between_looking_and_renewing_does_not_bring_its_turn_back(cli
 
     with turn(1e-9) as held:
         monkeypatch.setattr(ModelTags, "write", late)
-        with pytest.raises(UserError, match="lost its turn"):
+        with pytest.raises(UserError, match="lost the lock"):
             held.confirm()
     assert tickets(client) == {}

@@ -26,7 +26,7 @@ def test_the_newest_version_comes_first_with_alias_figures_and_reason():
     assert lines[7] == "  2026-01-02T00:00:00Z  version 2 promoted by bob; before: version 1: quieter"
 
 
-def test_synthetic_speech_is_called_so():
+def test_synthetic_speech_is_marked():
     version = Version(1, (), {**TAGS, "corpus": "demo", "synthetic": "true"}, "m", "r")
     assert "demo (synthetic)" in describe("speech-emotion", State((version,), None, None, ()))
 

@@ -66,7 +66,7 @@ def test_a_run_grows_while_its_unit_trains(store, recorder, view):
     assert run.data.params == {"fold": "0", "seed": "0", "hyperparameters.units": "4", "hyperparameters.layers": "1 2"}
 
 
-def test_units_lie_below_one_run_that_says_how_far_they_are(store, recorder, view):
+def test_units_are_below_one_run_that_shows_their_progress(store, recorder, view):
     with recorder.training(unit("aa")):
         pass
     with recorder.training(unit("bb")):
@@ -74,13 +74,13 @@ def test_units_lie_below_one_run_that_says_how_far_they_are(store, recorder, vie
     (parent,) = runs(store, "tags.kind = 'system'")
     children = runs(store, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert len(children) == 2
-    assert parent.data.tags["progress"] == "1 trained now, 1 at work, 2 in all"
+    assert parent.data.tags["progress"] == "1 trained now, 1 in progress, 2 in all"
     assert parent.info.status == "RUNNING"
     view.close(store, "FINISHED")
     assert {run.info.status for run in runs(store)} == {"FINISHED"}
 
 
-def test_journals_of_another_session_are_left_alone(store, recorder, view, tmp_path):
+def test_journals_of_another_session_are_ignored(store, recorder, view, tmp_path):
     earlier = JournalRecorder(recorder.folder, 10.0, quiet=True)
     with earlier.training(unit()):
         pass
@@ -92,7 +92,7 @@ def test_journals_of_another_session_are_left_alone(store, recorder, view, tmp_p
     assert len(runs(store, "tags.kind = 'unit'")) == 1
 
 
-def test_what_the_store_refused_is_written_by_the_next_look_and_once(store, recorder, view, monkeypatch):
+def test_lines_that_the_store_refused_are_written_once_by_the_next_look(store, recorder, view, monkeypatch):
     log_batch, calls = mlflow.MlflowClient.log_batch, []
 
     def once_failing(client, *arguments, **named):
@@ -112,14 +112,14 @@ def test_what_the_store_refused_is_written_by_the_next_look_and_once(store, reco
     assert steps(store, run) == [1, 2]
 
 
-def test_what_is_not_over_at_the_end_was_killed(store, recorder, view):
+def test_units_that_are_unfinished_at_the_end_are_marked_killed(store, recorder, view):
     with recorder.training(unit()) as on_epoch:
         on_epoch(1, values(1))
         view.close(store, "KILLED")
         assert {run.info.status for run in runs(store)} == {"KILLED"}
 
 
-def test_a_unit_that_fails_says_why(store, recorder, view):
+def test_a_failed_unit_has_its_error_as_a_tag(store, recorder, view):
     with pytest.raises(ValueError), recorder.training(unit()):
         raise ValueError("loss = nan")
     view.poll(store)
@@ -128,7 +128,7 @@ def test_a_unit_that_fails_says_why(store, recorder, view):
     assert run.data.tags["error"] == "loss = nan"
 
 
-def test_a_training_taken_up_again_goes_on_below_the_same_run(store, recorder, view):
+def test_a_resumed_training_continues_below_the_same_run(store, recorder, view):
     with recorder.training(unit("aa")):
         pass
     view.close(store, "KILLED")
@@ -170,7 +170,7 @@ def _write(folder, uri, number, epochs):
         view.close(store, "FINISHED")
 
 
-def test_two_processes_write_into_one_database_at_once(new_database, tmp_path):
+def test_two_processes_write_to_one_database_at_once(new_database, tmp_path):
     uri, epochs = new_database(), 30
     context = multiprocessing.get_context("fork")  # importing the library again would take most of the time
     writers = [context.Process(target=_write, args=(tmp_path, uri, number, epochs)) for number in range(2)]

@@ -16,9 +16,9 @@ from speech_emotion.tracking.locking import experiment_lock, model_lock
         ("mysql://host/name", Lease),
     ],
 )
-def test_the_address_chooses_the_lock_and_model_and_experiment_have_their_own(uri, kind):
+def test_the_address_decides_the_lock_and_model_and_experiment_have_their_own(uri, kind):
     store = Store(client=None, uri=uri, experiment="1")
     locks = [model_lock(store, "a", 60), model_lock(store, "b", 60), experiment_lock(store, 60)]
     assert {type(lock) for lock in locks} == {kind}
     assert len({str(lock) for lock in locks}) == 3
-    assert model_lock(store, "a", 60) == locks[0] or kind is AdvisoryLock  # its engine is another
+    assert model_lock(store, "a", 60) == locks[0] or kind is AdvisoryLock  # its engine differs

@@ -16,7 +16,7 @@ def test_figures_of_each_gpu_are_read():
     assert found["gpu_1_power_usage_watts"] == 60
 
 
-def test_what_a_gpu_does_not_tell_is_left_out():
+def test_missing_values_of_a_gpu_are_left_out():
     found = gpu_figures("12, 100, [N/A]\n")
     assert set(found) == {"gpu_0_utilization_percentage", "gpu_0_memory_usage_megabytes"}
     assert gpu_figures("") == {}

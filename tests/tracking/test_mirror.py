@@ -41,7 +41,7 @@ def models(uri):
 
 @pytest.fixture(autouse=True)
 def quick_pictures(monkeypatch):
-    """Drawing takes most of the time otherwise; test_details.py draws."""
+    """Drawing would take most of the time; test_details.py tests it."""
     monkeypatch.setattr(details, "confusion_matrix", lambda path, result, setting: Image.new("RGB", (8, 8)).save(path))
 
 
@@ -52,15 +52,15 @@ def mirrored(folders, new_database):
     return uri
 
 
-def test_second_time_nothing_is_made(folders, mirrored):
+def test_a_second_call_makes_nothing(folders, mirrored):
     assert bring(folders, mirrored) == Report(found=RUNS)
     assert len(runs(mirrored)) == RUNS
 
 
-def test_every_run_holds_what_it_should(folders, mirrored):
+def test_every_run_has_its_tags_figures_and_files(folders, mirrored):
     (k2,) = runs(mirrored, "tags.system = 'k2' and tags.kind = 'system'")
     assert k2.info.status == "FINISHED"
-    assert k2.info.end_time == k2.info.start_time  # nobody measured how long its trainings took
+    assert k2.info.end_time == k2.info.start_time  # the duration of its trainings is unknown
     assert k2.data.metrics["ua"] == 61.5
     assert k2.data.params["hyperparameters.learning_rate"] == "0.001"
     assert k2.data.tags["mlflow.source.git.commit"] == "0123abc"
@@ -95,7 +95,7 @@ def test_without_provenance_the_dataset_is_the_projects_folder(folders, new_data
     assert json.loads(dataset.dataset.source) == {"uri": "data/emodb"}
 
 
-def test_pages_say_in_words_what_was_measured(mirrored):
+def test_pages_describe_what_was_measured(mirrored):
     (k2,) = runs(mirrored, "tags.system = 'k2' and tags.kind = 'system'")
     note = k2.data.tags["mlflow.note.content"]
     assert "| UA | 61.5 % |" in note
@@ -116,7 +116,7 @@ def test_a_unit_has_its_own_predictions_as_file_and_table_and_its_own_confusion(
     assert {"id", "emotion", "predicted", "right", "confidence"} <= set(table["columns"])
 
 
-def test_selected_model_is_there_once_and_loads_and_predicts(exported, new_database):
+def test_the_selected_model_is_logged_once_and_loads_and_predicts(exported, new_database):
     uri = new_database()
     assert bring(exported, uri) == Report(made=RUNS + 1)
     assert bring(exported, uri) == Report(found=RUNS + 1)
@@ -128,7 +128,7 @@ def test_selected_model_is_there_once_and_loads_and_predicts(exported, new_datab
     assert loaded.predict({"waveform": waveform})["emotion"].tolist() == [LABELS[1]]
 
 
-def test_the_models_page_says_what_it_is_and_of_what_revision(exported, new_database):
+def test_the_models_page_describes_it_and_names_the_revision(exported, new_database):
     uri = new_database()
     bring(exported, uri)
     (run,) = runs(uri, "tags.kind = 'model'")
@@ -148,7 +148,7 @@ def test_wiped_database_is_filled_again(folders, mirrored, new_database):
     assert bring(folders, wiped) == Report(found=RUNS)
 
 
-def test_wiped_artifacts_are_brought_again_without_doubling_runs(exported, new_database, tmp_path):
+def test_wiped_artifacts_are_restored_without_duplicate_runs(exported, new_database, tmp_path):
     uri = new_database()
     bring(exported, uri)
     shutil.rmtree(tmp_path / "mlartifacts")
@@ -159,7 +159,7 @@ def test_wiped_artifacts_are_brought_again_without_doubling_runs(exported, new_d
 
 
 @pytest.mark.parametrize("calls", [1, 5, 11, 19])
-def test_killed_in_the_middle_is_completed_by_the_next_run(folders, new_database, monkeypatch, calls):
+def test_the_next_run_completes_a_killed_one(folders, new_database, monkeypatch, calls):
     uri = new_database()
     count = 0
 
@@ -185,7 +185,7 @@ def test_killed_in_the_middle_is_completed_by_the_next_run(folders, new_database
     assert bring(folders, uri) == Report(found=RUNS)
 
 
-def test_model_killed_before_its_end_is_not_there_twice(exported, new_database, monkeypatch):
+def test_a_model_whose_logging_was_killed_is_not_logged_twice(exported, new_database, monkeypatch):
     uri = new_database()
 
     def killed(client, id, key, value):
@@ -202,7 +202,7 @@ def test_model_killed_before_its_end_is_not_there_twice(exported, new_database, 
     assert len(runs(uri)) == RUNS + 1
 
 
-def test_deleted_run_is_made_again(folders, mirrored):
+def test_a_deleted_run_is_made_again(folders, mirrored):
     victims = runs(mirrored, "tags.system = 't2' and tags.kind = 'unit'")
     with open_store(mirrored, "speech-emotion") as store:
         for run in victims:
@@ -211,7 +211,7 @@ def test_deleted_run_is_made_again(folders, mirrored):
     assert len(runs(mirrored)) == RUNS
 
 
-def test_doubled_run_is_removed(folders, mirrored):
+def test_a_duplicate_run_is_removed(folders, mirrored):
     (k2,) = runs(mirrored, "tags.system = 'k2' and tags.kind = 'system'")
     with open_store(mirrored, "speech-emotion") as store:
         tags = {name: value for name, value in k2.data.tags.items() if not name.startswith("mlflow.")}
@@ -219,7 +219,7 @@ def test_doubled_run_is_removed(folders, mirrored):
     assert bring(folders, mirrored) == Report(found=RUNS, removed=1)
 
 
-def test_new_figures_bring_the_run_up_to_date_in_place(folders, mirrored):
+def test_new_figures_update_the_run_in_place(folders, mirrored):
     path = folders.evaluation / "metrics.json"
     metrics = json.loads(path.read_text())
     metrics["k2"]["ua"] = 70.0
@@ -233,7 +233,7 @@ def test_new_figures_bring_the_run_up_to_date_in_place(folders, mirrored):
     assert after[0].info.status == "FINISHED"
 
 
-def test_other_trainings_are_other_runs_and_the_old_ones_stay(folders, mirrored):
+def test_other_trainings_make_new_runs_and_the_old_ones_stay(folders, mirrored):
     path = folders.trained / "t2" / "units.json"
     units = json.loads(path.read_text())
     units["hyperparameters"]["learning_rate"] = 0.01
@@ -244,7 +244,7 @@ def test_other_trainings_are_other_runs_and_the_old_ones_stay(folders, mirrored)
 
 
 def train_live(folders, uri, folds=("f1", "m2"), status="FINISHED", together=("k2f1", "k2m2"), watch=True):
-    """Trains units of k2 as far as the journal and the live view are concerned, sampling the machine once."""
+    """Makes the journal and the live view of units of k2, with one sample of the machine, without training."""
     recorder = JournalRecorder(folders.journals, 10.0, quiet=True)
     view = LiveRuns(recorder.folder, recorder.session)
     with open_store(uri, "speech-emotion") as store:
@@ -295,7 +295,7 @@ def test_wiped_store_gets_times_and_samples_back_from_the_journals(folders, new_
     assert system.data.metrics["seconds"] >= unit.data.metrics["seconds"]
 
 
-def test_who_has_no_journals_leaves_the_runs_as_they_are(folders, new_database):
+def test_without_journals_the_runs_stay_as_they_are(folders, new_database):
     uri = new_database()
     train_live(folders, uri)
     bring(folders, uri)
@@ -303,7 +303,7 @@ def test_who_has_no_journals_leaves_the_runs_as_they_are(folders, new_database):
     assert bring(folders, uri) == Report(found=RUNS)
 
 
-def test_what_a_killed_training_left_of_a_finished_unit_is_removed(folders, new_database):
+def test_the_remains_of_a_killed_training_of_a_finished_unit_are_removed(folders, new_database):
     uri = new_database()
     train_live(folders, uri, folds=("f1",))
     with open_store(uri, "speech-emotion") as store:
@@ -315,7 +315,7 @@ def test_what_a_killed_training_left_of_a_finished_unit_is_removed(folders, new_
     assert len(runs(uri)) == RUNS
 
 
-def test_units_of_a_result_that_became_another_one_move_to_it(folders, new_database):
+def test_units_of_a_result_that_changed_move_to_the_new_one(folders, new_database):
     uri = new_database()
     train_live(folders, uri, folds=("f1",), together=("k2f1", "gone"), status="KILLED")
     report = bring(folders, uri)
@@ -326,7 +326,7 @@ def test_units_of_a_result_that_became_another_one_move_to_it(folders, new_datab
     assert unit.data.tags["mlflow.parentRunId"] == system.info.run_id
 
 
-def test_an_unfinished_training_of_something_else_stays_as_it_is(folders, new_database):
+def test_an_unfinished_training_of_another_system_stays_as_it_is(folders, new_database):
     uri = new_database()
     train_live(folders, uri, folds=("f3",), together=("k2f3", "k2m3"), status="KILLED")
     assert bring(folders, uri) == Report(made=RUNS)
@@ -334,7 +334,7 @@ def test_an_unfinished_training_of_something_else_stays_as_it_is(folders, new_da
     assert {run.data.tags["kind"] for run in runs(uri, "tags.live = 'true'")} == {"system", "unit"}
 
 
-def test_a_unit_trained_again_has_one_run_the_newer_one(folders, new_database):
+def test_a_unit_trained_again_has_only_the_newer_run(folders, new_database):
     uri = new_database()
     train_live(folders, uri)
     bring(folders, uri)
@@ -348,7 +348,7 @@ def test_a_unit_trained_again_has_one_run_the_newer_one(folders, new_database):
     assert len(runs(uri)) == RUNS
 
 
-def test_trials_lie_below_their_system(folders, new_database):
+def test_trials_are_below_their_system(folders, new_database):
     uri = new_database()
     (folders.tuned / "k2" / "trials.csv").write_text(
         "fold,trial,state,ua,layers\nf1,0,complete,0.5,2\nf1,1,pruned,,3\n"
@@ -363,9 +363,9 @@ def test_trials_lie_below_their_system(folders, new_database):
     assert bring(folders, uri) == Report(found=RUNS + 2)
 
 
-def test_two_who_bring_the_same_results_at_once_take_turns(folders, new_database):
+def test_two_processes_with_the_same_results_take_turns(folders, new_database):
     uri = new_database()
-    bring(folders, uri)  # the tables are made by one
+    bring(folders, uri)  # one process creates the tables
     with open_store(uri, "speech-emotion") as store:
         for run in store.client.search_runs([store.experiment]):
             store.client.delete_run(run.info.run_id)

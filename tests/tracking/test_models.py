@@ -20,7 +20,7 @@ from made_up_results import LABELS
 from speech_emotion.tracking.connection import open_store
 from speech_emotion.tracking.models import has_model, log_model, models_of
 
-HAPPY = np.repeat([0.0, 1.0, 0.0, 0.0], 4).tolist()  # one window that the made-up graph takes for the second emotion
+HAPPY = np.repeat([0.0, 1.0, 0.0, 0.0], 4).tolist()  # one window with the second emotion for the made-up graph
 NAME = "speech-emotion"
 
 
@@ -39,7 +39,7 @@ def uri(exported, new_database):
     return address
 
 
-def test_model_answers_questions_of_any_form_and_refuses_bad_ones(uri):
+def test_the_model_answers_requests_of_any_form_and_refuses_bad_ones(uri):
     with open_store(uri, "speech-emotion"):
         model = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
     assert model.metadata.get_input_schema().required_input_names() == ["waveform"]
@@ -62,7 +62,7 @@ def test_model_answers_questions_of_any_form_and_refuses_bad_ones(uri):
 
 
 def environment_of(requirements: Path, folder: Path) -> Path:
-    """A folder with links to the packages that the requirements bring in, and to no others."""
+    """A folder with links to only the packages that the requirements need."""
     waiting = [Requirement(line) for line in requirements.read_text().splitlines()]
     found = set()
     while waiting:
@@ -79,8 +79,8 @@ def environment_of(requirements: Path, folder: Path) -> Path:
     return folder
 
 
-def test_it_is_answered_where_nothing_but_its_requirements_is_installed(uri, tmp_path):
-    """The project's packages are not there: the model brings its own."""
+def test_the_model_runs_with_only_its_requirements_installed(uri, tmp_path):
+    """The project's packages are not installed: the model contains them."""
     with open_store(uri, "speech-emotion"):
         requirements = mlflow.pyfunc.get_model_dependencies(f"models:/{NAME}@champion")
     (tmp_path / "packages").mkdir()
@@ -129,7 +129,7 @@ def test_model_server_answers_over_http(uri, tmp_path):
                 if requests.get(f"http://127.0.0.1:{port}/ping", timeout=5).ok:
                     break
             except requests.RequestException:
-                time.sleep(0.2)  # until it answers or ends, however long that takes
+                time.sleep(0.2)  # until it answers or ends, without a time limit
         long = HAPPY * 20000  # 20 s
         for question in (
             {"inputs": {"waveform": long}},

@@ -1,4 +1,4 @@
-"""What the pages of runs say, word for word."""
+"""The exact text of the pages of runs."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_the_whole_page(kind):
     assert PAGES[kind] == (EXPECTED / f"note-{kind}.md").read_text(encoding="utf-8")
 
 
-def test_what_is_not_known_is_left_out():
+def test_unknown_facts_are_left_out():
     tags = {name: value for name, value in TAGS.items() if name != "revision"}
     page = notes.of_system(UNITS, {"ua": 61.5, "wa": 63.0, "ua_fold_std": 7.0}, tags, DATASET)
     assert "| UA | 61.5 % | ± 7.0 over folds |\n" in page and "| macro F1 | - |" in page

@@ -6,14 +6,14 @@ import pytest
 from speech_emotion.tracking.processes import can_be_asked, runs_here, this_process
 
 
-def test_this_process_runs_and_one_of_another_start_does_not():
+def test_this_process_runs_and_one_with_another_start_does_not():
     process = this_process()
     assert runs_here(process)
     assert not runs_here({**process, "started": process["started"] - 1000})
     assert not runs_here({**process, "pid": 2**22 + 1})
 
 
-def test_a_process_that_ended_does_not_run_though_nobody_asked_how_it_ended():
+def test_a_zombie_does_not_run():
     child = os.fork()
     if child == 0:
         os._exit(0)
@@ -24,6 +24,6 @@ def test_a_process_that_ended_does_not_run_though_nobody_asked_how_it_ended():
 
 
 @pytest.mark.parametrize("other", [{"host": "elsewhere"}, {"space": "pid:[1]"}, {"space": None}])
-def test_a_process_elsewhere_or_in_another_container_cannot_be_asked(other):
+def test_a_process_on_another_host_or_in_another_container_cannot_be_checked(other):
     assert can_be_asked(this_process())
     assert not can_be_asked({**this_process(), **other})

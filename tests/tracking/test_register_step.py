@@ -1,4 +1,4 @@
-"""Steps track and register one after the other, as the graph runs them."""
+"""Steps track and register, run in sequence as in the graph."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 
 @pytest.fixture
 def graph(exported, tmp_path):
-    """Runs both steps on the made-up results against a store; gives the state of the registry."""
+    """Runs both steps on the made-up results with a store; returns the state of the registry."""
 
     def run(uri):
         params = PARAMS.model_copy(
@@ -45,7 +45,7 @@ def graph(exported, tmp_path):
 
 @pytest.fixture
 def written(tmp_path):
-    """Reads what the step left in its output."""
+    """Reads the step's output."""
     return lambda: json.loads((tmp_path / "registered" / "registered.json").read_text())
 
 
@@ -55,7 +55,7 @@ def set_ua(folders, ua):
     (folders.evaluation / "metrics.json").write_text(json.dumps(metrics))
 
 
-def test_best_deployable_system_is_registered_with_its_line_of_descent(graph, new_database):
+def test_the_best_deployable_system_is_registered_with_its_origin(graph, new_database):
     uri = new_database()
     state, client = graph(uri)
     (version,) = state.versions
@@ -79,7 +79,7 @@ def test_best_deployable_system_is_registered_with_its_line_of_descent(graph, ne
     assert "ab" * 32 in description
 
 
-def test_what_was_decided_is_written_down(graph, written, new_database):
+def test_the_decision_is_written_to_the_output(graph, written, new_database):
     uri = new_database()
     graph(uri)
     facts = written()["facts"]
@@ -93,7 +93,7 @@ def test_what_was_decided_is_written_down(graph, written, new_database):
     assert (facts["system"], facts["corpus"], facts["ua"]) == ("k2", "emodb", "61.5")
 
 
-def test_what_is_written_down_is_the_same_in_every_run(graph, written, new_database):
+def test_the_output_is_the_same_in_every_run(graph, written, new_database):
     uri = new_database()
     graph(uri)
     before = written()
@@ -110,7 +110,7 @@ def test_running_again_registers_nothing_and_a_wiped_store_is_filled_again(graph
     assert (wiped.champion, len(wiped.versions)) == (1, 1)
 
 
-def test_wiped_artifacts_are_registered_anew_and_served_again(graph, new_database, tmp_path):
+def test_wiped_artifacts_are_registered_again_and_served_again(graph, new_database, tmp_path):
     uri = new_database()
     graph(uri)
     shutil.rmtree(tmp_path / "mlartifacts")
@@ -131,7 +131,7 @@ def test_another_model_is_tested_against_the_champion_on_its_predictions(graph, 
     assert "paired test p = " in state.version(2).tags["reason"]
 
 
-def test_one_measured_on_fewer_folds_is_not_compared(graph, exported, new_database, write_model):
+def test_a_model_measured_on_fewer_folds_is_not_compared(graph, exported, new_database, write_model):
     uri = new_database()
     rows = utterances(speakers=("f1", "m2"))
     write_system(exported.trained / "k2", predictions(rows, "k2", skill=0.7))
@@ -145,7 +145,7 @@ def test_one_measured_on_fewer_folds_is_not_compared(graph, exported, new_databa
     assert "other folds or utterances were tested" in state.version(2).tags["reason"]
 
 
-def test_a_store_that_fails_for_the_moment_decides_nothing_and_one_that_lost_its_files_does(
+def test_a_store_that_fails_decides_nothing_and_one_that_lost_its_files_does(
     graph, exported, new_database, write_model, monkeypatch
 ):
     uri = new_database()

@@ -32,7 +32,7 @@ def champions(store):
     return [(event.before, event.champion, event.how) for event in state(store).history]
 
 
-def test_first_model_is_champion_with_lineage(store, tmp_path):
+def test_the_first_model_is_champion_with_its_origin(store, tmp_path):
     registered = add(store, tmp_path, "a")
     assert (registered.version, registered.alias, registered.found) == (1, "champion", False)
     version = store.client.get_model_version_by_alias(PARAMS.name, "champion")
@@ -51,7 +51,7 @@ def test_the_same_model_is_not_registered_twice(store, tmp_path):
     assert len(state(store).history) == 1
 
 
-def test_better_one_becomes_champion_and_the_history_says_who_was_before_and_why(store, tmp_path):
+def test_a_better_model_becomes_champion_and_the_history_records_the_one_before(store, tmp_path):
     add(store, tmp_path, "a")
     add(store, tmp_path, "b", ua=71.5)
     now = state(store)
@@ -61,7 +61,7 @@ def test_better_one_becomes_champion_and_the_history_says_who_was_before_and_why
     assert now.version(2).tags["champion_before"] == "1"
 
 
-def test_one_that_is_not_better_becomes_challenger_with_the_reason_as_a_tag(store, tmp_path):
+def test_a_model_that_is_not_better_becomes_challenger_with_the_reason_as_a_tag(store, tmp_path):
     add(store, tmp_path, "a")
     registered = add(store, tmp_path, "b", ua=69.0)
     now = state(store)
@@ -71,7 +71,7 @@ def test_one_that_is_not_better_becomes_challenger_with_the_reason_as_a_tag(stor
     assert add(store, tmp_path, "c", ua=70.4).version == state(store).challenger == 3
 
 
-def test_small_gain_is_put_to_the_paired_test_against_the_champion(store, tmp_path):
+def test_a_small_gain_needs_the_paired_test_against_the_champion(store, tmp_path):
     add(store, tmp_path, "a")
     asked = []
 
@@ -83,7 +83,7 @@ def test_small_gain_is_put_to_the_paired_test_against_the_champion(store, tmp_pa
     assert asked == [1]
 
 
-def test_champion_of_other_means_is_not_comparable(store, tmp_path):
+def test_a_champion_registered_by_other_means_is_not_comparable(store, tmp_path):
     model, run = logged(store, tmp_path)
     store.client.create_registered_model(PARAMS.name)
     store.client.create_model_version(PARAMS.name, f"models:/{model}", run, model_id=model)
@@ -93,12 +93,12 @@ def test_champion_of_other_means_is_not_comparable(store, tmp_path):
     assert "registered by other means" in registered.reason
 
 
-def test_promotion_by_hand_says_what_was_before_and_takes_the_challenger_away(store, tmp_path):
+def test_a_promotion_names_the_champion_before_and_removes_the_challenger(store, tmp_path):
     add(store, tmp_path, "a")
     add(store, tmp_path, "b", ua=69.0)
     text = promote(store, PARAMS, 2, "quieter on the phone", QUIET)
     now = state(store)
-    assert text == "speech-emotion version 2 is champion now; before: version 1 (quieter on the phone)"
+    assert text == "speech-emotion version 2 is now champion; before: version 1 (quieter on the phone)"
     assert (now.champion, now.challenger) == (2, None)
     assert now.version(2).tags["reason"] == "quieter on the phone"
     assert champions(store) == [(None, 1, "registered"), (1, 2, "promoted")]
@@ -106,8 +106,8 @@ def test_promotion_by_hand_says_what_was_before_and_takes_the_challenger_away(st
     assert len(state(store).history) == 2
 
 
-def test_version_that_is_not_there_is_refused_and_nothing_changes(three):
-    with pytest.raises(UserError, match="version 9: there is none of speech-emotion: must be one of 1, 2, 3"):
+def test_a_missing_version_is_refused_and_nothing_changes(three):
+    with pytest.raises(UserError, match="version 9: speech-emotion has no such version: must be one of 1, 2, 3"):
         promote(three, PARAMS, 9, "", QUIET)
     assert state(three).champion == 3
 
@@ -123,7 +123,7 @@ def test_rollback_goes_one_champion_back_each_time(three):
     assert champions(three)[-2:] == [(3, 2, "rolled back"), (2, 1, "rolled back")]
 
 
-def test_rollback_passes_over_a_deleted_version(three):
+def test_rollback_skips_a_deleted_version(three):
     three.client.delete_model_version(PARAMS.name, "2")
     rollback(three, PARAMS, "", QUIET)
     assert state(three).champion == 1
@@ -135,14 +135,14 @@ def test_commands_on_an_empty_registry_name_the_cure(store):
             command()
 
 
-def test_champion_moved_on_the_pages_of_mlflow_enters_the_history(three):
+def test_a_champion_changed_on_mlflows_pages_is_recorded_in_the_history(three):
     three.client.set_registered_model_alias(PARAMS.name, "champion", "1")
     promote(three, PARAMS, 2, "", QUIET)
     assert champions(three)[-2:] == [(3, 1, "moved elsewhere"), (1, 2, "promoted")]
 
 
 @pytest.mark.parametrize("call", ["set_registered_model_alias", "set_registered_model_tag"])
-def test_a_rollback_that_was_killed_is_none_or_a_rollback_and_the_next_goes_further_back(three, monkeypatch, call):
+def test_a_killed_rollback_is_complete_or_none_and_the_next_goes_further_back(three, monkeypatch, call):
     def killed(*_arguments):
         raise KeyboardInterrupt
 
@@ -157,7 +157,7 @@ def test_a_rollback_that_was_killed_is_none_or_a_rollback_and_the_next_goes_furt
     assert state(three).history[3].reason == ("worse on site" if reached == 2 else "rolled back from version 3")
 
 
-def test_a_challenger_is_promoted_by_one_who_may_not_delete(store, tmp_path, monkeypatch):
+def test_a_user_without_the_right_to_delete_promotes_a_challenger(store, tmp_path, monkeypatch):
     add(store, tmp_path, "a")
     add(store, tmp_path, "b", ua=69.0)
 
@@ -173,7 +173,7 @@ def test_a_challenger_is_promoted_by_one_who_may_not_delete(store, tmp_path, mon
     assert (state(store).champion, state(store).challenger) == (3, None)
 
 
-def test_a_promotion_leaves_what_the_gate_said(store, tmp_path):
+def test_a_promotion_keeps_the_verdict_of_the_gate(store, tmp_path):
     add(store, tmp_path, "a")
     first = add(store, tmp_path, "b", ua=69.0)
     promote(store, PARAMS, 2, "quieter on the phone", QUIET)
@@ -181,7 +181,7 @@ def test_a_promotion_leaves_what_the_gate_said(store, tmp_path):
     assert (again.found, again.alias, again.reason) == (True, "challenger", first.reason)
 
 
-def test_lost_files_are_registered_anew_and_the_aliases_move(store, tmp_path):
+def test_a_model_with_lost_files_is_registered_again_and_takes_the_aliases(store, tmp_path):
     add(store, tmp_path, "a")
     add(store, tmp_path, "b", ua=69.0)
     for version in state(store).versions:
@@ -197,7 +197,7 @@ def test_lost_files_are_registered_anew_and_the_aliases_move(store, tmp_path):
 
 @pytest.mark.parametrize("calls", range(1, 8))
 @pytest.mark.parametrize("ua", [69.0, 75.0])
-def test_killed_anywhere_the_next_run_ends_as_if_it_had_not_been(store, tmp_path, monkeypatch, calls, ua):
+def test_after_a_kill_anywhere_the_next_run_gives_the_same_result(store, tmp_path, monkeypatch, calls, ua):
     add(store, tmp_path, "a")
     count = itertools.count(1)
     methods = (
@@ -235,11 +235,11 @@ def test_two_processes_at_once_on_a_new_file_do_not_corrupt_it(tmp_path):
 
 def test_two_processes_at_once_on_an_empty_database_server_do_not_corrupt_it(postgres, tmp_path, monkeypatch):
     uri = create_database(postgres, "registrations")
-    monkeypatch.chdir(tmp_path)  # artifacts of a database server lie in the working folder
+    monkeypatch.chdir(tmp_path)  # artifacts of a database server are in the working folder
     two_at_once(uri, tmp_path, rounds=4)
 
 
-def test_the_history_is_readable_as_it_stands_in_the_tags(three):
+def test_the_history_in_the_tags_is_readable(three):
     tags = three.client.get_registered_model(PARAMS.name).tags
     last = json.loads(tags[f"{HISTORY}0003"])
     assert (last["champion"], last["before"], last["how"]) == (3, 2, "registered")

@@ -1,4 +1,4 @@
-"""What is released, when, and what is refused."""
+"""Which versions are due for release, and which are refused."""
 
 import json
 
@@ -26,7 +26,7 @@ def track(new_database):
 
 @pytest.fixture
 def crown(track, tmp_path, write_model):
-    """Registers an export as the next version, made from a seed, and makes it the champion."""
+    """Registers an export, made from a seed, as the next version and makes it champion."""
 
     def made(seed: int = 0, damage=lambda folder: None) -> int:
         folder = tmp_path / f"export-{seed}"
@@ -99,7 +99,7 @@ def test_files_that_changed_since_the_gate_are_not_released(track, crown, tmp_pa
     assert not (tmp_path / "bundle").exists()
 
 
-def test_without_a_champion_the_cure_is_told(track):
+def test_without_a_champion_the_cure_is_named(track):
     with pytest.raises(UserError, match=r"registry\.name = speech-emotion: has no champion: run pipeline train"):
         _due(track)
 
@@ -123,7 +123,7 @@ def test_a_release_is_a_version_and_a_digest(text):
     assert Release.parse(str(Release(3, "00"))) == Release(3, "00")
 
 
-def _described_anew(folder):
+def _update_checksums(folder):
     bundle = json.loads((folder / "bundle.json").read_text())
     bundle["sha256"] = {name: sha256_file(folder / name) for name in bundle["sha256"]}
     (folder / "bundle.json").write_text(json.dumps(bundle))
@@ -137,12 +137,12 @@ def _graph(folder, node, opset=13):
     graph = helper.make_graph([node], "g", ends[:1], ends[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     onnx.save(model, folder / "int8.onnx")
-    _described_anew(folder)
+    _update_checksums(folder)
 
 
 def _garbage(folder):
     (folder / "int8.onnx").write_bytes(b"no graph")
-    _described_anew(folder)
+    _update_checksums(folder)
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def _garbage(folder):
     [
         (lambda folder: (folder / "out_of_distribution.json").unlink(), r"out_of_distribution\.json: is not there"),
         (lambda folder: (folder / "MODEL_CARD.md").unlink(), r"MODEL_CARD\.md: is not there: run the export step"),
-        (_garbage, r"int8\.onnx: is no sound ONNX graph"),
+        (_garbage, r"int8\.onnx: is no valid ONNX graph"),
         (
             lambda folder: _graph(folder, helper.make_node("Mish", ["waveform"], ["probabilities"]), 18),
             "opset = 18: must be at most 17",
         ),
         (
             lambda folder: _graph(folder, helper.make_node("Relu", ["waveform"], ["probabilities"])),
-            r"int8\.onnx: answers noise with what are no probabilities of 4 emotions",
+            r"int8\.onnx: its outputs are not probabilities of 4 emotions",
         ),
     ],
 )

@@ -1,6 +1,6 @@
-"""mlflow/restore when it is stopped or cut off: databases and artifacts of one time belong together.
+"""mlflow/restore when it is stopped or loses its connection: databases and artifacts must stay consistent.
 
-PostgreSQL's programs are stood in for by one that keeps each database as a file; the buckets are folders.
+A made-up program replaces PostgreSQL's and keeps each database as a file; the buckets are folders.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import pytest
 import compose
 from tracking_servers import BESIDE_PYTHON, rclone
 
-# `exchange` says what happens at the exchange, `silent` from when on there is no answer.
+# `exchange`: what happens at the exchange. `silent`: from when on there is no answer.
 PSQL = """#!{python}
 import os, re, signal, sys
 from pathlib import Path
@@ -48,7 +48,7 @@ if "lost" in at_exchange:
 
 @dataclass
 class Server:
-    """A made-up server whose databases and bucket hold what is old; `backup` holds what is new."""
+    """A made-up server with old contents in its databases and bucket; `backup` has the new ones."""
 
     folder: Path
     environment: dict[str, str]
@@ -61,7 +61,7 @@ class Server:
         )
 
     def holds(self) -> tuple[str, dict[str, str]]:
-        """What the database is, and the objects of the bucket."""
+        """The state of the database, and the objects of the bucket."""
         objects = {path.name: path.read_text() for path in (self.folder / "bucket").iterdir()}
         return (self.folder / "state/mlflow").read_text(), objects
 
@@ -70,7 +70,7 @@ class Server:
 
 
 def listening() -> None:
-    """A shell cannot trap what was ignored where it was started."""
+    """A shell cannot trap signals that were ignored when it was started."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -114,14 +114,14 @@ def server(tmp_path) -> Server:
 
 
 @pytest.mark.parametrize("exchange", ["", "SIGTERM", "SIGINT", "lost"])
-def test_a_restore_whose_exchange_was_made_is_whole_whatever_the_client_was_told(server, exchange):
+def test_a_restore_is_complete_if_the_exchange_was_made_even_without_an_answer(server, exchange):
     finished = server.restore(exchange)
     assert (finished.returncode, finished.stdout) == (0, f"{server.folder / 'backup'}: restored\n"), finished.stderr
     assert server.holds() == NEW
     assert server.databases() == {"mlflow", "mlflow_auth"} and not (server.folder / "before").exists()
 
 
-def test_a_restore_whose_exchange_was_refused_puts_everything_back(server):
+def test_a_restore_whose_exchange_was_refused_restores_the_old_state(server):
     finished = server.restore("refused")
     assert finished.returncode == 1
     assert "the databases: could not be exchanged (above): the earlier state is restored" in finished.stderr
@@ -130,7 +130,7 @@ def test_a_restore_whose_exchange_was_refused_puts_everything_back(server):
 
 
 @pytest.mark.parametrize("exchange", ["silent lost", "silent lost refused", "silent lost SIGTERM"])
-def test_while_postgresql_does_not_say_whether_it_exchanged_the_bucket_is_left_alone(server, exchange):
+def test_without_an_answer_about_the_exchange_the_bucket_is_not_changed(server, exchange):
     if "refused" in exchange:
         psql = server.folder / "programs/psql"
         psql.write_text(psql.read_text().replace('sys.exit("ERROR', '(state / "silent").touch(); sys.exit("ERROR'))
@@ -145,7 +145,7 @@ def test_while_postgresql_does_not_say_whether_it_exchanged_the_bucket_is_left_a
     assert server.databases() == {"mlflow", "mlflow_auth"} and not (server.folder / "before").exists()
 
 
-def test_a_server_that_gives_no_answer_is_not_taken_for_an_empty_one(server):
+def test_a_server_without_an_answer_is_not_treated_as_empty(server):
     psql = server.folder / "programs/psql"
     psql.write_text(psql.read_text() + 'if "datname = " in question: sys.exit(2)\n')
     finished = server.restore()

@@ -29,7 +29,7 @@ LEASE = 600.0  # seconds: each request costs a password check
 
 @pytest.fixture(scope="module")
 def tracking() -> Iterator[Tracking]:
-    """All servers running, with two users who are no administrators."""
+    """All servers running, with two users who are not administrators."""
     with tempfile.TemporaryDirectory(prefix="tracking-") as folder, tracking_servers(Path(folder)) as servers:
         servers.start("storage", "server")
         for name, password in USERS.items():
@@ -39,7 +39,7 @@ def tracking() -> Iterator[Tracking]:
 
 @pytest.fixture(autouse=True)
 def user(monkeypatch):
-    """Sets who calls; ann unless a test says otherwise, None for nobody."""
+    """Sets the user of the client; by default ann, None for no user."""
 
     def call_as(name: str | None, password: str | None = None) -> None:
         for variable in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
@@ -55,7 +55,7 @@ def user(monkeypatch):
 
 @pytest.fixture
 def tracked(tracking, exported) -> dict[str, bytes]:
-    """The results of two systems are in the server; gives the objects of the bucket."""
+    """Writes the results of two systems to the server; returns the objects of the bucket."""
     with open_store(tracking.uri, EXPERIMENT) as store:
         mirror(store, read_entries(exported, SYSTEMS), LEASE, Recorder(quiet=True))
     return tracking.contents()
@@ -67,7 +67,7 @@ def refused(uri: str) -> str:
     return str(error.value)
 
 
-def test_nobody_enters_without_a_password(tracking, user):
+def test_access_without_a_password_is_refused(tracking, user):
     user(None)
     assert "asks for a password: export MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in refused(tracking.uri)
     assert requests.get(f"{tracking.uri}/", timeout=30).status_code == 401
@@ -80,22 +80,22 @@ def test_a_wrong_password_is_refused_and_not_shown(tracking, user):
     assert "shouted" not in message
 
 
-def test_the_password_that_older_servers_came_with_is_refused(tracking, user):
+def test_the_default_password_of_older_servers_is_refused(tracking, user):
     user("admin", "password1234")
     assert "refuses user admin" in refused(tracking.uri)
 
 
-def test_a_name_that_is_not_allowed_is_refused_with_the_cure(tracking):
+def test_a_host_name_that_is_not_allowed_is_refused_with_the_cure(tracking):
     other = tracking.uri.replace("localhost", "127.1")  # the same machine
     name = other.removeprefix("http://")
-    assert f"refuses calls by the name {name} (403): add {name} to its allowed hosts" in refused(other)
+    assert f"refuses requests for the host name {name} (403): add {name} to its allowed hosts" in refused(other)
 
 
 def test_another_service_at_the_port_is_no_mlflow_server(tracking):
-    assert "no MLflow server: mend host and port" in refused(f"http://localhost:{tracking.storage_port}")
+    assert "not an MLflow server: correct host and port" in refused(f"http://localhost:{tracking.storage_port}")
 
 
-def test_results_are_mirrored_by_a_user_and_once_only(tracking, exported):
+def test_a_users_results_are_mirrored_only_once(tracking, exported):
     entries = list(read_entries(exported, SYSTEMS))
     with open_store(tracking.uri, "mirrored") as store:
         made = mirror(store, entries, LEASE, Recorder(quiet=True))
@@ -104,7 +104,7 @@ def test_results_are_mirrored_by_a_user_and_once_only(tracking, exported):
     assert (again.made, again.updated, again.removed, again.found) == (0, 0, 0, made.made)
 
 
-def test_runs_lie_in_postgresql_and_artifacts_in_the_bucket(tracking, tracked, exported):
+def test_runs_are_in_postgresql_and_artifacts_in_the_bucket(tracking, tracked, exported):
     runs = tracking.query("mlflow", "SELECT count(*) FROM runs WHERE lifecycle_stage = 'active'")[0][0]
     assert runs >= 2 * len(SYSTEMS)
     roots = {row[0] for row in tracking.query("mlflow", "SELECT artifact_uri FROM runs")}
@@ -113,7 +113,7 @@ def test_runs_lie_in_postgresql_and_artifacts_in_the_bucket(tracking, tracked, e
     assert hashlib.sha256(model).digest() in {hashlib.sha256(content).digest() for content in tracked.values()}
 
 
-def test_users_lie_in_a_database_of_their_own(tracking):
+def test_users_are_in_a_database_of_their_own(tracking):
     users = {row[0] for row in tracking.query("mlflow_auth", "SELECT username FROM users")}
     assert users == {"admin", *USERS}
     assert not tracking.query("mlflow", "SELECT FROM pg_tables WHERE tablename = 'users'")
@@ -147,7 +147,7 @@ def test_two_users_who_register_at_once_do_not_corrupt_the_registry(tracking, tm
     two_at_once(tracking.uri, tmp_path, rounds=1, users=users)  # each request costs a password check
 
 
-def test_a_second_user_may_log_beside_the_first_but_not_delete(tracking, tracked, user):
+def test_a_second_user_may_log_runs_but_not_delete_those_of_the_first(tracking, tracked, user):
     user("bob")
     with open_store(tracking.uri, EXPERIMENT) as store:
         store.client.create_run(store.experiment, run_name="of bob")
@@ -230,7 +230,7 @@ def test_backup_wiped_servers_and_restore(tracking, tracked, tmp_path, exported)
         assert mirror(store, entries, LEASE, Recorder(quiet=True)).made == 0
 
 
-def test_a_restore_that_fails_leaves_everything_as_it_was(tracking, tracked, tmp_path):
+def test_a_failed_restore_changes_nothing(tracking, tracked, tmp_path):
     assert tracking.script("backup", tmp_path / "backups").returncode == 0
     (backup,) = (tmp_path / "backups").iterdir()
     tracking.stop("server")
@@ -251,7 +251,7 @@ def test_a_restore_that_fails_leaves_everything_as_it_was(tracking, tracked, tmp
         tracking.start("server")
 
 
-def test_a_restore_that_is_stopped_at_its_exchange_is_whole(tracking, tracked, tmp_path, monkeypatch):
+def test_a_restore_stopped_during_the_exchange_is_complete(tracking, tracked, tmp_path, monkeypatch):
     assert tracking.script("backup", tmp_path / "backups").returncode == 0
     (backup,) = (tmp_path / "backups").iterdir()
     stopping = 'status=$?\ncase "$*" in *RENAME*) kill -TERM $PPID ;; esac\nexit $status\n'
@@ -271,7 +271,7 @@ def test_a_restore_that_is_stopped_at_its_exchange_is_whole(tracking, tracked, t
         tracking.start("server")
 
 
-def test_a_backup_that_fails_leaves_nothing(tracking, tmp_path):
+def test_a_failed_backup_leaves_no_files(tracking, tmp_path):
     tracking.stop("storage")
     try:
         finished = tracking.script("backup", tmp_path / "backups")
@@ -289,7 +289,7 @@ def databases(tracking: Tracking) -> set[str]:
 
 
 def damaged(backup: Path) -> str:
-    """A bit has turned since."""
+    """Flips a bit of the backup."""
     path = backup / "mlflow.dump"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -298,14 +298,14 @@ def damaged(backup: Path) -> str:
 
 
 def without_users(backup: Path) -> str:
-    """The second database cannot be read, though its checksum is right."""
+    """Makes the second database unreadable, with a correct checksum."""
     (backup / "mlflow_auth.dump").write_bytes(b"PGDMP and nothing else")
     write_sums(backup)
     return "mlflow_auth: could not be restored (above): nothing was changed"
 
 
 def with_an_object_where_a_folder_is(backup: Path) -> str:
-    """The store cannot take one of the objects."""
+    """Adds an object that the store cannot accept."""
     first = min((backup / "objects").iterdir())
     shutil.rmtree(first)
     (backup / "objects" / "newer").write_text("an object by the name of a folder")

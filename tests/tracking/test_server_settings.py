@@ -1,4 +1,4 @@
-"""mlflow/: the compose file, its variables and its scripts, as far as they can be judged without Docker."""
+"""mlflow/: the compose file, its variables and its scripts, as far as they can be tested without Docker."""
 
 import os
 import re
@@ -23,13 +23,13 @@ def run(*command, path: Path | None = None, folder: Path = compose.FOLDER) -> su
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A copy of mlflow/ that may be written to."""
+    """A writable copy of mlflow/."""
     return shutil.copytree(compose.FOLDER, tmp_path / "mlflow", ignore=shutil.ignore_patterns(".env"))
 
 
 @pytest.fixture
 def docker(tmp_path) -> Path:
-    """A folder with a program `docker` that says yes to everything."""
+    """A folder with a program `docker` that always succeeds."""
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "docker").write_text("#!/bin/sh\nexit 0\n")
@@ -37,7 +37,7 @@ def docker(tmp_path) -> Path:
     return programs
 
 
-def test_the_example_names_every_variable_and_no_other():
+def test_the_example_has_exactly_the_variables_in_use():
     assert set(compose.example()) == compose.variables()
 
 
@@ -64,13 +64,13 @@ def test_images_are_pinned_by_version_and_services_limited_and_restarted():
         assert "healthcheck" in service or name == "bucket", name
 
 
-def test_only_the_server_is_reached_from_outside_and_by_default_from_this_machine_alone():
+def test_only_the_server_has_a_port_and_by_default_only_on_this_machine():
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["server"]
     assert compose.services({**GIVEN, "SERVER_ADDRESS": ""})["server"]["ports"] == ["127.0.0.1:5000:5000"]
     assert compose.services(GIVEN)["server"]["ports"] == ["127.0.0.1:5000:5000"]
 
 
-def test_no_password_stands_in_a_command():
+def test_no_command_contains_a_password():
     for service in SERVICES.values():
         assert "made-up" not in " ".join(service.get("command", []))
 
@@ -88,12 +88,12 @@ def test_the_image_of_the_tests_store_client_is_the_version_of_the_constraints()
 
 
 @pytest.mark.parametrize("script", ["backup", "restore", "check", "create-databases", "connection"])
-def test_scripts_are_of_good_syntax(script):
+def test_scripts_have_valid_syntax(script):
     assert run("bash", "-n", script).returncode == 0
     assert os.access(compose.FOLDER / script, os.X_OK) or script == "connection"
 
 
-def test_missing_docker_is_said_with_the_cure(tmp_path, folder):
+def test_missing_docker_is_reported_with_the_cure(tmp_path, folder):
     for program in ("bash", "dirname", "grep"):
         (tmp_path / program).symlink_to(shutil.which(program))
     environment = {"PATH": str(tmp_path)}
@@ -102,7 +102,7 @@ def test_missing_docker_is_said_with_the_cure(tmp_path, folder):
     assert "error: docker: is not installed: install Docker Engine" in finished.stderr
 
 
-def test_missing_settings_are_said_with_the_cure(folder, docker):
+def test_missing_settings_are_reported_with_the_cure(folder, docker):
     finished = run(folder / "check", path=docker)
     assert finished.returncode == 1
     assert "error: mlflow/.env: is missing: cp mlflow/.env.example mlflow/.env" in finished.stderr
@@ -115,7 +115,7 @@ def test_an_empty_secret_is_named(folder, docker):
     assert "error: mlflow/.env: SERVER_ADMIN_PASSWORD: is empty: give it a value" in finished.stderr
 
 
-def test_filled_settings_are_enough(folder, docker):
+def test_complete_settings_are_accepted(folder, docker):
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in GIVEN.items()))
     finished = run(folder / "check", path=docker)
     assert (finished.returncode, finished.stderr) == (0, "")
@@ -128,7 +128,7 @@ def test_backup_and_restore_without_a_folder_are_refused(target):
     assert re.search(rf"error: (TO|FROM): is missing: make {target} (TO|FROM)=", finished.stderr)
 
 
-def test_restore_of_what_is_no_backup_is_refused(tmp_path):
+def test_restore_from_a_folder_that_is_not_a_backup_is_refused(tmp_path):
     finished = run(compose.FOLDER / "restore", "--direct", str(tmp_path))
     assert finished.returncode == 1
     assert "has no mlflow.dump: give a dated folder that mlflow/backup made" in finished.stderr

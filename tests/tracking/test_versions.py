@@ -1,7 +1,7 @@
 from speech_emotion.tracking.versions import Event, champions_before
 
 
-def test_champion_before_skips_what_was_rolled_back():
+def test_former_champions_do_not_include_those_rolled_back():
     def event(champion, how):
         return Event(champion, None, how, "", "", "")
 

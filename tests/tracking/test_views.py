@@ -12,7 +12,7 @@ def store(new_database):
         yield store
 
 
-def test_views_are_kept_as_the_pages_keep_them(store):
+def test_views_are_stored_in_the_form_of_the_pages(store):
     present(store)
     tags = store.client.get_experiment(store.experiment).tags
     state = json.loads(tags[f"mlflow.sharedViewState.{SYSTEMS}"])
@@ -21,7 +21,7 @@ def test_views_are_kept_as_the_pages_keep_them(store):
     assert state["compareRunCharts"][0]["metricKey"] == "ua"
     sections = {section["uuid"] for section in state["compareRunSections"]}
     assert all(chart["metricSectionId"] in sections for chart in state["compareRunCharts"])
-    assert max(map(len, tags.values())) <= 5000  # what the store keeps of a tag
+    assert max(map(len, tags.values())) <= 5000  # the longest tag that the store keeps
     assert directions(store, SYSTEMS).startswith(
         f"make ui, then http://127.0.0.1:5000/#/experiments/{store.experiment}/runs?"
     )
@@ -29,7 +29,7 @@ def test_views_are_kept_as_the_pages_keep_them(store):
 
 
 @pytest.mark.parametrize("view", MODES)
-def test_the_store_understands_filter_and_order_of_a_view(store, view):
+def test_the_store_accepts_filter_and_order_of_a_view(store, view):
     wanted, order, _ = columns()[view]
     assert store.client.search_runs([store.experiment], wanted, order_by=[f"{order} DESC"]) == []
 

@@ -41,7 +41,7 @@ def track(uri, live=True):
     return Track(uri=uri, experiment="mine", live=live, sample_seconds=10.0)
 
 
-def test_a_training_is_in_the_store_while_it_runs_and_ended_after_it(recorder, new_database, monkeypatch):
+def test_a_training_is_in_the_store_while_it_runs_and_is_ended_afterwards(recorder, new_database, monkeypatch):
     uri, seen, begin = new_database(), threading.Event(), live.LiveRuns._begin
     monkeypatch.setattr(live.LiveRuns, "_begin", lambda *arguments: (begin(*arguments), seen.set()))
     with watched(recorder, track(uri)), recorder.training(UNIT) as on_epoch:
@@ -54,7 +54,7 @@ def test_a_training_is_in_the_store_while_it_runs_and_ended_after_it(recorder, n
         assert unit.data.metrics["loss"] == 0.5
 
 
-def test_a_step_that_fails_leaves_no_run_at_work(recorder, new_database, monkeypatch):
+def test_a_failed_step_leaves_no_run_in_progress(recorder, new_database, monkeypatch):
     uri, seen, begin = new_database(), threading.Event(), live.LiveRuns._begin
     monkeypatch.setattr(live.LiveRuns, "_begin", lambda *arguments: (begin(*arguments), seen.set()))
     with pytest.raises(KeyboardInterrupt), watched(recorder, track(uri)), recorder.training(UNIT):
@@ -64,7 +64,7 @@ def test_a_step_that_fails_leaves_no_run_at_work(recorder, new_database, monkeyp
         assert {run.info.status for run in store.client.search_runs([store.experiment])} == {"KILLED"}
 
 
-def test_a_store_out_of_reach_costs_one_warning_and_no_training(recorder):
+def test_an_unreachable_store_causes_one_warning_and_training_goes_on(recorder):
     trained = []
     with watched(recorder, track("http://127.0.0.1:9")):
         for _ in range(2):
@@ -77,7 +77,7 @@ def test_a_store_out_of_reach_costs_one_warning_and_no_training(recorder):
     assert "the training goes on" in warning
 
 
-def test_a_store_that_keeps_failing_is_given_up_with_one_warning(recorder, new_database, monkeypatch):
+def test_the_live_view_gives_up_on_a_failing_store_with_one_warning(recorder, new_database, monkeypatch):
     def fail(self, store):
         raise OSError("disk full")
 
@@ -89,7 +89,7 @@ def test_a_store_that_keeps_failing_is_given_up_with_one_warning(recorder, new_d
 
 
 @pytest.mark.parametrize("shown", [True, False])
-def test_nothing_is_opened_for_what_is_over_at_once_or_not_to_be_shown(recorder, new_database, monkeypatch, shown):
+def test_the_store_is_not_opened_for_short_trainings_or_without_live_view(recorder, new_database, monkeypatch, shown):
     monkeypatch.setattr(watching, "PATIENCE", 60.0)
     monkeypatch.setattr(connection, "open_store", lambda *arguments: pytest.fail("opened"))
     threads = threading.active_count()

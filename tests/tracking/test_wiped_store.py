@@ -1,4 +1,4 @@
-"""A store that was wiped is filled again; one that holds everything is left alone."""
+"""A wiped store is filled again; a complete one is not changed."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 
 @pytest.fixture
 def ran(monkeypatch):
-    """Names of the steps that were run; they are not run for real."""
+    """Names of the steps that were called; they are not really run."""
     names: list[str] = []
     monkeypatch.setattr(driver, "execute", lambda step, params: names.append(step.name))
     return names
@@ -27,7 +27,7 @@ def ran(monkeypatch):
 
 @pytest.fixture
 def tracked(exported, new_database, tmp_path, monkeypatch):
-    """A place whose results have been tracked; gives the database's path."""
+    """A project folder whose results have been tracked; returns the database's path."""
     uri = new_database()
     params = PARAMS.model_copy(
         update={"track": PARAMS.track.model_copy(update={"uri": uri}), "candidates": ["k2", "t2"]}
@@ -41,14 +41,14 @@ def tracked(exported, new_database, tmp_path, monkeypatch):
     return Path(uri.removeprefix("sqlite:///"))
 
 
-def test_a_store_that_holds_everything_is_left_alone_unless_asked(tracked, ran):
+def test_a_complete_store_is_not_changed_unless_requested(tracked, ran):
     commands.track(if_missing=True)
     assert ran == []
     commands.track()
     assert ran == ["track", "register"]
 
 
-def test_a_store_that_is_gone_is_filled_again(tracked, ran):
+def test_a_deleted_store_is_filled_again(tracked, ran):
     tracked.unlink()
     commands.track(if_missing=True)
     assert ran == ["track", "register"] and not tracked.exists()

@@ -1,1 +1,1 @@
-"""What predictions are worth: metrics, tests between systems, claims of the papers."""
+"""Scores predictions: metrics, significance tests between systems, the figures that the papers claim."""

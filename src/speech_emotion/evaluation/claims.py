@@ -1,4 +1,4 @@
-"""Figures that the papers claim, papers/<paper>/claims.yaml, to stand beside those measured."""
+"""Figures that the papers claim (papers/<paper>/claims.yaml), to be shown next to the measured ones."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +15,9 @@ class Claim(Section):
     """One row of a paper's table; claim_class adds a figure for each metric, in the unit that METRICS gives it.
 
     Attributes:
-        protocol: under which the paper measured; None where it does not say.
-        features: where the paper compares several for one system.
-        unit: what was scored, where that is not the utterance.
+        protocol: protocol of the paper's measurement; None if the paper does not state it.
+        features: given if the paper compares several feature sets for one system.
+        unit: what was scored, if not the utterance.
     """
 
     system: Name
@@ -28,12 +28,12 @@ class Claim(Section):
 
     @property
     def figures(self) -> dict[str, float]:
-        """Metric -> figure, of those that the paper gives."""
+        """Metric -> figure, for the metrics that the paper reports."""
         return {metric: value for metric in METRICS if (value := getattr(self, metric, None)) is not None}
 
     @property
     def conditions(self) -> str:
-        """How the paper got the figure, as far as that is not the project's default."""
+        """How the paper measured the figure, where this differs from the project's default."""
         parts = [f"protocol {self.protocol}" if self.protocol else "split not stated"]
         if self.features:
             parts.append(f"features {', '.join(self.features)}")
@@ -43,19 +43,22 @@ class Claim(Section):
 
 
 def claim_class() -> type[Claim]:
-    """Claim with a field for each metric."""
+    """A subclass of Claim with one optional field for each metric."""
     figures = {key: (Annotated[float, Field(ge=0, le=metric.most)] | None, None) for key, metric in METRICS.items()}
     return create_model("Claim", __base__=Claim, **figures)
 
 
 def read_claims(folder: Path, paper: str, system: str, corpus: str) -> list[Claim]:
-    """What a paper claims for a system on a corpus, in the paper's order; empty where it claims nothing.
+    """What a paper claims for a system on a corpus, in the paper's order; empty if it claims nothing.
 
     Args:
-        folder: holds one folder a paper.
+        folder: holds one folder for each paper.
+        paper: name of the paper's folder.
+        system: name of the system.
+        corpus: name of the corpus.
 
     Raises:
-        UserError: claims.yaml cannot be read or has a fault.
+        UserError: claims.yaml cannot be read or is not valid.
     """
     path = folder / paper / "claims.yaml"
     if not path.is_file():

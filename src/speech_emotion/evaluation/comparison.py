@@ -1,4 +1,4 @@
-"""Is one system better than another on the same utterances? Paired tests, corrected for their number."""
+"""Paired tests of whether one system is better than another on the same utterances, corrected for multiple testing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,12 +22,13 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Pair:
-    """Two systems on the same utterances; UAs in [0, 1], p-values two-sided and not corrected.
+    """Two systems on the same utterances; UAs are in [0, 1]; p-values are two-sided and not corrected.
 
     Attributes:
-        difference: UA of a less UA of b, over the seeds that both have.
-        permutation_p: of that difference, with speakers as the units of exchange.
-        only_a, only_b: utterances that only one of them recognises, each utterance counted once.
+        difference: UA of a minus UA of b, over the seeds that both have.
+        permutation_p: p-value of that difference, by exchanging whole speakers.
+        only_a, only_b: numbers of utterances that only one of them recognises; each utterance counts once.
+        mcnemar_p: p-value of only_a against only_b.
     """
 
     system_a: str
@@ -44,41 +45,45 @@ class Pair:
 def mcnemar(only_a: int, only_b: int) -> float:
     """Exact two-sided McNemar test: a binomial test of the discordant utterances (McNemar 1947).
 
-    It takes utterances as independent, which those of one speaker are not; the permutation test by speaker
-    does not.
+    It treats utterances as independent, although those of one speaker are not. The permutation test by speaker does not
+    need this assumption.
+
+    Args:
+        only_a: number of utterances that only system a recognises.
+        only_b: number of utterances that only system b recognises.
     """
     discordant = only_a + only_b
     return float(binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
 
 
 def enumerated(speakers: int, draws: int) -> bool:
-    """Whether the permutation test goes through all exchanges of speakers instead of drawing some."""
+    """Whether the permutation test goes through all exchanges of speakers instead of drawing `draws` of them."""
     return 2**speakers <= draws
 
 
 def smallest_p(speakers: int, draws: int) -> float:
-    """The least p-value of the permutation test: exchanging all speakers is as extreme as exchanging none."""
+    """The smallest p-value of the permutation test: exchanging all speakers is as extreme as exchanging none."""
     return max(2.0 ** (1 - speakers), 0.0 if enumerated(speakers, draws) else 1 / (draws + 1))
 
 
 def permutation_test(
     right_a: np.ndarray, right_b: np.ndarray, total: np.ndarray, draws: int, random: np.random.Generator
 ) -> tuple[float, float]:
-    """Paired permutation test of the difference in UA, exchanging the two systems' predictions speaker by
-    speaker.
+    """Paired permutation test of the difference in UA; exchanges the two systems' predictions speaker by speaker.
 
-    Under the hypothesis that the systems are equally good, which of them made a speaker's predictions is
-    arbitrary. UA being a sum over speakers once the classes' sizes are fixed, an exchange flips the sign of
-    that speaker's term. With few speakers (2^speakers <= draws) all exchanges are enumerated and the p-value
-    is exact; else `draws` of them are drawn and the observed one is counted among them (Phipson & Smyth
-    2010). With n speakers no p-value below 2^(1 - n) can be had.
+    If the systems are equally good, it does not matter which of them made a speaker's predictions. For fixed class
+    sizes UA is a sum over speakers, so an exchange flips the sign of that speaker's term. With few speakers
+    (2^speakers <= draws) all exchanges are enumerated and the p-value is exact; otherwise `draws` of them are drawn and
+    the observed one is counted as one of them (Phipson & Smyth 2010). With n speakers no p-value is below 2^(1 - n).
 
     Args:
-        right_a, right_b: (speakers, classes) utterances that each system recognises.
-        total: (speakers, classes) utterances.
+        right_a, right_b: (speakers, classes) numbers of utterances that each system recognises.
+        total: (speakers, classes) numbers of utterances.
+        draws: number of random exchanges, if not all are enumerated.
+        random: draws them.
 
     Returns:
-        Difference of UA (a less b) in [-1, 1], and the two-sided p-value.
+        Difference of UA (a minus b) in [-1, 1], and the two-sided p-value.
     """
     held = total.sum(axis=0) > 0
     terms = ((right_a - right_b)[:, held] / total[:, held].sum(axis=0)).mean(axis=1)
@@ -90,13 +95,13 @@ def permutation_test(
     else:
         flipped = random.integers(0, 2, size=(draws, speakers), dtype=np.int8)
     exchanged = (1 - 2 * flipped) @ terms
-    # sums in another order differ in their last bits: equal differences must count as equal
+    # sums in another order differ in the last bits: treat nearly equal differences as equal
     extreme = int(np.count_nonzero(np.abs(exchanged) >= abs(difference) - 1e-12))
     return difference, extreme / len(exchanged) if exact else (extreme + 1) / (draws + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (Holm 1979): adjusted p-values, in the order of those given."""
+    """Holm's step-down correction (Holm 1979): adjusted p-values, in the order of `p_values`."""
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
     adjusted = np.empty_like(p)
@@ -107,8 +112,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def compare(a: SystemResult, b: SystemResult, params: Evaluate) -> Pair:
     """Tests two systems against each other.
 
-    The permutation test takes all seeds that both have together; McNemar's takes each utterance once, from the first
-    seed and fold that tested it.
+    The permutation test pools all seeds that both have; McNemar's test counts each utterance once, from the first seed
+    and fold that tested it.
+
+    Args:
+        a: results of the first system.
+        b: results of the second system.
+        params: seed and number of draws of the permutation test.
 
     Raises:
         UserError: the systems share no seed, or were not tested on the same utterances in the same folds.
@@ -129,10 +139,10 @@ def compare(a: SystemResult, b: SystemResult, params: Evaluate) -> Pair:
 
 
 def on_shared_seeds(a: SystemResult, b: SystemResult) -> tuple[SystemResult, SystemResult]:
-    """The two systems' results with the seeds alone that both have.
+    """The two systems' results, limited to the seeds that both have.
 
     Raises:
-        UserError: they share none.
+        UserError: they share no seed.
     """
     seeds = set(a.predictions["seed"]) & set(b.predictions["seed"])
     if not seeds:
@@ -144,9 +154,13 @@ def on_shared_seeds(a: SystemResult, b: SystemResult) -> tuple[SystemResult, Sys
 
 
 def compare_all(results: Sequence[SystemResult], params: Evaluate) -> pd.DataFrame:
-    """Tests each two systems; one row a pair, columns COLUMNS.
+    """Tests all pairs of systems; one row for each pair, columns COLUMNS.
 
-    UAs are percent; p-values bare and after Holm's correction over all pairs.
+    UAs are in percent; p-values are given both uncorrected and after Holm's correction over all pairs.
+
+    Args:
+        results: checked results, one for each system.
+        params: seed and number of draws of the permutation test.
 
     Raises:
         UserError: two systems were not tested on the same utterances.

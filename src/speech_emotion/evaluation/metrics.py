@@ -1,12 +1,12 @@
-"""Metrics over labels and probabilities, as numbers in [0, 1], and METRICS, the table of those that are reported.
+"""Metrics of labels and probabilities, as numbers in [0, 1], and METRICS, the table of the reported ones.
 
-A metric is added by one entry of METRICS: metrics.json, report.md, `speech-emotion table`, DVC's and Kubeflow's
-figures, MLflow's runs, views and pages, the tags of a registered version, model cards, the claims of papers and
-`select.metric` take it from there.
+To add a metric, add one entry to METRICS. Everything else reads that table: metrics.json, report.md,
+`speech-emotion table`, DVC's and Kubeflow's figures, MLflow's runs, views and pages, the tags of a registered version,
+model cards, the papers' claims and `select.metric`.
 
-Labels are codes, integers in [0, classes). UA (unweighted average recall, the macro recall of the field) and
-the macro figures are means over the classes that the truth holds: a class without an utterance has no recall,
-so it is left out rather than counted as 0.
+Labels are codes, integers in [0, classes). UA (unweighted average recall, also called macro recall) and the
+macro figures are means over the classes that occur in the truth. A class without an utterance has no recall, so it is
+left out rather than counted as 0.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_f
 
 from speech_emotion.errors import UserError
 
-PRIMARY = "ua"  # ranks the systems; the interval and the spreads are its own
+PRIMARY = "ua"  # ranks the systems; the interval and the standard deviations are of this metric
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Scores:
 
     Attributes:
         ua: unweighted average recall; equals macro_recall.
-        wa: weighted average recall, that is accuracy.
-        per_class: code -> figures of each class that the truth holds.
+        wa: weighted average recall, i.e. accuracy.
+        per_class: code -> figures, for each class that occurs in the truth.
     """
 
     ua: float
@@ -50,7 +50,7 @@ class Scores:
 
 
 def unweighted_recall(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """UA over the classes that the truth holds.
+    """UA over the classes that occur in the truth.
 
     Args:
         truth: (utterances,) codes, at least one.
@@ -60,9 +60,13 @@ def unweighted_recall(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def scores(truth: np.ndarray, predicted: np.ndarray) -> Scores:
-    """All figures of one set of predictions, (utterances,) codes each, at least one utterance.
+    """All figures of one set of predictions.
 
     The precision of a class that is never predicted is 0, and so is its F1.
+
+    Args:
+        truth: (utterances,) codes, at least one.
+        predicted: (utterances,) codes.
     """
     present = np.unique(truth)
     precision, recall, f1, support = precision_recall_fscore_support(
@@ -83,7 +87,7 @@ def scores(truth: np.ndarray, predicted: np.ndarray) -> Scores:
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """(classes, classes) counts: row the truth, column the prediction."""
+    """(classes, classes) counts of utterances: rows are the true classes, columns the predicted ones."""
     return confusion_matrix(truth, predicted, labels=np.arange(classes))
 
 
@@ -106,13 +110,16 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int) -> f
 def speaker_counts(
     speakers: np.ndarray, truth: np.ndarray, predicted: np.ndarray, classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Counts by speaker and class: what UA needs, once speakers are drawn anew or exchanged.
+    """Counts by speaker and class, from which UA is computed when speakers are resampled or exchanged.
 
     Args:
         speakers: (utterances,) names.
+        truth: (utterances,) codes.
+        predicted: (utterances,) codes.
+        classes: number of classes.
 
     Returns:
-        Utterances rightly recognised and utterances, (speakers, classes) each, in the sorted order of
+        Numbers of correctly recognised utterances and of all utterances, (speakers, classes) each, sorted by the
         speakers' names.
     """
     names, speaker = np.unique(speakers, return_inverse=True)
@@ -128,14 +135,15 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of UA over speakers (Efron & Tibshirani 1993, chapter 13).
 
-    Whole speakers are drawn with replacement, since utterances of one speaker are not independent. A draw
-    that lacks a class takes the mean over the classes that it holds.
+    Whole speakers are drawn with replacement, since utterances of one speaker are not independent. In a
+    resample that lacks a class, UA is the mean over the classes that it contains.
 
     Args:
-        right: (speakers, classes) utterances rightly recognised.
-        total: (speakers, classes) utterances.
+        right: (speakers, classes) numbers of correctly recognised utterances.
+        total: (speakers, classes) numbers of utterances.
         draws: number of resamples.
-        confidence: share of the resamples that the interval spans, e.g. 0.95.
+        confidence: share of the resamples that the interval covers, e.g. 0.95.
+        generator: draws the resamples.
 
     Returns:
         Lower and upper end, in [0, 1].
@@ -152,13 +160,13 @@ def bootstrap_interval(
 
 @dataclass(frozen=True)
 class Answers:
-    """What a system said of some utterances, and what is true; codes are integers in [0, classes).
+    """A system's predictions for some utterances and the true labels; codes are integers in [0, classes).
 
     Attributes:
         truth: (utterances,) codes, at least one.
         predicted: (utterances,) codes; not always the most probable ones, e.g. after a majority vote.
         probabilities: (utterances, classes), rows sum to 1.
-        bins: of the calibration error.
+        bins: number of bins of the calibration error.
     """
 
     truth: np.ndarray
@@ -168,7 +176,7 @@ class Answers:
 
     @cached_property
     def scores(self) -> Scores:
-        """Figures of the labels."""
+        """Figures that depend on the labels only."""
         return scores(self.truth, self.predicted)
 
     @property
@@ -179,18 +187,18 @@ class Answers:
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric, as it is computed and shown.
+    """One metric: how it is computed and shown.
 
     Attributes:
         key: its name in metrics.json, MLflow and params.yaml; small letters and underscores.
         title: heading of its column.
         words: its name in a sentence.
-        of: its value for some answers, in [0, 1].
-        percent: whether it is kept and shown in percent; otherwise as a share.
+        of: computes its value from answers, in [0, 1].
+        percent: whether it is stored and shown in percent; otherwise as a share.
         higher_is_better: whether the best system has the highest value, or the lowest.
-        headline: whether it stands in the short tables too, and is a tag of registered versions.
-        by_sex: whether it is taken for each sex too.
-        repeats: key of the metric that it equals by definition; then it stands in the full table only.
+        headline: whether the short tables show it too and registered versions carry it as a tag.
+        by_sex: whether it is also computed for each sex.
+        repeats: key of the metric that it equals by definition; such a metric is only in the full table.
     """
 
     key: str
@@ -205,23 +213,24 @@ class Metric:
 
     @property
     def heading(self) -> str:
-        """Heading of its column where nothing else tells the unit."""
+        """Heading of its column in tables whose cells do not show the unit."""
         return f"{self.title} %" if self.percent else self.title
 
     @property
     def most(self) -> float:
-        """The highest value that it can have, as it is kept: 100 in percent, 1 as a share."""
+        """The highest possible value in metrics.json: 100 for percent, 1 for a share."""
         return 100.0 if self.percent else 1.0
 
     def kept(self, value: float) -> float:
-        """A value in [0, 1] as metrics.json holds it: percent with two decimals, or a share with four."""
+        """Converts a value in [0, 1] to the form of metrics.json: percent with two decimals, or a share with four."""
         return round(100 * float(value), 2) if self.percent else round(float(value), 4)
 
     def shown(self, kept: float | None, unit: bool = False) -> str:
-        """A kept value as text: one decimal, or three of a share; "-" for None.
+        """A value of metrics.json as text: one decimal, or three for a share; "-" for None.
 
         Args:
-            unit: whether " %" follows a figure in percent.
+            kept: the value.
+            unit: whether to append " %" to a figure in percent.
         """
         if kept is None:
             return "-"
@@ -255,19 +264,20 @@ def headline() -> list[Metric]:
 
 
 def headline_figures() -> tuple[str, ...]:
-    """Keys of metrics.json that the short tables hold: the headline metrics, and the interval beside the first."""
+    """Keys of metrics.json in the short tables: the headline metrics, and the interval next to the first."""
     others = [metric.key for metric in headline() if metric.key != PRIMARY]
     return (PRIMARY, f"{PRIMARY}_low", f"{PRIMARY}_high", *others)
 
 
 def metric_of(key: str, where: str) -> Metric:
-    """The metric of that key.
+    """The metric with the given key.
 
     Args:
-        where: the file and key that name it, for the message.
+        key: key of METRICS.
+        where: file and parameter in which the key was given, for the message.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such metric.
     """
     if key not in METRICS:
         raise UserError(f"{where} = {key}: must be one of {', '.join(METRICS)}")

@@ -1,4 +1,4 @@
-"""What training left of a system: predictions, curves, facts; checked before anything is computed."""
+"""Reads the files that training wrote for a system: predictions, curves and facts. Checks them before they are used."""
 
 import json
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from speech_emotion.sections import Section, check
 
 COLUMNS = ("corpus", "protocol", "system", "fold", "seed", "id", "speaker", "emotion", "predicted")
 CURVES = ("system", "fold", "seed", "epoch", "loss", "valid_loss", "valid_ua")
-SUM_TOLERANCE = 1e-3  # probabilities in float32, averaged over windows, miss 1 by far less
+SUM_TOLERANCE = 1e-3  # for float32 probabilities averaged over windows the error is far smaller
 
 
 class Units(Section):
-    """What units.json says of a system; further keys (units, hyperparameters) are not evaluation's."""
+    """Facts about a system from units.json; evaluation ignores its other keys (units, hyperparameters)."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
@@ -46,9 +46,9 @@ class SystemResult:
     Attributes:
         system: its id.
         units: facts from units.json.
-        predictions: a row a test of an utterance, columns COLUMNS and p_<label> in the labels' order, sorted
-            by seed, fold, id.
-        curves: a row an epoch, columns CURVES; no rows for systems that do not train by epochs.
+        predictions: one row for each seed, fold and tested utterance, sorted by seed, fold, id; columns COLUMNS and
+            p_<label> in the labels' order.
+        curves: one row for each seed, fold and epoch, columns CURVES; no rows for systems that do not train by epochs.
     """
 
     system: str
@@ -78,26 +78,26 @@ class SystemResult:
 
     @cached_property
     def confidence(self) -> np.ndarray:
-        """(rows,) probability that the system gave to the label it predicted."""
+        """(rows,) probability of the predicted label."""
         return self.probabilities[np.arange(len(self.predicted)), self.predicted]
 
 
 def read_results(
     folder: Path, corpus: str, systems: Sequence[str], budget: Budget, utterances: pd.DataFrame
 ) -> list[SystemResult]:
-    """Reads what training left of each of the systems, in their order.
+    """Reads and checks the results of several systems, in the given order.
 
     Args:
-        folder: holds one folder a system.
-        corpus: the corpus at work.
-        systems: ids.
-        budget: the corpus' own.
-        utterances: the table of utterances that the predictions must fit.
+        folder: holds one folder for each system.
+        corpus: name of the current corpus.
+        systems: ids of the systems.
+        budget: the budget of that corpus.
+        utterances: the table of utterances that the predictions must match.
 
     Raises:
         UserError: a folder or file is missing; a system was trained on another corpus, protocol, label list
-            or seeds than the budget asks for; predictions are doubled, incomplete, not normalised, or speak
-            of utterances that the table lacks.
+            or seeds than the budget asks for; predictions are duplicated, incomplete or not normalised, or
+            belong to utterances that are not in the table.
     """
     results = [read_result(folder / system, system) for system in systems]
     for result in results:
@@ -120,8 +120,12 @@ def read_results(
 def read_result(folder: Path, system: str) -> SystemResult:
     """Reads one system's folder (predictions.parquet, curves.csv, units.json).
 
+    Args:
+        folder: the system's folder.
+        system: id of the system.
+
     Raises:
-        UserError: it is missing, not readable, or its predictions are not what they should be.
+        UserError: a file is missing, cannot be read, or holds invalid predictions.
     """
     cure = f"run the train step for {system} (dvc repro)"
     if not folder.is_dir():
@@ -143,7 +147,7 @@ def read_result(folder: Path, system: str) -> SystemResult:
 
 
 def read_curves(path: Path) -> pd.DataFrame:
-    """curves.csv as it is written; a speaker may be called NA or 03."""
+    """Reads curves.csv. Folds are text, since a speaker may be called NA or 03."""
     return pd.read_csv(
         path,
         dtype={"fold": str, "system": str},
@@ -192,7 +196,7 @@ def _check_predictions(table: pd.DataFrame, units: Units, path: Path, cure: str)
     if doubled.any():
         row = table[doubled].iloc[0]
         raise UserError(
-            f"{path}: utterance {row['id']}: stands twice in fold {row['fold']} of seed {row['seed']} "
+            f"{path}: utterance {row['id']}: occurs twice in fold {row['fold']} of seed {row['seed']} "
             f"({int(doubled.sum())} such rows): {cure}"
         )
     seeds = {seed: set(map(tuple, group[["fold", "id"]].to_numpy())) for seed, group in table.groupby("seed")}
@@ -213,7 +217,7 @@ def _check_probabilities(table: pd.DataFrame, columns: list[str], path: Path, cu
         raise UserError(f"{path}: probabilities are not numbers: {cure}") from None
     faults = (
         (~np.isfinite(values).all(axis=1), "probabilities are not finite"),
-        (((values < 0) | (values > 1)).any(axis=1), "a probability lies outside 0 to 1"),
+        (((values < 0) | (values > 1)).any(axis=1), "a probability is outside 0 to 1"),
         (np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE, "probabilities do not sum to 1"),
     )
     for faulty, what in faults:
@@ -255,5 +259,5 @@ def _fits_table(result: SystemResult, utterances: pd.DataFrame) -> None:
         if faulty.any():
             raise UserError(
                 f"{result.system}: utterance {table.loc[faulty, 'id'].iloc[0]}: {what} ({int(faulty.sum())} "
-                f"such rows): run the train step for {result.system} on the present table (dvc repro)"
+                f"such rows): run the train step for {result.system} on the current table (dvc repro)"
             )

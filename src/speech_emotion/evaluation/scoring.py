@@ -1,7 +1,7 @@
-"""The figures of one system, in percent, as metrics.json holds them.
+"""The figures of one system, in percent, as they are stored in metrics.json.
 
-Each figure is taken over the pooled predictions of all folds of a seed, since some speakers lack some
-classes, and averaged over the seeds. The spread over folds and seeds stands beside UA.
+Each figure is computed on the pooled predictions of all folds of a seed, since some speakers lack some classes, and
+averaged over the seeds. For UA the standard deviations over folds and over seeds are given too.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ def percent(share: float) -> float:
 
 
 def absent_labels(result: SystemResult) -> list[str]:
-    """Labels of the protocol that no tested utterance bears: they have no recall, so UA leaves them out."""
+    """Labels of the protocol that no tested utterance has: they have no recall, so UA leaves them out."""
     held = set(result.predictions["emotion"])
     return [label for label in result.labels if label not in held]
 
@@ -40,19 +40,19 @@ def not_most_probable(result: SystemResult) -> float:
 
 
 def score(result: SystemResult, sexes: pd.Series, params: Evaluate) -> dict[str, Any]:
-    """All figures of one system; numbers within objects only, since DVC drops lists.
+    """All figures of one system, as nested objects of numbers: DVC drops lists.
 
     Args:
         result: the system's checked predictions.
         sexes: utterance id -> female, male or missing.
+        params: number of draws, confidence level, bins and seed.
 
     Returns:
-        each of METRICS under its key (percent or share);
-        ua_low, ua_high (percent, bootstrap interval of UA over speakers; left out where one alone was tested);
-        ua_fold_std, ua_seed_std (percent points, standard deviation with n - 1; left out where there is but one fold
-        or seed); parameters (left out where the system names none); per_class: label -> precision, recall, f1
-        (percent), support (utterances); per_sex: sex -> the metrics
-        that are taken by sex.
+        Each of METRICS under its key (percent or share);
+        ua_low, ua_high (percent, bootstrap interval of UA over speakers; left out if only one speaker was tested);
+        ua_fold_std, ua_seed_std (percentage points, standard deviation with n - 1; left out if there is only one fold
+        or seed); parameters (left out if the system states none); per_class: label -> precision, recall, f1 (percent),
+        support (utterances); per_sex: sex -> the metrics with by_sex.
     """
     seeds = result.predictions["seed"].to_numpy()
     by_seed = [_answers(result, seeds == seed, params) for seed in np.unique(seeds)]
@@ -65,7 +65,7 @@ def score(result: SystemResult, sexes: pd.Series, params: Evaluate) -> dict[str,
     counts = speaker_counts(
         result.predictions["speaker"].to_numpy(), result.truth, result.predicted, len(result.labels)
     )
-    # one key for all systems: they are judged on the same resamples of the speakers
+    # the same key for all systems, so that they share the same resamples of speakers
     random = generator(params.seed, "bootstrap", result.units.corpus, result.units.protocol)
     if len(counts[0]) > 1:
         low, high = bootstrap_interval(*counts, params.bootstrap_draws, params.confidence, random)

@@ -1,1 +1,1 @@
-"""Documents and pictures of the results: templates, what renders them, figures."""
+"""Documents and pictures of the results: templates, their rendering, figures."""

@@ -1,4 +1,4 @@
-"""Pictures of the results. The same results give the same bytes: no date, no version, no global state."""
+"""Pictures of the results. The same results give the same bytes: they contain no date and no version."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from speech_emotion.evaluation.metrics import confusion
 from speech_emotion.evaluation.results import SystemResult
 
-# Okabe & Ito 2008: told apart by the colour-blind too
+# Okabe & Ito 2008: colour-blind people can distinguish them too
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -36,11 +36,12 @@ DPI = 120
 
 
 def confusion_matrix(path: Path, result: SystemResult, setting: str) -> None:
-    """Rows are the true emotions, in percent of the row, with counts below; all folds and seeds pooled.
+    """Draws a confusion matrix. Rows are the true emotions; cells show percent of the row and, below, counts.
 
     Args:
         path: PNG to write.
-        setting: corpus, protocol and how to take them, for the title's second line.
+        result: the system's checked results; all folds and seeds are pooled.
+        setting: second line of the title, as Setting.line in reporting.report.
     """
     labels = result.labels
     counts = confusion(result.truth, result.predicted, len(labels))
@@ -85,13 +86,18 @@ def confusion_matrix(path: Path, result: SystemResult, setting: str) -> None:
 
 
 def learning_curves(path: Path, result: SystemResult, setting: str) -> bool:
-    """Loss and validation UA by epoch: every fold and seed thin, their mean thick.
+    """Draws loss and validation UA by epoch: a thin line for each fold and seed, a thick one for their mean.
 
-    The mean is over the runs that reached the epoch and ends where fewer than half of them did: early
-    stopping leaves the slow ones.
+    The mean is over the trainings that reached the epoch, and ends when fewer than half of them did: with early
+    stopping only the slow ones remain.
+
+    Args:
+        path: PNG to write.
+        result: the system's checked results.
+        setting: second line of the title.
 
     Returns:
-        False, and no file, for a system that does not train by epochs.
+        False for a system that does not train by epochs; no file is written.
     """
     curves = result.curves
     if curves.empty:
@@ -121,10 +127,13 @@ def learning_curves(path: Path, result: SystemResult, setting: str) -> bool:
 
 
 def comparison_bars(path: Path, results: Sequence[SystemResult], metrics: Mapping[str, Any], setting: str) -> None:
-    """UA with its bootstrap interval and WA of every system, best UA on top.
+    """Draws UA, with its bootstrap interval, and WA of every system, best UA on top.
 
     Args:
-        metrics: system -> figures as evaluation.scoring gives them.
+        path: PNG to write.
+        results: checked results, one for each system.
+        metrics: system -> figures, as evaluation.scoring.score() returns them.
+        setting: second line of the title.
     """
     ordered = sorted(results, key=lambda result: (metrics[result.system]["ua"], result.system))
     figures = [metrics[result.system] for result in ordered]
@@ -135,12 +144,12 @@ def comparison_bars(path: Path, results: Sequence[SystemResult], metrics: Mappin
     with rc_context(STYLE):
         figure = Figure(figsize=(9, 1.7 + 0.62 * len(ordered)), layout="constrained")
         axes = figure.add_subplot()
-        # a percentile interval need not hold the estimate: no negative whisker
+        # a percentile interval need not contain the estimate: avoid negative whiskers
         whiskers = np.maximum(np.vstack([ua - low, high - ua]), 0)
         axes.barh(places, ua, height=0.6, color=COLOURS[0], label="UA")
         interval = {"fmt": "none", "ecolor": "#222222", "elinewidth": 1.4, "capsize": 4}
         axes.errorbar(ua, places, xerr=whiskers, **interval, label="interval of UA over speakers")
-        # below the whiskers, which it would hide where UA and WA are close
+        # below the whiskers, so as not to hide them if UA and WA are close
         axes.plot(wa, places - 0.3, "D", color=COLOURS[1], markeredgecolor="white", markersize=8, label="WA")
         axes.axvline(100 / len(results[0].labels), color="#888888", linestyle=":", linewidth=1.4, label="chance")
         for place, value in zip(places, ua, strict=True):
@@ -156,7 +165,7 @@ def comparison_bars(path: Path, results: Sequence[SystemResult], metrics: Mappin
 
 
 def recall_bars(path: Path, results: Sequence[SystemResult], metrics: Mapping[str, Any], setting: str) -> None:
-    """Recall of each emotion by each system."""
+    """Draws the recall of each emotion for each system; arguments as of comparison_bars()."""
     labels = [label for label in results[0].labels if label in metrics[results[0].system]["per_class"]]
     width = 0.8 / len(results)
     with rc_context(STYLE):
@@ -201,7 +210,7 @@ def _title(axes: Axes, title: str, setting: str, wide: bool = False) -> None:
     axes.set_title(title, fontweight="bold", pad=25)
     below = {"xycoords": "axes fraction", "xytext": (0, 10), "textcoords": "offset points"}
     line = axes.annotate(setting, (0, 1), **below, fontsize=9, color="#555555")
-    line.set_in_layout(not wide)  # over several axes it may run past the first instead of squeezing it
+    line.set_in_layout(not wide)  # with several axes it may extend past the first one
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Renders the documents in templates/ (Jinja2) from plain data.
 
-What a user or a corpus names (emotions, speakers, files, reasons) may hold any character: in Markdown, templates write
-it through the filter `cell`, or `code` for a code span. Templates of HTML escape by themselves.
+Names from users and corpora (emotions, speakers, files, reasons) may contain any character: in Markdown, templates pass
+them through the filter `cell`, or `code` for a code span. In HTML templates, escaping is automatic.
 """
 
 import re
@@ -15,12 +15,12 @@ SPECIAL = re.compile(r"[\\`*\[\]<|]|(?<![^\W_])_|_(?![^\W_])")  # an underscore 
 
 
 def cell(value: object) -> str:
-    """Text on one line that Markdown shows as it stands, in a table's cell too."""
+    """The value as one line of text, escaped so that Markdown shows it unchanged, also in a cell of a table."""
     return SPECIAL.sub(r"\\\g<0>", _one_line(value))
 
 
 def code(value: object) -> str:
-    """A code span for a table's cell; its fence is longer than any run of backticks in the text."""
+    """The value as a code span for a cell of a table; its fence is longer than any run of backticks in the text."""
     text = _one_line(value).replace("|", "\\|")
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     blank = " " if text[:1] == "`" or text[-1:] == "`" else ""
@@ -28,7 +28,7 @@ def code(value: object) -> str:
 
 
 def number(value: float | None, form: str = ".1f") -> str:
-    """A number in a format of Python, by default with one decimal, as percents have; "-" for None."""
+    """A number in a Python format, by default with one decimal; "-" for None."""
     return "-" if value is None else format(value, form)
 
 
@@ -38,7 +38,7 @@ def percent(value: float | None) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """1 fold, 2 folds."""
+    """A number with its noun: 1 fold, 2 folds."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -48,30 +48,34 @@ def p_value(value: float) -> str:
 
 
 def interval(figures: Mapping[str, Any]) -> str:
-    """The bootstrap interval of UA, in percent; "-" where one speaker was tested, of whom there is none."""
+    """The bootstrap interval of UA, in percent; "-" if only one speaker was tested, since there is no interval then.
+
+    Args:
+        figures: of one system, as in metrics.json.
+    """
     return f"{figures['ua_low']:.1f} to {figures['ua_high']:.1f}" if "ua_low" in figures else "-"
 
 
 def render(template: str, /, **values: Any) -> str:
-    """A document.
+    """Renders a document.
 
     Args:
         template: name of a file in templates/.
-        values: what it is made of.
+        values: the template's variables.
 
     Raises:
-        jinja2.UndefinedError: the template names a value that is not there.
+        jinja2.UndefinedError: a variable of the template is missing.
     """
     return _ENVIRONMENT.get_template(template).render(values)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int]) -> str:
-    """A Markdown table without a line break at its end.
+    """A Markdown table, without a line break at the end.
 
     Args:
         header: headings of the columns.
-        rows: cells, escaped here.
-        numbers: columns, from 0, that are set to the right.
+        rows: cells, which this function escapes.
+        numbers: indices of the columns, from 0, that are aligned right.
     """
     return str(_ENVIRONMENT.get_template(MACROS).module.table(header, rows, set(numbers))).rstrip("\n")
 

@@ -1,4 +1,4 @@
-"""report.md: the table of systems and how it was got."""
+"""report.md: the table of systems and how it was measured."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,17 @@ from speech_emotion.reporting.rendering import count, render
 
 @dataclass(frozen=True)
 class Setting:
-    """How the figures were got.
+    """How the figures were measured.
 
     Attributes:
         synthetic: the corpus is synthesised, not recorded.
+        labels: the protocol's labels, in its order.
         seeds: system -> seeds it was trained with, ascending.
-        utterances: of the table; tested: of them, those that the protocol tests.
-        speakers: that the protocol tests.
-        table_sha256: of utterances.parquet.
+        folds: number of folds.
+        utterances: number of utterances in the table.
+        tested: number of utterances that the protocol tests.
+        speakers: number of speakers that the protocol tests.
+        table_sha256: sha256 of utterances.parquet.
     """
 
     corpus: str
@@ -46,11 +49,11 @@ class Setting:
 
     @property
     def line(self) -> str:
-        """One line for titles: what must not be read past."""
+        """The facts that every title must show, in one line."""
         return self._line(self.seeds)
 
     def line_of(self, system: str) -> str:
-        """That line for a picture of one system."""
+        """The same line for a picture of one system."""
         return self._line([system])
 
     def _line(self, systems: Iterable[str]) -> str:
@@ -74,12 +77,15 @@ def report(
     """The report as Markdown.
 
     Args:
-        results: checked results, one a system.
+        setting: how the figures were measured.
+        results: checked results, one for each system.
         metrics: system -> figures (evaluation.scoring).
         comparison: pairwise tests (evaluation.comparison).
-        claims: system -> what its paper claims for it on this corpus.
+        claims: system -> its paper's claims for it on this corpus.
         pictures: paths of the figures, relative to the report.
         sexes: utterance id -> sex.
+        params: numbers of draws and bins, confidence level.
+        budget: the corpus' budget.
     """
     ordered = sorted(results, key=lambda result: (-metrics[result.system][PRIMARY], result.system))
     return render(
@@ -118,7 +124,7 @@ def _claims(
     claims: Mapping[str, Sequence[Claim]],
     protocol: str,
 ) -> Iterator[tuple[Units, Metric, float, float, str]]:
-    """Units, metric, claimed and measured figure as they are kept, conditions of the claim."""
+    """Yields units, metric, claimed and measured figure (in the unit of metrics.json), conditions of the claim."""
     for result in ordered:
         for claim in claims[result.system]:
             same = claim.protocol == protocol and not (claim.features or claim.unit)

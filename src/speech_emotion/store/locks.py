@@ -1,8 +1,8 @@
-"""Locks: one process at a time, and whether a process that took a lock still runs.
+"""Locks, which one process at a time can hold; some also show whether their holder still runs.
 
-`Lock` is the interface. A database file and a PostgreSQL server have locks of their own, which the operating system or
-the server frees when their holder ends, however it ends: `database_locks` makes them. An MLflow server gives no access
-to its database; what it can do is in tracking.lease.
+`Lock` is the interface. `database_locks` gives the locks of a database file or a PostgreSQL server, which the operating
+system or the server releases when their holder ends, even if it is killed. An MLflow server gives no access to its
+database; its locks are in tracking.lease.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from speech_emotion.errors import UserError
 
 SQLITE, POSTGRESQL = "sqlite:///", "postgresql"
-SESSION = {  # settings of a connection that holds a lock: a machine that vanished is noticed within a minute
+SESSION = {  # settings of a connection that holds a lock: a lost client is noticed within a minute
     "tcp_keepalives_idle": "30",  # seconds
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -36,49 +36,49 @@ Note = Callable[[str], None]
 
 
 def silent(text: str) -> None:
-    """A `Note` for those who need not be told."""
+    """A `Note` that ignores the text."""
 
 
 class Turn:
-    """The right to make changes, held for the length of `Lock.turn`."""
+    """The right to make changes, held inside `Lock.turn`."""
 
     def confirm(self) -> None:
-        """Checks that the turn is not lost; to be called before each change. That of a file cannot be lost.
+        """Checks that this process still has the lock; call it before each change. The lock on a file cannot be lost.
 
         Raises:
-            UserError: it is, and another process may be at work: this one was silent for too long.
+            UserError: the lock was lost because this process was silent for too long; another one may have it now.
         """
 
 
 class Lock(ABC):
-    """Mutual exclusion of the processes that name the same lock. It is not reentrant."""
+    """Mutual exclusion of processes by the name of a lock. It is not reentrant."""
 
     @abstractmethod
     def turn(self, note: Note = silent) -> AbstractContextManager[Turn]:
-        """While inside, no other process is: waits until the lock is free.
+        """Context manager that holds the lock; waits until it is free.
 
         Args:
-            note: is told for whom this process waits, and what to do if that takes too long.
+            note: called with a sentence that names the process waited for, and what to do if it takes too long.
 
         Raises:
-            UserError: the turn was lost while waiting.
+            UserError: this process lost its place while waiting.
         """
 
 
 class DatabaseLock(Lock):
-    """A lock that is free as soon as its holder ends, so that a process can show by it that it runs."""
+    """A lock that is released as soon as its holder ends, so that it shows whether the holder runs."""
 
     @abstractmethod
     def is_held(self) -> bool:
-        """Whether any process, this one included, is inside `turn` now."""
+        """Whether any process, including this one, holds the lock now."""
 
 
 def database_locks(url: str) -> Callable[[str], DatabaseLock] | None:
-    """The locks of a database by their names; None where it is no database that has locks of this kind.
+    """Returns what makes the locks of a database from their names; None if the database has no such locks.
 
     Args:
-        url: sqlite:///file, whose locks are files beside it, for processes that see the same file system;
-            postgresql://..., whose locks hold for all clients of that database; or another.
+        url: sqlite:///file: the locks are files beside it, for processes that use the same file system.
+            postgresql://...: the locks are for all clients of that database. Any other: None.
     """
     if url.startswith(SQLITE):
         path = Path(url.removeprefix(SQLITE))
@@ -90,13 +90,13 @@ def database_locks(url: str) -> Callable[[str], DatabaseLock] | None:
 
 
 def waiting_for(holder: str) -> str:
-    """The sentence for a process that waits."""
+    """The note of a process that waits for `holder`."""
     return f"store: waiting for {holder}, which is making changes: if it hangs, end it"
 
 
 @dataclass(frozen=True)
 class LockedFile(DatabaseLock):
-    """A lock on a file (flock), which exists while the lock is held and says who holds it."""
+    """A lock on a file (flock). The file exists while the lock is held, and names the holder."""
 
     path: Path
 
@@ -128,7 +128,7 @@ class LockedFile(DatabaseLock):
             return lock.acquire()
 
     def _remove(self) -> None:
-        """To be called by the holder: who waits for a file that is gone by then takes the lock on a new one."""
+        """Called by the holder. A process that waits on the deleted file then takes the lock on a new one."""
         self.path.unlink(missing_ok=True)
 
     def _holder(self) -> str:
@@ -140,11 +140,11 @@ class LockedFile(DatabaseLock):
 
 @dataclass(frozen=True)
 class AdvisoryLock(DatabaseLock):
-    """An advisory lock of a PostgreSQL server: held by a session, and free when the session ends.
+    """An advisory lock of a PostgreSQL server: held by a session, and released when the session ends.
 
     Attributes:
-        engine: commits by itself (isolation level AUTOCOMMIT).
-        name: of the lock; others may use the same database, so that its number is a hash.
+        engine: with isolation level AUTOCOMMIT.
+        name: of the lock. Its number is a hash, since other programs may use the same database.
     """
 
     engine: sqlalchemy.Engine
@@ -162,7 +162,7 @@ class AdvisoryLock(DatabaseLock):
             try:
                 yield _SessionTurn(connection)
             finally:
-                with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):  # the session is lost, and the lock with it
+                with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):  # the session, and so the lock, is lost
                     connection.execute(sqlalchemy.func.pg_advisory_unlock(self.number).select())
 
     def is_held(self) -> bool:
@@ -174,24 +174,24 @@ class AdvisoryLock(DatabaseLock):
 
     @property
     def number(self) -> int:
-        """The lock's number, 64 bits with a sign."""
+        """The lock's number, a signed 64-bit integer."""
         digest = hashlib.sha256(f"speech-emotion {self.name}".encode()).digest()
         return int.from_bytes(digest[:8], "big", signed=True)
 
 
 class _SessionTurn(Turn):
-    """Lasts as long as the session, which the server ends when its client is silent for too long."""
+    """Lasts as long as the session, which the server ends if its client is silent for too long."""
 
     def __init__(self, connection: sqlalchemy.Connection):
         self._connection = connection
 
     def confirm(self) -> None:
         try:
-            self._connection.execute(sqlalchemy.select(1))  # a connection that was lost opens no new session
+            self._connection.execute(sqlalchemy.select(1))  # a lost connection does not open a new session
         except sqlalchemy.exc.SQLAlchemyError as error:
             raise UserError(
-                "store: the database server ended the session in which this process made its changes, and others may "
-                "make theirs now: run the command again"
+                "store: the database server ended the session that held this process's lock, and others may make "
+                "changes now: run the command again"
             ) from error
 
 

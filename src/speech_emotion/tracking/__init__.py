@@ -1,1 +1,1 @@
-"""MLflow: what the graph has computed, mirrored into a tracking store. Nothing below this package knows of it."""
+"""MLflow: mirrors the results of the graph into a tracking store. Lower packages do not depend on this one."""

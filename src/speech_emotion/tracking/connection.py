@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# Before the library is imported: it must not call home nor print, and must give up on a dead server in seconds.
+# Set before the import of mlflow: no telemetry, no printing, and only seconds until it gives up on a dead server.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINT", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
@@ -30,8 +30,8 @@ from speech_emotion.store.locks import SQLITE, database_locks
 ARTIFACTS = "mlartifacts"  # beside the database
 SECONDS_TO_ANSWER = 5
 USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
-UNKNOWN_HOST = "Invalid Host header"  # what MLflow answers to a name that is not among its allowed hosts
-OF_ARTIFACTS = "mlflow-artifacts"  # in addresses through which the server hands artifacts on
+UNKNOWN_HOST = "Invalid Host header"  # MLflow's answer to a host name that is not allowed
+OF_ARTIFACTS = "mlflow-artifacts"  # in addresses of artifacts that the server proxies
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -46,18 +46,19 @@ class Store:
 
 @contextlib.contextmanager
 def open_store(uri: str, experiment: str) -> Iterator[Store]:
-    """Opens the store and makes the experiment where it is absent; one that was deleted there is brought back.
+    """Opens the store and creates the experiment if it does not exist; a deleted one is restored.
 
-    Artifacts of a database lie in mlartifacts/ beside it (a database server: in the working folder); a tracking server
-    has its own place. Its user and password are the environment's, MLFLOW_TRACKING_USERNAME and
-    MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; those of PostgreSQL PGUSER and PGPASSWORD.
+    A database file has its artifacts in mlartifacts/ beside it, a database server in mlartifacts/ of the working
+    folder, and a tracking server in a place of its own. User and password come from the environment: for a tracking
+    server MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; for PostgreSQL PGUSER and
+    PGPASSWORD.
 
     Args:
         uri: sqlite:///file, postgresql://..., mysql://... or http(s)://...
-        experiment: its name.
+        experiment: name of the experiment.
 
     Raises:
-        UserError: nobody answers, access is refused, or the store fails while it is used.
+        UserError: the store does not answer, refuses access, or fails while it is used.
     """
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -65,7 +66,7 @@ def open_store(uri: str, experiment: str) -> Iterator[Store]:
     _probe(uri, shown)
     before = mlflow.get_tracking_uri()
     try:
-        mlflow.set_tracking_uri(uri)  # logging a model takes the library's own setting
+        mlflow.set_tracking_uri(uri)  # logging a model uses the library's global setting
         with _tables_turn(uri):
             client = mlflow.MlflowClient(uri)
             id = _experiment(client, uri, experiment)
@@ -77,9 +78,9 @@ def open_store(uri: str, experiment: str) -> Iterator[Store]:
 
 
 def _tables_turn(uri: str) -> contextlib.AbstractContextManager:
-    """Whoever opens a database first makes its tables: two at once would spoil them."""
+    """The first process to open a database creates its tables; two at once would corrupt them."""
     locks = database_locks(uri)
-    return locks("tables").turn() if locks else contextlib.nullcontext()  # a server made its own before it answered
+    return locks("tables").turn() if locks else contextlib.nullcontext()  # a server has created its tables
 
 
 def _experiment(client: mlflow.MlflowClient, uri: str, name: str) -> str:
@@ -88,7 +89,7 @@ def _experiment(client: mlflow.MlflowClient, uri: str, name: str) -> str:
         try:
             return client.create_experiment(name, artifact_location=_artifacts(uri))
         except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # another process was quicker
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # another process was faster
                 raise
             found = client.get_experiment_by_name(name)
     if found.lifecycle_stage == "deleted":
@@ -104,17 +105,17 @@ def _artifacts(uri: str) -> str | None:
 
 
 def _probe(uri: str, shown: str) -> None:
-    """Fails at once where the library would try again for minutes."""
+    """Fails at once; the library would retry for minutes."""
     if uri.startswith("http"):
         _probe_server(uri.rstrip("/"), shown)
     elif uri.startswith(SQLITE):
         path = Path(uri.removeprefix(SQLITE))
         if not path.parent.is_dir():
-            raise UserError(f"track.uri = {shown}: there is no folder {path.parent}: make it, or name another file")
+            raise UserError(f"track.uri = {shown}: there is no folder {path.parent}: create it, or name another file")
         if path.is_dir() or (path.is_file() and not _is_database(path)):
-            raise UserError(f"track.uri = {shown}: {path} is no SQLite database: name another file")
+            raise UserError(f"track.uri = {shown}: {path} is not a SQLite database: name another file")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise UserError(f"track.uri = {shown}: {path} cannot be written: mend its permissions, or name another")
+            raise UserError(f"track.uri = {shown}: {path} cannot be written: change its permissions, or name another")
     else:
         try:
             sqlalchemy.create_engine(uri).connect().close()
@@ -126,7 +127,7 @@ def _probe(uri: str, shown: str) -> None:
 
 
 def _probe_server(uri: str, shown: str) -> None:
-    """Asks for MLflow's health, then once as the user of the environment."""
+    """Checks MLflow's health, then access for the user of the environment."""
     fault = f"track.uri = {shown}"
     credentials = get_default_host_creds(uri)
     verify = credentials.server_cert_path or not credentials.ignore_tls_verification
@@ -135,15 +136,15 @@ def _probe_server(uri: str, shown: str) -> None:
     except requests.exceptions.SSLError as error:
         raise UserError(
             f"{fault}: its certificate is not trusted ({_first_line(error)}): name the authority's certificate in "
-            "MLFLOW_TRACKING_SERVER_CERT_PATH, or mend the address"
+            "MLFLOW_TRACKING_SERVER_CERT_PATH, or correct the address"
         ) from None
     except requests.RequestException as error:
         raise UserError(
-            f"{fault}: no answer ({type(error).__name__}): start the server (mlflow/README.md), mend host and port, "
+            f"{fault}: no answer ({type(error).__name__}): start the server (mlflow/README.md), correct host and port, "
             "or set track.uri to sqlite:///mlflow.db"
         ) from None
     if (health.ok and health.text.strip() != "OK") or health.status_code == requests.codes.not_found:
-        raise UserError(f"{fault}: something answers there, but no MLflow server: mend host and port")
+        raise UserError(f"{fault}: something answers there, but not an MLflow server: correct host and port")
     try:
         answer = http_request(
             credentials,
@@ -155,7 +156,7 @@ def _probe_server(uri: str, shown: str) -> None:
         )
     except MlflowException as error:
         raise UserError(
-            f"{fault}: the server lives, but gives no answer ({_first_line(error)}): is its database running? "
+            f"{fault}: the server is up, but does not answer requests ({_first_line(error)}): is its database running? "
             "Its log says more (docker compose logs server)"
         ) from None
     if not answer.ok:
@@ -167,25 +168,25 @@ def _refusal(answer: requests.Response, user: str | None) -> str:
     if status == requests.codes.unauthorized:
         if not user:
             return f"the server asks for a password: export {USER} and {PASSWORD} (or {TOKEN})"
-        return f"the server refuses user {user} with this password: mend {USER} and {PASSWORD}"
+        return f"the server refuses user {user} with this password: correct {USER} and {PASSWORD}"
     if status == requests.codes.forbidden and UNKNOWN_HOST in answer.text:
         name = urlsplit(answer.url).netloc
         return (
-            f"the server refuses calls by the name {name} (403): add {name} to its allowed hosts "
+            f"the server refuses requests for the host name {name} (403): add {name} to its allowed hosts "
             "(SERVER_ALLOWED_HOSTS in mlflow/.env, or mlflow server --allowed-hosts), or use a name that it knows"
         )
     if status == requests.codes.forbidden:
         return f"user {user} may not do this (403): ask an administrator of the server for the permission"
     if status >= requests.codes.server_error:
         return (
-            f"the server lives, but fails (status {status}): is its database running? "
+            f"the server is up, but fails (status {status}): is its database running? "
             "Its log says more (docker compose logs server)"
         )
-    return f"something answers there (status {status}), but no MLflow server: mend host and port"
+    return f"something answers there (status {status}), but not an MLflow server: correct host and port"
 
 
 def _failure(error: Exception) -> str:
-    """What went wrong in the middle of the work, and the cure."""
+    """What went wrong while the store was in use, and the cure."""
     text = _first_line(error)
     status = re.search(r"\b50\d\b", text)
     if OF_ARTIFACTS in text and status:
@@ -198,7 +199,7 @@ def _failure(error: Exception) -> str:
             f"user {os.environ.get(USER, '')} may not do this ({text}): ask an administrator of the server for the "
             "permission, or set track.experiment and registry.name to your own"
         )
-    return f"{text}: mend the store, or set track.uri to another"
+    return f"{text}: repair the store, or set track.uri to another"
 
 
 def _is_database(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What the graph's folders say, as entries for a tracking store."""
+"""Reads the output folders of the graph as entries for a tracking store."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,13 +26,13 @@ from speech_emotion.tracking.values import curves_of, figures_of, flat, mean_cur
 
 OF_ALL_SYSTEMS = ("comparison.png", "recall.png")  # figures; every other one is named <kind>-<system>.png
 CONFUSION, TABLE = "figures/confusion.png", "predictions.json"
-TRIAL_FACTS = ("fold", "trial", "state", "ua")  # columns of trials.csv that are no hyper-parameters
+TRIAL_FACTS = ("fold", "trial", "state", "ua")  # columns of trials.csv that are not hyper-parameters
 TRIAL_STATUS = {"fail": "FAILED", "failed": "FAILED", "pruned": "KILLED"}  # every other state is FINISHED
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Outputs of the steps that the store mirrors; `provenance` and `journals` may be empty."""
+    """Output folders of the steps that the store mirrors; `provenance` and `journals` may be empty."""
 
     utterances: Path
     tuned: Path
@@ -45,25 +45,29 @@ class Folders:
 
 
 def system_name(system: str, protocol: str) -> str:
-    """How a system's run is called."""
+    """Name of a system's run."""
     return f"{system} · {protocol}"
 
 
 def unit_name(system: str, fold: str, seed: int | str) -> str:
-    """How a unit's run is called."""
+    """Name of a unit's run."""
     return f"{system} fold {fold} seed {seed}"
 
 
 def unit_params(fold: str, seed: int | str, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The params of a unit's run, live or in the end."""
+    """The params of a unit's run, in the live view and afterwards."""
     return {"fold": fold, "seed": seed, **flat(hyperparameters, "hyperparameters")}
 
 
 def read_entries(folders: Folders, systems: Sequence[str]) -> list[Entry]:
-    """All runs: one a system with one a unit below it, the comparison, and the selected model where there is one.
+    """All runs: one for each system, with its units and trials below it; the comparison; the exported model, if any.
+
+    Args:
+        folders: outputs of the steps.
+        systems: ids of the systems.
 
     Raises:
-        UserError: a file is missing or is no JSON.
+        UserError: a file is missing or is not JSON.
     """
     summary = _json(folders.evaluation / "summary.json")
     metrics = _json(folders.evaluation / "metrics.json")
@@ -196,9 +200,10 @@ def _units(
 
 
 def _trials(folder: Path, system: str, units: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[Entry]:
-    """One entry a trial of trials.csv.
+    """One entry for each trial of trials.csv.
 
-    Hyper-parameters stand in columns of their own or as JSON in `params`; further numbers are figures, texts tags.
+    Hyper-parameters are in columns of their own or, as JSON, in `params`. Of the other columns, numbers become metrics
+    and texts become tags.
     """
     path = folder / "trials.csv"
     if not path.is_file():
@@ -300,7 +305,7 @@ def _provenance(folders: Folders, step: str) -> Mapping[str, Any]:
 
 
 def _of_units(units: Iterable[Mapping[str, Any]], journals: Iterable[Journal | None]) -> dict[str, float]:
-    """The median best epoch, and the seconds of all units where every one was trained here."""
+    """The median best epoch, and the total seconds if all units were trained here."""
     epochs = [unit["best_epoch"] for unit in units if unit.get("best_epoch")]
     found = {"best_epoch": float(median(epochs))} if epochs else {}
     took = [seconds_of(journal) for journal in journals]

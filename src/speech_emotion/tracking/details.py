@@ -1,4 +1,4 @@
-"""What runs show beside the files that the steps left: predictions as tables, and each unit's own pictures."""
+"""Artifacts made for the runs in addition to the steps' files: tables of predictions, and pictures of each unit."""
 
 import dataclasses
 import functools
@@ -14,11 +14,12 @@ Writer = Callable[[Path], None]
 
 
 def table_writer(folder: Path, fold: str | None = None, seed: int | None = None) -> Writer:
-    """What writes a system's predictions, or one unit's, as the table that MLflow's pages show.
+    """Returns what writes the predictions of a system or of one unit as the table that MLflow's pages show.
 
     Args:
-        folder: of the system, as step train leaves it.
-        fold: of the unit; None for all.
+        folder: the system's folder, as written by step train.
+        fold: of the unit; None for the whole system.
+        seed: of the unit; None for the whole system.
     """
 
     def write(path: Path) -> None:
@@ -32,12 +33,12 @@ def table_writer(folder: Path, fold: str | None = None, seed: int | None = None)
 
 
 def parquet_writer(folder: Path, fold: str, seed: int) -> Writer:
-    """What writes one unit's rows of predictions.parquet."""
+    """Returns what writes one unit's rows of predictions.parquet; arguments as of table_writer()."""
     return lambda path: _result(folder, fold, seed).predictions.to_parquet(path, index=False)
 
 
 def confusion_writer(folder: Path, fold: str, seed: int) -> Writer:
-    """What draws one unit's confusion."""
+    """Returns what draws one unit's confusion matrix; arguments as of table_writer()."""
 
     def write(path: Path) -> None:
         result = _result(folder, fold, seed)
@@ -58,6 +59,6 @@ def _result(folder: Path, fold: str | None, seed: int | None) -> SystemResult:
     return dataclasses.replace(result, predictions=own, units=units)
 
 
-@functools.lru_cache(maxsize=1)  # a system's units come one after the other
+@functools.lru_cache(maxsize=1)  # the units of a system are written one after the other
 def _read(folder: Path, changed: int) -> SystemResult:
     return read_result(folder, folder.name)

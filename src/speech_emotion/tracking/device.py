@@ -1,8 +1,8 @@
-"""Device bundles as versions of a registered model of their own, each linked to the version that it was made of.
+"""Device bundles as versions of a registered model of their own, each linked to the version from which it was made.
 
-A bundle is registered once, however often it is made: its key hashes the source's key and the bundle's checksums, its
-synthesised samples left out. Every change is made by one process at a time (store.locks); what a kill leaves half
-done is completed, or done anew, by the next call.
+A bundle is registered only once, however often it is made: its key hashes the source's key and the bundle's checksums,
+without those of its synthesised samples. One process makes changes at a time (store.locks). If it is killed, the next
+call completes or repeats its changes.
 """
 
 import re
@@ -41,20 +41,20 @@ from speech_emotion.tracking.versions import (
 from speech_emotion_jetson.checksums import CHECKSUMS
 from speech_emotion_jetson.signature import SIGNATURE
 
-SUFFIX = "-jetson"  # after the name of the registered model that bundles are made of
+SUFFIX = "-jetson"  # appended to the name of the registered model from which bundles are made
 DEVICE = "device"  # kind of the run that presents a bundle
 LOGGED = "device-bundle"  # name of the logged model
 MADE_BY = "speech-emotion device-bundle"
 ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
-KEPT = (  # tags that a bundle has of its source, beside the headline figures
+KEPT = (  # tags that a bundle copies from its source, besides the headline figures
     "corpus", "protocol", "data", "synthetic", "licences", "system", "title", "revision",
 )  # fmt: skip
-SHOWN = (BUNDLE, CARD, OPERATORS_CARD, CHECKSUMS, SIGNATURE)  # lie beside the archive, to be read on MLflow's pages
+SHOWN = (BUNDLE, CARD, OPERATORS_CARD, CHECKSUMS, SIGNATURE)  # next to the archive, to be read on MLflow's pages
 
 
 @dataclass(frozen=True)
 class Source:
-    """The version that a bundle is made of."""
+    """The version from which a bundle is made."""
 
     name: str
     version: Version
@@ -66,7 +66,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Bundled:
-    """A registered bundle; `found`: it had been registered before."""
+    """A registered bundle; `found`: it was registered before this call."""
 
     name: str
     version: int
@@ -82,16 +82,19 @@ def make_from_registry(
     key: Path | None = None,
     register: bool = False,
 ) -> str:
-    """Makes the device bundle of a registered model; returns what was done, in a sentence.
+    """Makes the device bundle of a registered model; returns sentences that describe what was done.
 
     Args:
         model: models:/name@alias or models:/name/version.
-        output: folder or .tar.gz; None keeps it in the registry alone.
-        key: private Ed25519 key of OpenSSH to sign it with.
+        track: address of the store, and its experiment.
+        registry: parameters of the registry.
+        recorder: prints notes.
+        output: folder or .tar.gz to write; None to write neither.
+        key: private Ed25519 key of OpenSSH to sign the bundle with; None for no signature.
         register: make it a version of the registered model <name>-jetson.
 
     Raises:
-        UserError: no such version, it is not whole, or the store cannot be reached.
+        UserError: there is no such version, it is incomplete, or the store cannot be reached.
     """
     with open_store(track.uri, track.experiment) as store:
         source = find_source(store, model)
@@ -102,7 +105,7 @@ def make_from_registry(
     ):
         if output is not None:
             make_device_bundle(exported, output, source=source.address, key=key)
-            said.append(f"{output}: made of {source.address}")
+            said.append(f"{output}: made from {source.address}")
         if register:
             made = make_device_bundle(exported, Path(scratch) / (source.name + SUFFIX), source=source.address, key=key)
             with open_store(track.uri, track.experiment) as store:
@@ -113,10 +116,14 @@ def make_from_registry(
 
 
 def find_source(store: Store, model: str) -> Source:
-    """The version that an address names.
+    """The version at an address.
+
+    Args:
+        store: the tracking store.
+        model: models:/name@alias or models:/name/version.
 
     Raises:
-        UserError: it is no address of a registered model, or there is no such version.
+        UserError: it is not the address of a registered model, or there is no such version.
     """
     address = ADDRESS.fullmatch(model)
     if address is None:
@@ -128,25 +135,29 @@ def find_source(store: Store, model: str) -> Source:
         if address["alias"] in version.aliases or str(version.number) == address["version"]
     ]
     if not wanted:
-        raise UserError(f"model = {model}: there is none: choose one (speech-emotion registry)")
+        raise UserError(f"model = {model}: there is no such version: choose one (speech-emotion registry)")
     return Source(address["name"], wanted[0])
 
 
 def register_bundle(store: Store, params: Registry, source: Source, made: Path, recorder: Recorder) -> Bundled:
-    """Registers a bundle once, and links it and its source to each other.
+    """Registers a bundle if it is not registered yet, and links it and its source to each other.
 
     Args:
+        store: the tracking store.
+        params: parameters of the registry.
+        source: the version from which the bundle was made.
         made: the bundle's folder.
+        recorder: prints notes.
 
     Raises:
-        UserError: this process lost its turn (store.locks).
+        UserError: this process lost the lock (store.locks).
     """
     name = source.name + SUFFIX
     make_model(
         store,
         name,
-        f"Bundles for a Jetson of the versions of {source.name}: model, runtime, engines' recipes. `champion` is made "
-        f"of that of {source.name}.",
+        f"Bundles for a Jetson, made from the versions of {source.name}: model, runtime, engines' recipes. `champion` "
+        f"is made from the champion of {source.name}.",
     )
     key = _key(source, made)
     archive = name + ARCHIVE
@@ -160,7 +171,7 @@ def register_bundle(store: Store, params: Registry, source: Source, made: Path, 
             number = create_version(store, name, presented, turn)
         turn.confirm()
         tag_version(store, source.name, source.version.number, "jetson", f"{name}/{number}")
-        if read_state(store, source.name).champion == source.version.number:  # as of now: making a bundle takes a while
+        if read_state(store, source.name).champion == source.version.number:  # read again: it may have changed
             turn.confirm()
             store.client.set_registered_model_alias(name, CHAMPION, str(number))
     return Bundled(name, number, found=bool(whole))
@@ -174,7 +185,7 @@ def _key(source: Source, made: Path) -> str:
 
 
 def _presented(store: Store, source: Source, made: Path, key: str, archive: str, turn: Turn) -> Presented:
-    """The bundle as a logged model of a run; what a kill left of one is used where it is whole, else deleted."""
+    """The bundle as a logged model of a run. Uses what a killed process left if it is complete, else deletes it."""
     tags = _tags(source, made)
     run = None
     for found in store.client.search_runs([store.experiment], f"tags.`{KIND}` = '{DEVICE}' and tags.`{KEY}` = '{key}'"):
@@ -187,7 +198,7 @@ def _presented(store: Store, source: Source, made: Path, key: str, archive: str,
             store.client.delete_run(found.info.run_id)
     run = run or _log(store, source, made, key, archive, tags, turn)
     card = (made / CARD).read_text(encoding="utf-8").partition("\n## ")[0].strip()
-    described = f"{card}\n\n- Made of {source.name} version {source.version.number}, run `{source.version.run}`\n"
+    described = f"{card}\n\n- Made from {source.name} version {source.version.number}, run `{source.version.run}`\n"
     (model,) = models_of(store, run.info.run_id)
     return Presented(key, model.model_id, run.info.run_id, tags, described)
 

@@ -1,4 +1,4 @@
-"""A model of the tracking store as a folder that inference reads."""
+"""Downloads a model from the tracking store into a folder that inference can read."""
 
 import contextlib
 import tempfile
@@ -16,15 +16,15 @@ from speech_emotion.tracking.connection import open_store
 
 @contextlib.contextmanager
 def downloaded_model(model: str, uri: str, experiment: str) -> Iterator[Path]:
-    """Fetches a model's files and yields the folder with bundle.json among them; removed afterwards.
+    """Downloads a model's files and yields the folder that contains bundle.json; it is removed afterwards.
 
     Args:
         model: models:/name/version, models:/name@alias, or runs:/run/path.
-        uri: of the tracking store.
-        experiment: of the tracking store.
+        uri: address of the tracking store.
+        experiment: name of its experiment.
 
     Raises:
-        UserError: there is no store or no such model, or it lacks what inference reads.
+        UserError: there is no store or no such model, or the model has no bundle.json.
     """
     store = Path(uri.removeprefix(SQLITE))
     if uri.startswith(SQLITE) and not store.is_file():
@@ -34,8 +34,8 @@ def downloaded_model(model: str, uri: str, experiment: str) -> Iterator[Path]:
             mlflow.artifacts.download_artifacts(artifact_uri=model, dst_path=folder)
         except MlflowException as error:
             first = str(error).strip().splitlines()[0]
-            raise UserError(f"model = {model}: {first}: name a version or an alias that the registry has") from None
+            raise UserError(f"model = {model}: {first}: name a version or an alias in the registry") from None
         found = sorted(Path(folder).rglob(BUNDLE))
         if not found:
-            raise UserError(f"model = {model}: holds no {BUNDLE}: register what the export step wrote")
+            raise UserError(f"model = {model}: contains no {BUNDLE}: register the output of the export step")
         yield found[0].parent

@@ -1,4 +1,4 @@
-"""Entries: what a tracking store is to hold, each with a key, whatever the store."""
+"""Entries: the runs that a tracking store should contain, each with a key; independent of the kind of store."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,13 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Dataset:
-    """The corpus as the runs saw it.
+    """The corpus that the runs used.
 
     Attributes:
-        digest: of the table of utterances, which holds each file's sha256.
+        digest: hash of the table of utterances, which contains each file's sha256.
         source: folder in the project.
-        version: how DVC finds that folder again: `dvc`, the hash that data.dvc recorded, and `remote`, its URL; as far
-            as known.
+        version: what DVC needs to get that folder again: `dvc`, the hash recorded in data.dvc, and `remote`, its URL;
+            either is left out if unknown.
+        profile: numbers of utterances and speakers.
     """
 
     name: str
@@ -27,7 +28,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Period:
-    """When a run's work began and ended, in milliseconds since 1970."""
+    """Start and end of a run's training, in milliseconds since 1970."""
 
     start: int
     end: int
@@ -39,17 +40,19 @@ class Entry:
 
     Attributes:
         kind: system, unit (a fold and seed of a system), trial (of a system's search), comparison or model.
-        key: hash of what makes it the same run; params are part of it, since a run's params never change.
-        state: hash of all that it holds.
+        key: hash of what identifies the run; it includes the params, which cannot change in a run.
+        state: hash of the whole content.
         metrics: name -> value.
         curves: name -> (epoch, value) pairs.
-        samples: name -> (milliseconds since 1970, value) pairs of what was measured while it ran.
+        samples: name -> (milliseconds since 1970, value) pairs, measured while it ran.
         files: path -> folder among the run's artifacts.
-        made: path among the run's artifacts -> what writes it to a path; the entry's key decides its content.
-        period: None where nobody noted it.
-        note: what the run's page says, in Markdown.
-        status: as MLflow spells it.
-        model: the exported graph that the run presents; its bundle lies beside it.
+        made: path among the run's artifacts -> function that writes it to a given path; the content depends on the key
+            only.
+        period: None if it is unknown.
+        note: description on the run's page, in Markdown.
+        status: status of the run, as MLflow names it.
+        model: the exported graph that the run presents, with its bundle in the same folder.
+        children: the entries of the runs below this one.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""What journals of finished trainings add to a run: seconds, samples of the machine, when it was."""
+"""What the journals of finished trainings add to a run: seconds, samples of the machine, start and end."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,12 +14,12 @@ def finished_journal(folder: Path, key: str) -> Journal | None:
 
 
 def seconds_of(journal: Journal | None) -> dict[str, float]:
-    """What the training took on the clock and on the processor; empty where it was trained elsewhere."""
+    """Wall-clock and CPU seconds of the training; empty if the unit was trained elsewhere."""
     return {name: float(journal.end[name]) for name in ("seconds", "cpu_seconds")} if journal else {}
 
 
 def samples_of(journal: Journal | None) -> dict[str, list[tuple[int, float]]]:
-    """Figure of the machine -> its points (milliseconds since 1970, value)."""
+    """System metric -> its points (milliseconds since 1970, value); empty if the unit was trained elsewhere."""
     found: dict[str, list[tuple[int, float]]] = {}
     for line in journal.samples if journal else ():
         for name, value in line["values"].items():
@@ -28,7 +28,7 @@ def samples_of(journal: Journal | None) -> dict[str, list[tuple[int, float]]]:
 
 
 def period_of(journals: Iterable[Journal | None]) -> Period | None:
-    """From the first start to the last end; None where one was trained elsewhere."""
+    """From the first start to the last end; None if any unit was trained elsewhere."""
     journals = list(journals)
     if not journals or not all(journals):
         return None

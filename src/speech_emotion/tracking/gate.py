@@ -1,4 +1,4 @@
-"""Who becomes champion: a newcomer has to be better, on the same data, by enough or beyond chance."""
+"""Decides which model is champion: a new one must be better on the same data, by enough points or significantly."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ CHAMPION, CHALLENGER = "champion", "challenger"  # aliases of the registered mod
 
 @dataclass(frozen=True)
 class Standing:
-    """What the gate must know of a model.
+    """What the gate needs to know about a model.
 
     Attributes:
         data: sha256 of the table of utterances.
-        tested: hash of which utterance was tested in which fold: another where a budget names some folds alone, or the
-            protocol's file was changed.
+        tested: hash of which utterance was tested in which fold; it differs if a budget names only some folds, or if
+            the protocol's file was changed.
+        synthetic: whether the corpus is synthetic speech.
         ua: percent, over the pooled predictions of all folds.
     """
 
@@ -32,7 +33,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Decision:
-    """The alias that a newcomer takes, and why."""
+    """The alias that a newcomer gets, and why."""
 
     alias: str
     reason: str
@@ -44,20 +45,20 @@ def decide(
     """Whether a newcomer replaces the champion.
 
     Args:
-        champion: None where there is none; `version` is its number.
-        test: the paired test of the newcomer (a) against the champion (b), asked for only where the gain alone does
-            not decide.
-
-    Raises:
-        UserError: never; where `test` raises it, its words become part of the reason.
+        newcomer: the new model.
+        champion: None if there is none.
+        version: the champion's version number; None if there is none.
+        test: runs the paired test of the newcomer (a) against the champion (b); called only if the gain in UA does not
+            decide. If it raises UserError, the message becomes part of the reason.
+        params: thresholds of the gate.
     """
     if champion is None:
         return Decision(CHAMPION, "there was no champion")
     held = f"version {version}"
     if newcomer.synthetic and not champion.synthetic:
-        return Decision(CHALLENGER, f"not comparable: {newcomer.corpus} is synthetic speech, {held} knows real speech")
+        return Decision(CHALLENGER, f"not comparable: {newcomer.corpus} is synthetic speech, {held} is of real speech")
     if champion.synthetic and not newcomer.synthetic:
-        return Decision(CHAMPION, f"real speech: {held} knows the synthetic corpus {champion.corpus} alone")
+        return Decision(CHAMPION, f"real speech: {held} is of the synthetic corpus {champion.corpus}")
     for name in ("corpus", "protocol", "data"):
         ours, theirs = getattr(newcomer, name), getattr(champion, name)
         if ours != theirs:
@@ -70,7 +71,7 @@ def decide(
     gain = round(newcomer.ua - champion.ua, 2)
     words = f"UA {newcomer.ua:.2f} against {champion.ua:.2f} of {held}: {gain:+.2f} points"
     if gain >= params.min_gain_points and gain > 0:
-        return Decision(CHAMPION, f"{words}, at least {params.min_gain_points:g} are asked for")
+        return Decision(CHAMPION, f"{words}, at least {params.min_gain_points:g} are required")
     if gain <= 0:
         return Decision(CHALLENGER, f"{words}: not better")
     try:
@@ -82,7 +83,7 @@ def decide(
     if p >= params.alpha:
         return Decision(CHALLENGER, f"{words}: neither {params.min_gain_points:g} points nor p below {params.alpha:g}")
     if pair.difference <= 0:
-        return Decision(CHALLENGER, f"{words}, but on the seeds that both have it is the worse: {_points(pair)}")
+        return Decision(CHALLENGER, f"{words}, but it is worse on the seeds that both have: {_points(pair)}")
     return Decision(CHAMPION, f"{words}, below {params.alpha:g}")
 
 
@@ -90,10 +91,11 @@ def paired(newcomer: SystemResult, champion: SystemResult, params: Evaluate) -> 
     """The permutation test by speakers (evaluation.comparison), over the seeds that both have.
 
     Raises:
-        UserError: they share no seed, or were not tested on the same utterances in the same folds.
+        UserError: they have different emotions, share no seed, or were not tested on the same utterances in the same
+            folds.
     """
     if newcomer.labels != champion.labels:
-        raise UserError("the two know different emotions")
+        raise UserError("the two models have different emotions")
     return compare(newcomer, champion, params)
 
 

@@ -1,9 +1,9 @@
-"""Journals: what a training tells while it runs, line by line in one file a unit.
+"""Journals: the progress of a training, one file for each unit.
 
-Journals lie beside the results and in no hash. The live view reads them as they grow; step track reads how long a
-training took and what the machine did meanwhile. A line is a JSON object with `event` and `time` (milliseconds since
-1970): `start` (the unit, the process), `epoch` (epoch, values), `system` (a sample of the machine), `end` (status,
-seconds).
+Journals are not part of the results and enter no hash. The live view reads them as they grow; step track reads from
+them how long a training took and the samples of the machine. Each line is a JSON object with `event` and `time`
+(milliseconds since 1970). The events are `start` (the unit, the process), `epoch` (epoch, values), `system` (a sample
+of the machine) and `end` (status, seconds).
 """
 
 import contextlib
@@ -22,21 +22,21 @@ from speech_emotion.tracking.machine import Machine
 from speech_emotion.tracking.processes import this_process
 
 SUFFIX = ".jsonl"
-FIRST_SAMPLE_SECONDS = 2.0  # short trainings want a sample too
-SHORTEST_SAMPLE_SECONDS = 0.2  # shares of the CPU over less say nothing
-FINISHED, FAILED, KILLED = "FINISHED", "FAILED", "KILLED"  # as MLflow spells them
+FIRST_SAMPLE_SECONDS = 2.0  # so that short trainings have a sample too
+SHORTEST_SAMPLE_SECONDS = 0.2  # CPU usage over a shorter time means nothing
+FINISHED, FAILED, KILLED = "FINISHED", "FAILED", "KILLED"  # as MLflow names them
 
 
 class JournalRecorder(Recorder):
     """Keeps a journal of every training.
 
     Args:
-        folder: receives <unit key>.jsonl; made where absent.
-        sample_seconds: between two samples of the machine.
-        quiet: say nothing on standard error.
+        folder: receives <unit key>.jsonl; created if it does not exist.
+        sample_seconds: seconds between two samples of the machine.
+        quiet: print nothing on standard error.
 
     Attributes:
-        session: tells the journals of this recorder from earlier ones.
+        session: id in the journals of this recorder that distinguishes them from earlier ones.
     """
 
     def __init__(self, folder: Path, sample_seconds: float, quiet: bool = False):
@@ -80,15 +80,15 @@ class JournalRecorder(Recorder):
 
 
 class _Writer:
-    """Appends lines; a disk that fails ends the journal with one warning, not the training."""
+    """Appends lines. If writing fails, the journal ends with one warning and the training goes on."""
 
     def __init__(self, path: Path, recorder: Recorder):
         self._path, self._recorder, self._lock = path, recorder, threading.Lock()
         self._file = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)  # a worker that outlived a killed run may still write into the former one
-            self._file = path.open("w", encoding="utf-8", buffering=1)  # each line is seen at once
+            path.unlink(missing_ok=True)  # a worker of a killed run may still write to the old file
+            self._file = path.open("w", encoding="utf-8", buffering=1)  # readers see each line at once
         except OSError as error:
             self._warn(error)
 
@@ -112,13 +112,13 @@ class _Writer:
 
 @dataclass
 class Journal:
-    """A training as its journal tells it.
+    """A training as recorded in its journal.
 
     Attributes:
-        start: the line that opened it.
-        epochs: lines of the epochs, in order.
-        samples: lines of the samples, in order.
-        end: the line that closed it; None while the training runs or where it was killed.
+        start: the line of the event `start`.
+        epochs: the lines of the epochs, in order.
+        samples: the lines of the samples, in order.
+        end: the line of the event `end`; None while the training runs, or if it was killed.
     """
 
     start: Mapping[str, Any]
@@ -132,7 +132,12 @@ class Journal:
 
 
 def read_journal(folder: Path, key: str) -> Journal | None:
-    """The journal of a unit; None where there is none (it was trained elsewhere) or it is no journal."""
+    """The journal of a unit; None if there is none (the unit was trained elsewhere) or the file is not a journal.
+
+    Args:
+        folder: of the journals.
+        key: of the unit.
+    """
     try:
         lines = list(parse((folder / f"{key}{SUFFIX}").read_bytes())[0])
     except FileNotFoundError:
@@ -151,7 +156,7 @@ def read_journal(folder: Path, key: str) -> Journal | None:
 
 
 def parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
-    """The whole lines in a stretch of a journal, and how many bytes they take; what is no line of one is left out."""
+    """The complete lines in a piece of a journal, and their length in bytes; skips lines that are not a journal's."""
     whole = data.rfind(b"\n") + 1
     lines = []
     for text in data[:whole].splitlines():
@@ -165,7 +170,7 @@ def parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
 
 
 def group_of(keys: Iterable[str]) -> str:
-    """The name of a result that is made of these units."""
+    """The id of the result that consists of the units with these keys."""
     return hash_json(sorted(keys))
 
 

@@ -1,9 +1,9 @@
-"""A lock for the processes that reach a store through an MLflow server: a ticket in tags, with a lease.
+"""A lock for processes that use a store through an MLflow server: tickets in tags, with a lease.
 
-MLflow has no transaction over several calls, and over HTTP no lock of the database can be reached. What is there are
-single reads and writes that are atomic, and these suffice for Lamport's bakery (Lamport 1974, "A new solution of
-Dijkstra's concurrent programming problem"): each process keeps a ticket among the tags of the registered model or the
-experiment, takes a number above all that it sees, and waits until no lower one is left.
+MLflow has no transactions over several calls, and the locks of its database cannot be used over HTTP. Single reads and
+writes are atomic, however, which is enough for Lamport's bakery algorithm (Lamport 1974, "A new solution of Dijkstra's
+concurrent programming problem"): each process keeps a ticket in the tags of the registered model or the experiment,
+takes a number above all numbers that it sees, and waits until there is no lower one.
 """
 
 import contextlib
@@ -23,24 +23,24 @@ from speech_emotion.store.locks import Lock, Note, Turn, silent, waiting_for
 from speech_emotion.tracking.processes import can_be_asked, runs_here, this_process
 
 PREFIX = "lock."
-POLL_SECONDS = (0.1, 2.0)  # between two looks: at first, and at most; every look costs a server its password check
+POLL_SECONDS = (0.1, 2.0)  # between two looks: at first, and at most; for each look the server checks a password
 CHOOSING = 0
 
 
 class Tags(Protocol):
-    """The tags that tickets are kept among."""
+    """The tags that contain the tickets."""
 
     def read(self) -> Mapping[str, str]: ...
 
     def write(self, key: str, value: str) -> None: ...
 
     def remove(self, key: str) -> None:
-        """Deletes a tag; one that is gone already is no fault."""
+        """Deletes a tag; it is no error if it does not exist."""
 
 
 @dataclass(frozen=True)
 class ModelTags:
-    """Those of a registered model that exists."""
+    """The tags of a registered model, which must exist."""
 
     client: mlflow.MlflowClient
     name: str
@@ -57,7 +57,7 @@ class ModelTags:
 
 @dataclass(frozen=True)
 class ExperimentTags:
-    """Those of an experiment."""
+    """The tags of an experiment."""
 
     client: mlflow.MlflowClient
     id: str
@@ -78,7 +78,7 @@ class ExperimentTags:
 
 @dataclass(frozen=True)
 class _Ticket:
-    """A process that waits or works: key `lock.<id>.<beat>`, value the number and, as JSON, the process."""
+    """A process that waits or works. Key `lock.<id>.<beat>`; value: its number and, as JSON, the process."""
 
     key: str
     value: str
@@ -94,7 +94,7 @@ class _Ticket:
 
     @property
     def process(self) -> dict[str, Any]:
-        """As this_process() describes the one that holds it; one of an earlier revision is known by its words only."""
+        """The ticket's process as this_process() describes it; earlier revisions wrote text in place of JSON."""
         text = self.value.partition(" ")[2]
         try:
             return json.loads(text)
@@ -117,14 +117,14 @@ class _Ticket:
 
 @dataclass(frozen=True)
 class Lease(Lock):
-    """The lock whose tickets are kept among some tags. Those who wait are served in the order of their coming.
+    """A lock whose tickets are in some tags. Waiting processes get it in the order in which they came.
 
-    A process that is killed inside holds up others of its host no longer, and those elsewhere, who cannot ask for it,
-    for `seconds`, by the clock of each that waits: the clocks of several machines need not agree.
+    If the holder is killed, processes on its host notice at once. Those on other hosts cannot tell; they wait for
+    `seconds`, each by its own clock, so the clocks of the machines need not agree.
 
     Attributes:
-        tags: those of what is to be changed.
-        seconds: a process that was silent for longer has lost its turn.
+        tags: the tags of the object to be changed.
+        seconds: a process that does not renew its ticket for longer loses the lock.
     """
 
     tags: Tags
@@ -141,7 +141,7 @@ class Lease(Lock):
 
 
 class _LeasedTurn(Turn):
-    """The ticket of this process, renewed while it works: others remove one that they have seen for too long."""
+    """The ticket of this process, renewed while it works; others remove a ticket that is not renewed in time."""
 
     def __init__(self, tags: Tags, seconds: float):
         self._tags, self._seconds = tags, seconds
@@ -153,7 +153,7 @@ class _LeasedTurn(Turn):
         self._confirm(self._tickets())
 
     def wait(self, note: Note) -> None:
-        """Takes a number, and returns when it is the lowest."""
+        """Takes a number and returns when it is the lowest."""
         self._renew(1 + max((ticket.number for ticket in self._tickets().values()), default=CHOOSING))
         mine = (self._number, self._id)
         seen: dict[str, float] = {}  # a ticket's key -> when it was first seen, by this clock
@@ -171,7 +171,7 @@ class _LeasedTurn(Turn):
                 if ticket.dead:
                     self._tags.remove(ticket.key)
                 elif now - seen.setdefault(ticket.key, now) > self._seconds:
-                    note(f"store: {ticket.owner} has been silent for {self._seconds:g} s: no longer waited for")
+                    note(f"store: {ticket.owner} has been silent for {self._seconds:g} s: not waiting any longer")
                     self._tags.remove(ticket.key)
                 elif not noted:
                     note(waiting_for(ticket.owner))
@@ -180,7 +180,7 @@ class _LeasedTurn(Turn):
             pause = min(1.5 * pause, longest)
 
     def end(self) -> None:
-        """Gives the ticket back."""
+        """Removes the ticket."""
         self._tags.remove(self._key)
 
     def _confirm(self, tickets: Mapping[str, _Ticket]) -> None:
@@ -190,8 +190,11 @@ class _LeasedTurn(Turn):
             self._renew(self._number)
 
     def _renew(self, number: int) -> None:
-        """Replaces the ticket by a new one. While either is there nobody passes, so the old must outlast the new one's
-        writing: a process that slept here would else bring back a place that others have given away."""
+        """Replaces the ticket by a new one.
+
+        Either one keeps other processes waiting. The old one must still exist once the new one is written: otherwise
+        this process was silent for too long, others removed its ticket, and it must not claim its place again.
+        """
         before = self._key
         self._write(number)
         if before not in self._tickets():
@@ -209,6 +212,6 @@ class _LeasedTurn(Turn):
 
     def _lost(self) -> UserError:
         return UserError(
-            f"registry.lease_seconds = {self._seconds:g}: this process was silent for longer and lost its turn: "
+            f"registry.lease_seconds = {self._seconds:g}: this process was silent for longer and lost the lock: "
             "run the command again"
         )

@@ -7,7 +7,12 @@ NUMBERS = ("version", "UA %")
 
 
 def describe(name: str, state: State) -> str:
-    """A line a version, the newest first; then who was champion when, and why."""
+    """One line for each version, newest first; then the changes of the champion, with their reasons.
+
+    Args:
+        name: of the registered model.
+        state: its versions and history.
+    """
     if not state.versions:
         return f"{name}: nothing is registered yet: run make run (dvc repro) first"
     rows = [HEADINGS, *(_cells(version) for version in reversed(state.versions))]
@@ -19,7 +24,7 @@ def describe(name: str, state: State) -> str:
             for heading, cell, width in zip(HEADINGS, row, widths, strict=True)
         ]
         lines.append("  ".join(cells).rstrip())
-    lines += ["", "Champions, the newest first"]
+    lines += ["", "Champions, newest first"]
     for event in reversed(state.history):
         before = "none" if event.before is None else f"version {event.before}"
         lines.append(

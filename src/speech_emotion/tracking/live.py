@@ -1,4 +1,4 @@
-"""The live view: runs that grow while their units train, as the journals say."""
+"""The live view: runs that are updated from the journals while their units train."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from speech_emotion.tracking.tags import COMPLETE, GROUP, KIND, LIVE, PROCESS, P
 
 METRICS_A_CALL = 1000
 SEEN_EVERY = 60_000  # ms
-DEAD_AFTER = 3_600_000  # ms without a sign of life, where the host is another and cannot be asked
+DEAD_AFTER = 3_600_000  # ms without a sign of life, for processes of other hosts, which cannot be checked directly
 SYSTEM = "system/"  # MLflow's pages show these metrics on a page of their own
 
 
 @dataclass
 class _Reading:
-    """How far a journal has been read and written: it is moved on only when the store has taken the lines."""
+    """How far a journal has been read and written. It advances only after the store has accepted the lines."""
 
     offset: int = 0
     run: str | None = None
@@ -31,15 +31,15 @@ class _Reading:
     samples: int = 0
     epochs: int = 0
     ended: bool = False
-    strange_since: int | None = None  # the file's time when it was seen to be another session's
+    strange_since: int | None = None  # the file's time when it was found to be another session's
 
 
 class LiveRuns:
-    """Carries the journals of one session into a store, as runs below one run a system.
+    """Copies the journals of one session to a store: a run for each unit, below a run for each system.
 
     Args:
         folder: of the journals.
-        session: of the recorder that keeps them.
+        session: id of the recorder that writes them.
     """
 
     def __init__(self, folder: Path, session: str):
@@ -47,13 +47,13 @@ class LiveRuns:
         self._session = session
         self._readings: dict[Path, _Reading] = {}
         self._parents: dict[str, str] = {}  # group -> run
-        self._results: set[str] = set()  # those of them that are results already: trained once more
-        self._units: dict[str, int] = {}  # parent -> units of its result
+        self._results: set[str] = set()  # those of them that are results already, and are trained again
+        self._units: dict[str, int] = {}  # parent -> number of units of its result
         self._process = json.dumps(this_process())
         self._seen = now()
 
     def poll(self, store: Store) -> None:
-        """Writes what the journals have grown by, one batch a unit. What fails is written by the next call."""
+        """Writes the new lines of the journals, one batch for each unit. After an error, the next call writes them."""
         moved = False
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             moved |= self._follow(store, path, self._readings.setdefault(path, _Reading()))
@@ -61,23 +61,24 @@ class LiveRuns:
             self._say_progress(store)
         if now() - self._seen >= SEEN_EVERY:
             self._seen = now()
-            for run in [*self._parents.values(), *(reading.run for reading in self._at_work())]:
+            for run in [*self._parents.values(), *(reading.run for reading in self._unfinished())]:
                 store.client.set_tag(run, SEEN, str(self._seen))
 
     def close(self, store: Store, status: str) -> None:
         """Ends the runs.
 
         Args:
-            status: of the step that trained: FINISHED, FAILED or KILLED.
+            store: the tracking store.
+        status: of the step that trained: FINISHED, FAILED or KILLED.
         """
         self.poll(store)
-        for reading in self._at_work():
+        for reading in self._unfinished():
             store.client.set_terminated(reading.run, KILLED)
             reading.ended = True
         for run in set(self._parents.values()) - self._results:
             store.client.set_terminated(run, status)
 
-    def _at_work(self) -> list[_Reading]:
+    def _unfinished(self) -> list[_Reading]:
         return [reading for reading in self._readings.values() if reading.run and not reading.ended]
 
     def _follow(self, store: Store, path: Path, reading: _Reading) -> bool:
@@ -133,7 +134,7 @@ class LiveRuns:
         store.client.log_batch(reading.run, params=[Param(name, str(value)) for name, value in params.items()])
 
     def _parent(self, store: Store, unit: Mapping[str, Any]) -> str:
-        """The run above: that of an earlier session of the same training goes on."""
+        """The run of the unit's system; the run of an earlier session of the same training is continued."""
         group = unit["together"]
         if group not in self._parents:
             wanted = f"tags.{GROUP} = '{group}' and tags.{KIND} = 'system'"
@@ -170,12 +171,12 @@ class LiveRuns:
         for parent in self._parents.values():
             own = [reading for reading in self._readings.values() if reading.parent == parent]
             ended = sum(reading.ended for reading in own)
-            text = f"{ended} trained now, {len(own) - ended} at work, {self._units[parent]} in all"
+            text = f"{ended} trained now, {len(own) - ended} in progress, {self._units[parent]} in all"
             store.client.set_tag(parent, PROGRESS, text)
 
 
 def end_dead_runs(store: Store) -> int:
-    """Marks as killed the live runs whose process is gone; returns how many."""
+    """Marks live runs whose process is gone as killed; returns how many there were."""
     wanted = f"tags.{LIVE} = 'true' and attributes.status = 'RUNNING'"
     dead = [run for run in store.client.search_runs([store.experiment], wanted, max_results=1000) if not alive(run)]
     for run in dead:
@@ -184,7 +185,7 @@ def end_dead_runs(store: Store) -> int:
 
 
 def alive(run: Run) -> bool:
-    """Whether a live run's training is still under way: asked of this host, else by its last sign of life."""
+    """Whether a live run's training is still running: by its process on this host, or else by its last sign of life."""
     if run.info.status != RunStatus.to_string(RunStatus.RUNNING):
         return False
     process = json.loads(run.data.tags.get(PROCESS, "{}"))

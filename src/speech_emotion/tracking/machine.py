@@ -1,4 +1,4 @@
-"""What the machine does while something is computed: CPU, memory, GPU, under the names that MLflow gives them."""
+"""Usage of CPU, memory and GPU during a computation, under MLflow's names."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ GPU_QUERY = {  # column of nvidia-smi -> name and factor
 class Machine:
     """Samples of the machine and of this process.
 
-    CPU shares are means since the sample before; the first sample's since the object was made.
+    CPU usage is the mean since the previous sample; for the first sample, since the object was created.
     """
 
     def __init__(self):
@@ -27,7 +27,7 @@ class Machine:
         self._process.cpu_percent()
 
     def sample(self) -> dict[str, float]:
-        """Name -> value: percentages 0 to 100 (a process: 100 a core), megabytes of 10^6 bytes, watts."""
+        """Name -> value: percentages from 0 to 100 (for the process 100 per core), megabytes of 10^6 bytes, watts."""
         memory = psutil.virtual_memory()
         found = {
             "cpu_utilization_percentage": psutil.cpu_percent(),
@@ -45,13 +45,13 @@ class Machine:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_TO_ANSWER, check=True)
         except (OSError, subprocess.SubprocessError):
-            self._gpus = None  # a driver that does not answer is not asked again
+            self._gpus = None  # do not ask a driver again that does not answer
             return {}
         return gpu_figures(done.stdout)
 
 
 def gpu_figures(text: str) -> dict[str, float]:
-    """Reads nvidia-smi's lines, one a GPU, columns of GPU_QUERY; what a GPU does not tell is left out."""
+    """Parses the output of nvidia-smi: one line for each GPU, columns of GPU_QUERY; leaves out missing values."""
     found = {}
     for number, line in enumerate(text.strip().splitlines()):
         for value, (name, factor) in zip(line.split(","), GPU_QUERY.values(), strict=False):

@@ -1,4 +1,4 @@
-"""Brings entries into a tracking store: each once, whole, again where the store lost it, and nothing twice."""
+"""Writes entries to a tracking store: each exactly once and completely, and again if the store lost it."""
 
 import json
 import tempfile
@@ -33,11 +33,11 @@ from speech_emotion.tracking.models import delete_models, has_model, log_model
 from speech_emotion.tracking.tags import COMPLETE, GROUP, KEY, KIND, LIVE, PROCESS, PROGRESS, SEEN, SOURCE, UNIT
 from speech_emotion.tracking.views import present
 
-DIGEST_LENGTH = 36  # what the store keeps of a dataset's digest
+DIGEST_LENGTH = 36  # characters of a dataset's digest that the store keeps
 PAGE = 1000
 METRICS_A_CALL, PARAMS_A_CALL = 1000, 100
 PARAM_LENGTH = 500
-IMAGES = "images"  # where the library keeps pictures that its charts can show side by side
+IMAGES = "images"  # folder of the pictures that MLflow's charts show side by side
 FINISHED = RunStatus.to_string(RunStatus.FINISHED)
 
 Item = TypeVar("Item")
@@ -45,8 +45,8 @@ Item = TypeVar("Item")
 
 @dataclass
 class Report:
-    """How many runs, those of units and trials included, were found whole, made, taken over from a live view, brought
-    up to date, or removed."""
+    """Numbers of runs, including those of units and trials, that were found complete, made, taken over from a live
+    view, updated or removed."""
 
     found: int = 0
     made: int = 0
@@ -57,11 +57,12 @@ class Report:
 
 @dataclass
 class _Index:
-    """The store's runs of one corpus and protocol; deleted ones are not among them.
+    """The store's runs of the entries' corpora and protocols, without deleted ones.
 
     Attributes:
         by_key: (parent, kind, key) -> results.
-        live: unit's key, or a result's group -> runs of trainings that are no results yet.
+        by_parent: parent -> results.
+        live: key of a unit, or group of a result -> runs of trainings that are not results yet.
     """
 
     by_key: dict[tuple[str, str, str], list[Run]] = field(default_factory=lambda: defaultdict(list))
@@ -70,15 +71,23 @@ class _Index:
 
 
 def mirror(store: Store, entries: Sequence[Entry], lease_seconds: float, recorder: Recorder) -> Report:
-    """Makes the store hold every entry exactly once; several that bring results into one experiment take turns.
+    """Writes entries to the store so that it contains each exactly once. Processes take turns at an experiment.
 
-    A run that lacks the tag `complete` was interrupted: it is deleted and made again. A run whose metrics or figures
-    changed while its trainings stayed the same, or whose files are gone, is brought up to date in place. The run in
-    which a training was watched becomes that of its unit; what killed trainings left of units that are finished now is
-    deleted.
+    A run without the tag `complete` was interrupted: it is deleted and made again. A run whose trainings are unchanged,
+    but whose metrics or figures changed or whose files are gone, is updated in place. The live run of a training
+    becomes the run of its unit. Live runs of killed trainings are deleted once their units are finished.
+
+    Args:
+        store: the tracking store.
+        entries: of one or more corpora and protocols.
+        lease_seconds: as of locking.experiment_lock().
+        recorder: shows progress and prints notes.
+
+    Returns:
+        Numbers of runs by what was done with them.
 
     Raises:
-        UserError: this process lost its turn (store.locks).
+        UserError: this process lost the lock (store.locks).
     """
     report = Report()
     with experiment_lock(store, lease_seconds).turn(recorder.note) as turn:
@@ -93,7 +102,7 @@ def mirror(store: Store, entries: Sequence[Entry], lease_seconds: float, recorde
 
 
 def complete_keys(store: Store) -> set[tuple[str, str]]:
-    """Kind and key of every complete run of the store's experiment."""
+    """Kind and key of every complete run in the store's experiment."""
     found, token = set(), None
     while True:
         page = store.client.search_runs(
@@ -129,7 +138,7 @@ def _bring(store: Store, index: _Index, entry: Entry, parent: str | None, report
     turn.confirm()
     runs = index.by_key[(parent or "", entry.kind, entry.key)]
     whole = [run for run in runs if COMPLETE in run.data.tags]
-    if entry.kind == "unit" and entry.period:  # trained again: its run is another one
+    if entry.kind == "unit" and entry.period:  # if it was trained again, that is another run
         whole = [run for run in whole if run.info.start_time == entry.period.start]
     whole = whole[:1]
     for run in runs:
@@ -155,13 +164,13 @@ def _bring(store: Store, index: _Index, entry: Entry, parent: str | None, report
     for child in entry.children:
         _bring(store, index, child, id, report, turn)
     store.client.set_tag(id, COMPLETE, entry.state)
-    # no duration where nobody measured one: how long it took to write the run is nobody's business
+    # without a measured duration the run has none: the time to write it means nothing
     end = entry.period.end if entry.period else run.info.end_time or run.info.start_time
     store.client.set_terminated(id, entry.status, end)
 
 
 def _watched(index: _Index, entry: Entry) -> Run | None:
-    """The live run that saw this very training to its end; it leaves the index."""
+    """The live run of exactly this training, if it was watched to the end; it is removed from the index."""
     if entry.kind == "unit":
         runs = index.live[entry.tags[UNIT]]
         fit = [run for run in runs if run.info.status == FINISHED and entry.period]
@@ -177,7 +186,7 @@ def _watched(index: _Index, entry: Entry) -> Run | None:
 
 
 def _clear_live(store: Store, index: _Index, entries: Sequence[Entry], report: Report) -> None:
-    """Deletes live runs of units that are results now, and live runs of systems that have no unit left."""
+    """Deletes live runs of units that are results now, and live runs of systems without any unit left."""
     units = {child.tags[UNIT] for entry in entries for child in entry.children if child.kind == "unit"}
     systems, parents = [], set()
     for key, runs in index.live.items():
@@ -214,7 +223,7 @@ def _create(store: Store, entry: Entry, parent: str | None) -> Run:
 
 
 def _take_over(store: Store, entry: Entry, run: Run, parent: str | None) -> None:
-    """Makes a live run the entry's: what the live view has not written is added, its own marks are removed."""
+    """Makes a live run the entry's run: adds what the live view has not written, and removes the live view's tags."""
     id = run.info.run_id
     tags = {**_tags(entry, parent), MLFLOW_RUN_NAME: entry.name}
     store.client.log_batch(id, tags=[RunTag(name, value) for name, value in tags.items()])
@@ -249,7 +258,7 @@ def _log(store: Store, entry: Entry, id: str, params: dict[str, Any], points: li
 
 
 def _update(store: Store, entry: Entry, run: Run) -> None:
-    """Metrics that have another value now, tags and files; params and curves are the key's and cannot differ."""
+    """Updates changed metrics, tags and files; params and curves belong to the key, so they cannot differ."""
     id, now = run.info.run_id, get_current_time_millis()
     points = [
         Metric(name, value, now, 0) for name, value in entry.metrics.items() if run.data.metrics.get(name) != value
@@ -276,7 +285,7 @@ def _log_files(store: Store, entry: Entry, id: str) -> None:
             with Image.open(pictures[0]) as picture:
                 store.client.log_image(id, picture.convert("RGB"), key="confusion", step=0)
     if entry.model and not has_model(store, id):
-        delete_models(store, id)  # what is left of one whose files are gone
+        delete_models(store, id)  # remains of a model whose files are gone
         log_model(store, id, entry.model, entry.tags)
 
 
@@ -285,7 +294,7 @@ def _is_confusion(path: Path) -> bool:
 
 
 def _has_artifacts(store: Store, run: Run, entry: Entry) -> bool:
-    """Whether the files are still there: a database can outlive its folder of artifacts."""
+    """Whether the files still exist: a database may remain after its folder of artifacts was deleted."""
     wanted: dict[str, set[str]] = defaultdict(set)
     for path, folder in entry.files.items():
         wanted[folder].add(f"{folder}/{path.name}" if folder else path.name)
@@ -306,7 +315,7 @@ def _delete(store: Store, index: _Index, run: Run, report: Report) -> None:
 
 
 def _dataset(dataset: Dataset) -> DatasetInput:
-    """As the pages show it: the source is a folder of the project, `dvc pull` brings it back at the run's revision."""
+    """The dataset for MLflow's pages: its source is a folder of the project, which `dvc pull` restores."""
     tracked = TrackedDataset(
         name=dataset.name,
         digest=dataset.digest[:DIGEST_LENGTH],

@@ -1,4 +1,4 @@
-"""The exported system as a model of the store: asked about waveforms of any length, by code and by a model server."""
+"""The exported system as a logged model of the store, for code and model servers; takes waveforms of any length."""
 
 import contextlib
 import logging
@@ -40,14 +40,16 @@ SIGNATURE = ModelSignature(
 
 
 def log_model(store: Store, run: str, path: Path, tags: Mapping[str, str]) -> None:
-    """Logs what the export step wrote, with the code that asks it, as a model of a run.
+    """Logs the output of the export step, with the code that runs it, as a model of a run.
 
-    It is kept as code and files (no pickle) with the package and the device's runtime beside it, so that it runs where
-    only the pinned requirements are installed; torch is none of them.
+    It consists of code and files (no pickle) and includes the package and the device's runtime, so that it needs only
+    the pinned requirements, which do not include torch.
 
     Args:
+        store: the tracking store.
         run: id of the run that presents it.
-        path: fp32.onnx as the export step writes it; the whole folder around it goes along.
+        path: fp32.onnx of the export step; its whole folder is included.
+        tags: of the model.
     """
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run), _quiet():
         for package in PACKAGES:
@@ -65,15 +67,21 @@ def log_model(store: Store, run: str, path: Path, tags: Mapping[str, str]) -> No
 
 
 def has_model(store: Store, run: str) -> bool:
-    """Whether the run's model is there, its files included."""
+    """Whether the run has a model whose files exist."""
     return any(files_are_there(store, model.model_id) for model in models_of(store, run))
 
 
 def files_are_there(store: Store, model: str, file: str = "MLmodel") -> bool:
-    """Whether the store holds the files of a logged model, one of which stands for all; a deleted one has none."""
+    """Whether the store contains the files of a logged model; False for a deleted one.
+
+    Args:
+        store: the tracking store.
+        model: id of the logged model.
+        file: the one file that is looked for.
+    """
     try:
         if store.client.get_logged_model(model).status != LoggedModelStatus.READY:
-            return False  # its logging was interrupted
+            return False  # logging it was interrupted
         return any(found.path == file for found in store.client.list_logged_model_artifacts(model))
     except MlflowException as error:
         if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
@@ -88,13 +96,13 @@ def delete_models(store: Store, run: str) -> None:
 
 
 def models_of(store: Store, run: str) -> list[LoggedModel]:
-    """The models that a run presents; deleted ones are not among them."""
+    """The models that a run presents, without deleted ones."""
     return list(store.client.search_logged_models([store.experiment], f"source_run_id = '{run}'"))
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The library suggests registering models and other things that are not the user's business here."""
+    """Hides the library's hints, for example to register the model: they do not apply here."""
     logger = logging.getLogger("mlflow")
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What a run's page says in words: Markdown for MLflow's description."""
+"""The descriptions on the pages of runs, in Markdown."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +9,13 @@ from speech_emotion.tracking.entries import Dataset
 
 
 def of_system(units: Mapping[str, Any], metrics: Mapping[str, Any], tags: Mapping[str, str], dataset: Dataset) -> str:
-    """A system's page: what was measured, the figures with their spread, how they were measured.
+    """A system's page: what was measured, the figures with their standard deviations, how they were measured.
 
     Args:
-        units: units.json; metrics: of the system, as metrics.json holds them; tags: of the run.
+        units: units.json.
+        metrics: of the system, as in metrics.json.
+        tags: of the run.
+        dataset: of the run.
     """
     values = {
         "shown": [metric for metric in headline() if metric.percent or metric.key in metrics],
@@ -24,10 +27,12 @@ def of_system(units: Mapping[str, Any], metrics: Mapping[str, Any], tags: Mappin
 
 
 def of_comparison(metrics: Mapping[str, Any], tags: Mapping[str, str], dataset: Dataset) -> str:
-    """The page of all systems side by side, the best UA on top.
+    """The page that compares all systems, best UA first.
 
     Args:
-        metrics: metrics.json; tags: of the run.
+        metrics: metrics.json.
+        tags: of the run.
+        dataset: of the run.
     """
     systems = sorted(metrics.items(), key=lambda item: -item[1][PRIMARY])
     return render("note-comparison.md.j2", systems=systems, columns=headline(), tags=tags, dataset=dataset)
@@ -40,10 +45,14 @@ def of_model(
     tags: Mapping[str, str],
     dataset: Dataset,
 ) -> str:
-    """The page of the exported model: what it is, whose figures it carries, how far its forms agree.
+    """The page of the exported model: what it is, its figures and their origin, how well its forms agree.
 
     Args:
-        bundle: bundle.json; metrics: of the system; check: check.json; tags: of the run.
+        bundle: bundle.json.
+        metrics: of the system, as in metrics.json.
+        check: check.json.
+        tags: of the run.
+        dataset: of the run.
     """
     difference, agreement = check["fp32"].get("max_difference"), check["int8"].get("agreement")
     values = {"bundle": bundle, "metrics": metrics, "difference": difference, "agreement": agreement}

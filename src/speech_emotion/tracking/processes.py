@@ -1,4 +1,4 @@
-"""Which process wrote something, and whether it still runs."""
+"""Identifies the process that wrote something, and whether it still runs."""
 
 import os
 import platform
@@ -8,22 +8,30 @@ from typing import Any
 
 import psutil
 
-SPACE = Path("/proc/self/ns/pid")  # containers on the host's network share its name, and count processes on their own
+SPACE = Path("/proc/self/ns/pid")  # containers on the host's network share its name but not its process numbers
 
 
 def this_process() -> dict[str, Any]:
-    """Host, its space of process numbers, number and start of this process: enough to tell later if it still runs."""
+    """Host, PID namespace, number and start of this process: enough to check later whether it still runs."""
     process = psutil.Process()
     return {"host": platform.node(), "space": _space(), "pid": os.getpid(), "started": round(process.create_time())}
 
 
 def can_be_asked(process: Mapping[str, Any]) -> bool:
-    """Whether `runs_here` can tell: its number means something here."""
+    """Whether `runs_here` can check this process: it is of this host and PID namespace.
+
+    Args:
+        process: as this_process() describes it.
+    """
     return (process.get("host"), process.get("space")) == (platform.node(), _space())
 
 
 def runs_here(process: Mapping[str, Any]) -> bool:
-    """Whether a process of this host still runs; one that ended and that nobody has asked after does not."""
+    """Whether a process of this host still runs; a zombie does not.
+
+    Args:
+        process: as this_process() describes it.
+    """
     try:
         found = psutil.Process(int(process["pid"]))
         same = abs(found.create_time() - float(process["started"])) < 2

@@ -1,9 +1,8 @@
-"""Changes of the model registry: one champion, one challenger, and why.
+"""Changes of the model registry: one champion, one challenger, and the reasons.
 
-A version's tag `reason` says why it has or lacks an alias. Every change is made by one process at a time (store.locks),
-in an order that a kill in the middle leaves sound: a version first, then its reason, then the line of the history that
-is about to be written, as a tag of the version, then the alias, then the history; what is missing is made up by the
-next change.
+A version's tag `reason` says why it has or lacks an alias. One process makes changes at a time (store.locks). The order
+of its writes keeps the registry consistent if the process is killed: first the version, then its reason, then the next
+line of the history as a tag of the version, then the alias, and last the history. The next change adds what is missing.
 """
 
 import getpass
@@ -45,19 +44,19 @@ from speech_emotion.tracking.versions import (
     tag_version,
 )
 
-DECIDED, VERDICT = "decided", "verdict"  # the alias that the gate gave it, and why; a promotion leaves both as they are
+DECIDED, VERDICT = "decided", "verdict"  # alias given by the gate, and why; promotions change neither
 
 
 @dataclass(frozen=True)
 class Newcomer(Presented):
-    """A model to be registered, and what the gate must know of it."""
+    """A model to be registered, and what the gate needs to know about it."""
 
     standing: Standing
 
 
 @dataclass(frozen=True)
 class Registered:
-    """What became of a newcomer; `found`: it had been registered before and nothing was changed."""
+    """The outcome for a newcomer; `found`: it was registered before and nothing was changed."""
 
     version: int
     alias: str
@@ -72,15 +71,19 @@ def register(
     test: Callable[[Version], Pair],
     recorder: Recorder,
 ) -> Registered:
-    """Registers a model once, and lets the gate decide whether it becomes champion or challenger.
+    """Registers a model if it is not registered yet; the gate decides whether it becomes champion or challenger.
 
-    A model whose files the store has lost is registered anew and takes over the aliases of its lost version.
+    A model whose files the store has lost is registered again and takes over the aliases of its lost version.
 
     Args:
-        test: the paired test of the newcomer against a version.
+        store: the tracking store.
+        params: parameters of the registry.
+        newcomer: the model.
+        test: runs the paired test of the newcomer against a version.
+        recorder: prints notes.
 
     Raises:
-        UserError: this process lost its turn (store.locks).
+        UserError: this process lost the lock (store.locks).
     """
     make_model(store, params.name, "Emotion of speech from its waveform. `champion` is what is served.")
     with model_lock(store, params.name, params.lease_seconds).turn(recorder.note) as turn:
@@ -91,7 +94,7 @@ def register(
             if DECIDED in version.tags:
                 return Registered(version.number, version.tags[DECIDED], _verdict(version), found=True)
         number = whole[0].number if whole else create_version(store, params.name, newcomer, turn)
-        if whole and number == state.champion:  # a kill cut its registration short
+        if whole and number == state.champion:  # its registration was killed before the end
             decision = Decision(CHAMPION, _verdict(whole[0]))
         else:
             lost = [version for version in same if version not in whole]
@@ -109,10 +112,17 @@ def register(
 
 
 def promote(store: Store, params: Registry, number: int, reason: str, recorder: Recorder) -> str:
-    """Makes a version the champion by hand; returns what was done, in a sentence.
+    """Makes a version the champion by hand; returns a sentence that describes what was done.
+
+    Args:
+        store: the tracking store.
+        params: parameters of the registry.
+        number: of the version.
+        reason: recorded with the change; a default if empty.
+        recorder: prints notes.
 
     Raises:
-        UserError: there is no such version, or its files are gone.
+        UserError: there is no such version, its files are gone, or this process lost the lock.
     """
     _exists(store, params.name)
     with model_lock(store, params.name, params.lease_seconds).turn(recorder.note) as turn:
@@ -120,9 +130,9 @@ def promote(store: Store, params: Registry, number: int, reason: str, recorder: 
         version = state.version(number)
         if version is None:
             known = ", ".join(str(one.number) for one in state.versions)
-            raise UserError(f"version {number}: there is none of {params.name}: must be one of {known}")
+            raise UserError(f"version {number}: {params.name} has no such version: must be one of {known}")
         if state.champion == number:
-            return f"{params.name} version {number} is champion already"
+            return f"{params.name} version {number} is already champion"
         if not files_are_there(store, version.model):
             raise UserError(
                 f"version {number}: its files are gone from the store: choose another (speech-emotion registry)"
@@ -130,16 +140,22 @@ def promote(store: Store, params: Registry, number: int, reason: str, recorder: 
         reason = reason or "promoted by hand"
         _announce(store, params.name, number, reason, turn)
         _crown(store, params.name, state, number, PROMOTED, reason, turn)
-        return f"{params.name} version {number} is champion now; before: {_named(state.champion)} ({reason})"
+        return f"{params.name} version {number} is now champion; before: {_named(state.champion)} ({reason})"
 
 
 def rollback(store: Store, params: Registry, reason: str, recorder: Recorder) -> str:
-    """Makes the champion before this one champion again; returns what was done, in a sentence.
+    """Makes the previous champion champion again; returns a sentence that describes what was done.
 
-    Once more goes one further back; versions that were deleted or lost their files are passed over.
+    Each further call goes back one more. Versions that were deleted or whose files are gone are skipped.
+
+    Args:
+        store: the tracking store.
+        params: parameters of the registry.
+        reason: recorded with the change; a default if empty.
+        recorder: prints notes.
 
     Raises:
-        UserError: there was no champion before.
+        UserError: there was no champion before, or this process lost the lock.
     """
     _exists(store, params.name)
     with model_lock(store, params.name, params.lease_seconds).turn(recorder.note) as turn:
@@ -171,7 +187,7 @@ def _decided(state: State, newcomer: Newcomer, test: Callable[[Version], Pair], 
 
 
 def _inherited(lost: list[Version]) -> Decision | None:
-    """The same model, registered before, whose files are gone."""
+    """The alias of the same model's earlier versions, whose files are gone; None if they have none."""
     held = [version for version in lost if {CHAMPION, CHALLENGER} & set(version.aliases)]
     if not held:
         return None
@@ -189,7 +205,7 @@ def _announce(store: Store, name: str, number: int, reason: str, turn: Turn) -> 
 
 
 def _crown(store: Store, name: str, state: State, number: int, how: str, reason: str, turn: Turn) -> None:
-    """Moves the alias and writes who was before, why, when and by whom."""
+    """Moves the alias and records the previous champion, the reason, the time and the user."""
     turn.confirm()
     event = Event(number, state.champion, how, reason, _user(), _now())
     tag_version(store, name, number, BEFORE, str(state.champion or "none"))
@@ -202,7 +218,7 @@ def _crown(store: Store, name: str, state: State, number: int, how: str, reason:
 
 
 def _take_away_challenger(store: Store, name: str) -> None:
-    """Deletes the alias if this user may: a server asks for more than for moving one, and read_state can do without."""
+    """Deletes the alias if this user may: it needs more rights than moving one, and read_state() does without."""
     try:
         store.client.delete_registered_model_alias(name, CHALLENGER)
     except MlflowException as error:
@@ -211,7 +227,7 @@ def _take_away_challenger(store: Store, name: str) -> None:
 
 
 def _reconciled(store: Store, name: str, turn: Turn) -> State:
-    """The state, with what the history lacks: a change by other means, or one that a kill cut short."""
+    """Reads the state; first adds missing lines to the history: changes by other means, or by a killed process."""
     state = read_state(store, name)
     last = state.history[-1].champion if state.history else None
     if state.champion is None or state.champion == last:
@@ -226,7 +242,7 @@ def _reconciled(store: Store, name: str, turn: Turn) -> State:
 
 
 def _line(history: tuple[Event, ...]) -> str:
-    """The tag that the next change of the champion will have, of the model and of the new champion's version."""
+    """The tag for the next change of the champion, both of the model and of the new champion's version."""
     return f"{HISTORY}{len(history) + 1:04}"
 
 

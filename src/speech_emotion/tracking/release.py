@@ -1,7 +1,7 @@
-"""Releasing the champion: which version is due, its files checked, and what was released last.
+"""Releases the champion: finds the version that is due, checks its files, and records what was released last.
 
-The alias `released` of the registered model says which version that was, and the version's tag `released.digest` which
-files: the champion is due while the two differ from it.
+The alias `released` of the registered model is the version that was released last, and its tag `released.digest` the
+hash of its files. The champion is due if either differs.
 """
 
 import json
@@ -30,13 +30,13 @@ from speech_emotion.tracking.versions import read_state
 
 RELEASED = "released"  # alias of the registered model
 DIGEST = "released.digest"  # tag of a version
-WINDOWS = 16  # of noise, on which both forms are asked
+WINDOWS = 16  # of noise, on which both forms are run
 SUM_TOLERANCE = 1e-3  # of the probabilities of one window
 
 
 @dataclass(frozen=True)
 class Release:
-    """A version of the registered model, and a hash of its files."""
+    """A version of the registered model, and the hash of its files."""
 
     version: int
     digest: str
@@ -53,10 +53,15 @@ class Release:
 
 
 def due(track: Track, registry: Registry, recorder: Recorder) -> Release | None:
-    """The champion, unless it is what was released last.
+    """The champion, or None if it was released last.
+
+    Args:
+        track: address of the store, and its experiment.
+        registry: parameters of the registry.
+        recorder: prints notes.
 
     Raises:
-        UserError: the store cannot be reached, nobody is champion, or its files are gone.
+        UserError: the store cannot be reached, there is no champion, or its files are gone.
     """
     with open_store(track.uri, track.experiment) as store:
         state = read_state(store, registry.name)
@@ -69,23 +74,26 @@ def due(track: Track, registry: Registry, recorder: Recorder) -> Release | None:
     with downloaded_model(f"models:/{registry.name}/{champion.number}", track.uri, track.experiment) as folder:
         found = Release(champion.number, digest_of(folder))
     if RELEASED in champion.aliases and champion.tags.get(DIGEST) == found.digest:
-        recorder.note(f"release: {registry.name} version {found.version} is released already: nothing to do")
+        recorder.note(f"release: {registry.name} version {found.version} is already released: nothing to do")
         return None
     recorder.note(f"release: {registry.name} version {found.version} is due")
     return found
 
 
 def fetch(release: Release, track: Track, registry: Registry, target: Path) -> dict[str, Any]:
-    """Puts the files of a release into a folder, checked.
+    """Checks the files of a release and copies them to a folder.
 
     Args:
-        target: a folder that is not there yet.
+        release: what due() returned.
+        track: address of the store, and its experiment.
+        registry: parameters of the registry.
+        target: a folder that does not exist yet.
 
     Returns:
-        what check_export() found.
+        What check_export() returned.
 
     Raises:
-        UserError: the store holds other files than the gate saw, or they are faulty.
+        UserError: the files in the store are not those of the release, or they are faulty.
     """
     model = f"models:/{registry.name}/{release.version}"
     with downloaded_model(model, track.uri, track.experiment) as folder:
@@ -97,10 +105,16 @@ def fetch(release: Release, track: Track, registry: Registry, target: Path) -> d
 
 
 def record(release: Release, track: Track, registry: Registry, recorder: Recorder) -> Release | None:
-    """Notes in the registry that a version was released; again makes no difference.
+    """Records in the registry that a version was released; recording it again changes nothing.
+
+    Args:
+        release: the version and the hash of its files.
+        track: address of the store, and its experiment.
+        registry: parameters of the registry.
+        recorder: prints notes.
 
     Returns:
-        what was released before, if anything.
+        The release before, or None.
 
     Raises:
         UserError: the store cannot be reached, or the version is gone.
@@ -111,7 +125,9 @@ def record(release: Release, track: Track, registry: Registry, recorder: Recorde
     ):
         state = read_state(store, registry.name)
         if state.version(release.version) is None:
-            raise UserError(f"{registry.name} version {release.version}: is gone from the registry: run it again")
+            raise UserError(
+                f"{registry.name} version {release.version}: is gone from the registry: run the pipeline again"
+            )
         before = next((version for version in state.versions if RELEASED in version.aliases), None)
         turn.confirm()
         store.client.set_model_version_tag(registry.name, str(release.version), DIGEST, release.digest)
@@ -121,21 +137,24 @@ def record(release: Release, track: Track, registry: Registry, recorder: Recorde
 
 
 def digest_of(folder: Path) -> str:
-    """A hash of the files of an export, wherever they lie."""
+    """A hash of the files of an export: their contents and their names within the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return hash_json({path.relative_to(folder).as_posix(): sha256_file(path) for path in files})[:16]
 
 
 def check_export(folder: Path) -> dict[str, Any]:
-    """Whether an export is whole, can be read by the device, and answers.
+    """Checks that an export is complete, that the device can read it, and that both forms give probabilities.
+
+    Args:
+        folder: output of the export step.
 
     Returns:
-        system, and for "fp32" and "int8" bytes and nodes; the share of windows of noise in which both name one
-        emotion.
+        `system`; for `fp32` and `int8` their `bytes` and `nodes`; `agreement`, the share of windows of noise for which
+        both forms predict the same emotion.
 
     Raises:
-        UserError: a file is absent or another, a graph holds what the device does not read, or gives what are no
-            probabilities.
+        UserError: a file is missing or was changed, a graph has operators that the device does not support, or its
+            outputs are not probabilities.
     """
     bundle = read_bundle(folder)
     for name in (*bundle.sha256, FP32, INT8):
@@ -155,7 +174,7 @@ def check_export(folder: Path) -> dict[str, Any]:
             model = onnx.load_from_string(content)
             onnx.checker.check_model(model)
         except (DecodeError, onnx.checker.ValidationError) as error:
-            raise UserError(f"{name}: is no sound ONNX graph ({str(error).splitlines()[0]}): export it again") from None
+            raise UserError(f"{name}: is no valid ONNX graph ({str(error).splitlines()[0]}): export it again") from None
         nodes = sum(check_operators(model).values())
         answers[name] = _answers(name, content, windows, len(bundle.labels))
         facts[name.removesuffix(".onnx")] = {"bytes": len(content), "nodes": nodes}
@@ -167,5 +186,5 @@ def _answers(name: str, content: bytes, windows: list[np.ndarray], classes: int)
     answers = exported_probabilities(content, windows)
     sound = answers.shape == (len(windows), classes) and np.isfinite(answers).all() and (answers >= 0).all()
     if not sound or np.abs(answers.sum(axis=1) - 1).max() > SUM_TOLERANCE:
-        raise UserError(f"{name}: answers noise with what are no probabilities of {classes} emotions: export it again")
+        raise UserError(f"{name}: its outputs are not probabilities of {classes} emotions: export it again")
     return answers

@@ -1,4 +1,4 @@
-"""Run by MLflow where it loads the model: names the object that answers."""
+"""MLflow runs this file when it loads the model: it sets the object that answers requests."""
 
 from mlflow.models import set_model
 

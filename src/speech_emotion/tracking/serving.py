@@ -1,6 +1,6 @@
-"""What a model server asks: rows of waveforms of any length, answered with emotions and all probabilities.
+"""The model that a model server runs: answers rows of waveforms of any length with emotions and all probabilities.
 
-Runs inside a model server, beside numpy, pandas and onnxruntime alone.
+It runs inside a model server, where only the model's pinned requirements are installed.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,11 @@ class RecogniserModel(PythonModel):
     """An exported system as MLflow's generic model."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Loads the folder of the export step."""
+        """Loads the output of the export step.
+
+        Args:
+            context: MLflow's, with the path of the artifact EXPORT.
+        """
         self._recogniser = Recogniser.load(context.artifacts[EXPORT])
 
     def predict(
@@ -33,14 +37,16 @@ class RecogniserModel(PythonModel):
         """Answers row by row.
 
         Args:
+            context: not used.
             model_input: a table with a column `waveform`, each cell samples in [-1, 1] of one channel, and
-                optionally `sample_rate` in Hz (without it: the model's own).
+                optionally `sample_rate` in Hz (default: the model's own).
+            params: not used.
 
         Returns:
             A table with `emotion`, `probabilities` (emotion -> probability) and `out_of_distribution` of each row.
 
         Raises:
-            MlflowException: a row cannot be answered (a model server answers 400); it names row, value and cure.
+            MlflowException: a row cannot be answered (status 400 of a model server); it names row, value and cure.
         """
         if WAVEFORM not in model_input.columns:
             raise _refusal(f"{WAVEFORM}: is missing: give a column of that name")
@@ -67,7 +73,7 @@ def _samples(waveform: Any) -> np.ndarray:
     try:
         samples = np.asarray(waveform, dtype=np.float64)
     except (TypeError, ValueError):
-        raise UserError(f"{WAVEFORM}: is no list of numbers: give samples in [-1, 1]") from None
+        raise UserError(f"{WAVEFORM}: is not a list of numbers: give samples in [-1, 1]") from None
     if samples.ndim != 1:
         raise UserError(f"{WAVEFORM}: has shape {samples.shape}: must be one list of samples, of one channel")
     return samples

@@ -10,10 +10,10 @@ CURVES = ("loss", "valid_loss", "valid_ua")
 
 
 def curves_of(rows: pd.DataFrame) -> dict[str, list[tuple[int, float]]]:
-    """Curve -> its points (epoch from 1, value); values that are no number (an epoch without validation) are left out.
+    """Curve -> its points (epoch from 1, value); leaves out values that are not finite (an epoch without validation).
 
     Args:
-        rows: a row an epoch of one training, columns epoch and CURVES.
+        rows: one row for each epoch of one training, columns epoch and CURVES.
     """
     found = {}
     for name in CURVES:
@@ -24,7 +24,13 @@ def curves_of(rows: pd.DataFrame) -> dict[str, list[tuple[int, float]]]:
 
 
 def mean_curves(curves: pd.DataFrame) -> dict[str, list[tuple[int, float]]]:
-    """Means over the units that reached the epoch, and how many these are: early stopping leaves the slow ones."""
+    """Mean curves over the units that reached each epoch, and the number of these units as `units_in_mean`.
+
+    With early stopping, only the slow units reach the last epochs.
+
+    Args:
+        curves: one row for each unit and epoch, columns epoch and CURVES.
+    """
     by_epoch = curves.groupby("epoch", as_index=False)
     found = curves_of(by_epoch[list(CURVES)].mean())
     if found:
@@ -34,7 +40,12 @@ def mean_curves(curves: pd.DataFrame) -> dict[str, list[tuple[int, float]]]:
 
 
 def flat(value: Any, prefix: str) -> dict[str, Any]:
-    """Nested objects as dotted names; lists as words."""
+    """Nested objects as one object with dotted names; lists as words separated by blanks.
+
+    Args:
+        value: objects, lists and scalars.
+        prefix: of the names; required if `value` is not an object.
+    """
     if isinstance(value, Mapping):
         parts = [flat(inner, f"{prefix}.{name}" if prefix else str(name)) for name, inner in value.items()]
         return {name: inner for part in parts for name, inner in part.items()}
@@ -42,7 +53,11 @@ def flat(value: Any, prefix: str) -> dict[str, Any]:
 
 
 def figures_of(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """A system's figures; those of classes by figure, then label, so that charts have the emotions side by side."""
+    """A system's figures; those of classes are named <figure>/<label>, so that charts show the emotions side by side.
+
+    Args:
+        metrics: of the system, as in metrics.json.
+    """
     found = numbers({name: value for name, value in metrics.items() if name != "per_class"})
     by_label = metrics.get("per_class", {})
     return found | {
@@ -54,7 +69,7 @@ def figures_of(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """The finite numbers among nested values, names joined by slashes."""
+    """The finite numbers among nested values, with names joined by slashes."""
     found: dict[str, float] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
-"""What the model registry holds: versions with their tags, who is champion and challenger, and who was before.
+"""Reads the model registry: versions with their tags, the champion, the challenger, and the former champions.
 
-The alias says who is champion; tags `history.NNNN` of the registered model say who was before, when and why.
+The alias marks the champion; tags `history.NNNN` of the registered model record the former ones, with time and reason.
 """
 
 import json
@@ -25,13 +25,13 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Presented:
-    """What a version is made of.
+    """What is needed to make a version.
 
     Attributes:
-        key: hash of all that makes it another; the same key is never registered twice.
+        key: hash that identifies its content; the same key is never registered twice.
         model: id of the logged model that holds its files.
         run: id of the run that presents it.
-        tags: lineage and figures, as the version keeps them.
+        tags: lineage and figures, the later tags of the version.
         description: Markdown.
     """
 
@@ -54,10 +54,10 @@ class Version:
 
     @property
     def standing(self) -> Standing:
-        """What the gate must know.
+        """What the gate needs to know.
 
         Raises:
-            UserError: the version was not registered by this project as it is now, so that it lacks figures.
+            UserError: tags are missing, since the version was not registered by the current project.
         """
         try:
             return Standing(
@@ -76,7 +76,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Event:
-    """One change of the champion: `before` is None where there was none."""
+    """One change of the champion; `before` is None if there was none."""
 
     champion: int
     before: int | None
@@ -88,7 +88,7 @@ class Event:
 
 @dataclass(frozen=True)
 class State:
-    """The registered model as a whole: versions from the first, and the changes of the champion from the first."""
+    """The registered model: its versions and the changes of its champion, both from the first."""
 
     versions: tuple[Version, ...]
     champion: int | None
@@ -96,12 +96,12 @@ class State:
     history: tuple[Event, ...]
 
     def version(self, number: int | None) -> Version | None:
-        """The version of that number; None where there is none."""
+        """The version with that number; None if there is none."""
         return next((version for version in self.versions if version.number == number), None)
 
 
 def read_state(store: Store, name: str) -> State:
-    """The registered model of that name; without versions where there is none."""
+    """Reads the registered model of that name; if there is none, the state has no versions."""
     model = find_model(store, name)
     if model is None:
         return State((), None, None, ())
@@ -109,7 +109,7 @@ def read_state(store: Store, name: str) -> State:
     history = tuple(Event(**json.loads(value)) for _, value in events)
     aliases = {alias: int(number) for alias, number in model.aliases.items()}
     crowned = {aliases.get(CHAMPION), *(event.champion for event in history)}
-    if aliases.get(CHALLENGER) in crowned:  # the alias could not be taken away when it was promoted
+    if aliases.get(CHALLENGER) in crowned:  # the alias could not be deleted when it was promoted
         aliases.pop(CHALLENGER, None)
     versions = []
     token = None
@@ -128,7 +128,7 @@ def read_state(store: Store, name: str) -> State:
 
 
 def champions_before(history: tuple[Event, ...]) -> list[int]:
-    """The champions before the present one, from the first: those that were rolled back are not among them."""
+    """The champions before the current one, from the first, without those that were rolled back."""
     line: list[int] = []
     for event in history:
         if event.how == ROLLED_BACK and event.champion in line:
@@ -140,17 +140,24 @@ def champions_before(history: tuple[Event, ...]) -> list[int]:
 
 
 def make_model(store: Store, name: str, description: str) -> None:
-    """Makes a registered model where there is none of that name."""
+    """Creates a registered model if there is none of that name."""
     if find_model(store, name) is None:
         try:
             store.client.create_registered_model(name, description=description)
         except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # another process was quicker
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # another process was faster
                 raise
 
 
 def create_version(store: Store, name: str, presented: Presented, turn: Turn) -> int:
-    """Makes the next version; returns its number."""
+    """Creates the next version and returns its number.
+
+    Args:
+        store: the tracking store.
+        name: of the registered model.
+        presented: what the version is made of.
+        turn: the lock that this process holds.
+    """
     turn.confirm()
     version = store.client.create_model_version(
         name,
@@ -169,7 +176,7 @@ def tag_version(store: Store, name: str, number: int, key: str, value: Any) -> N
 
 
 def find_model(store: Store, name: str) -> RegisteredModel | None:
-    """The registered model as MLflow has it; None where there is none of that name."""
+    """MLflow's registered model of that name; None if there is none."""
     try:
         return store.client.get_registered_model(name)
     except MlflowException as error:

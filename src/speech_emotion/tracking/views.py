@@ -1,7 +1,7 @@
-"""How the experiment presents itself in MLflow's pages: what it is, and tables ready to be looked at.
+"""The experiment on MLflow's pages: its description and prepared views of its runs.
 
-A view is what the pages keep when somebody presses *Share*: filter, order and columns under a key, which
-`#/experiments/<id>/runs?viewStateShareKey=<key>` opens. `workflowType` picks the pages for trained models.
+A view is what the pages store when a user presses *Share*: filter, order and columns under a key. It is opened by
+`#/experiments/<id>/runs?viewStateShareKey=<key>`. `workflowType` selects the pages for trained models.
 """
 
 import json
@@ -20,7 +20,7 @@ PAGE = "#/experiments/{id}/runs?workflowType=machine_learning&compareRunsMode={m
 MODES = {SYSTEMS: "TABLE", TRAINING: "CHART"}  # how a view opens
 BY_EPOCH = ("LINE", ("valid_ua", "valid_loss", "loss"))
 ABOUT = (
-    "Speech emotion recognisers, compared on speakers that they have never heard. "
+    "Speech emotion recognisers, compared on speakers that they were not trained on. "
     "[Which system is better]({systems}) · [what is being trained]({training}) · `docs/tracking.md` says more."
 )
 
@@ -41,7 +41,7 @@ def columns() -> dict[str, tuple[str, str, list[str]]]:
         ),
         TRAINING: (
             f"tags.{LIVE} = 'true' and tags.{KIND} = 'unit'",
-            "metrics.`valid_ua`",  # by date, the pages would fold the units below their system
+            "metrics.`valid_ua`",  # in order of date, the pages would hide the units under their system
             [
                 f"tags.`{PROGRESS}`",
                 *(f"metrics.`{name}`" for name in ("valid_ua", "valid_loss", "loss")),
@@ -77,7 +77,7 @@ def present(store: Store) -> None:
 
 
 def directions(store: Store, view: str) -> str:
-    """How to get to a view: on the server's pages or, for a database, on those of `make ui`."""
+    """How to open a view: its address on the server or, for a database, on the pages of `make ui`."""
     if store.uri.startswith("http"):
         return f"{store.uri.rstrip('/')}/{_page(store, view)}"
     return f"make ui, then http://127.0.0.1:5000/{_page(store, view)}"
@@ -88,7 +88,7 @@ def _page(store: Store, view: str) -> str:
 
 
 def _charts(wanted: Mapping[str, tuple[str, Sequence[str]]]) -> dict[str, Any]:
-    """Charts as the pages keep them; they add a section for every other group of metrics below."""
+    """Charts in the form of the pages, which add a section for every other group of metrics below."""
     sections, charts = [], []
     for section, (kind, shown) in wanted.items():
         sections.append({"uuid": section, "name": section, "display": True, "isReordered": True, "deleted": False})

@@ -1,4 +1,4 @@
-"""Lets a training be watched: one thread beside it carries its journals into the store, and never stands in its way."""
+"""The live view of a training: a thread copies its journals to the store, without ever holding up the training."""
 
 import contextlib
 import threading
@@ -9,17 +9,21 @@ from speech_emotion.params import Track
 from speech_emotion.tracking.journal import FAILED, FINISHED, KILLED, SUFFIX, JournalRecorder
 
 INTERVAL = 2.0  # seconds between two looks at the journals
-PATIENCE = 3.0  # seconds of training before the store is opened: what is over sooner need not be watched
-TRIES = 5  # looks in a row that a store may fail after it once answered
-SECONDS_TO_END = 60.0  # for the last lines, when the training is over
+PATIENCE = 3.0  # seconds of training before the store is opened; shorter trainings are not watched
+TRIES = 5  # failed looks in a row before giving up on a store that answered before
+SECONDS_TO_END = 60.0  # to write the last lines after the training
 
 
 @contextlib.contextmanager
 def watched(recorder: JournalRecorder, track: Track) -> Iterator[None]:
-    """Shows in the store what the recorder hears inside the block.
+    """Shows the trainings of the recorder in the store while the block runs.
 
-    A store that cannot be reached costs one warning; the training goes on, and step track brings it from the journals.
-    Nothing is opened, nor MLflow imported, before a training has run for some seconds.
+    If the store cannot be reached, one warning is printed and the training goes on; step track reads the journals
+    later. The store is not opened, and MLflow not imported, before a training has run for some seconds.
+
+    Args:
+        recorder: writes the journals.
+        track: address of the store, its experiment, and whether trainings are shown live.
     """
     if not track.live:
         yield
@@ -82,7 +86,7 @@ class _Watcher(threading.Thread):
                 failures += 1
                 if not answered or failures >= TRIES:
                     self._recorder.note(
-                        f"warning: no live view: {error} (the training goes on; step track brings it in the end)"
+                        f"warning: no live view: {error} (the training goes on; step track adds it afterwards)"
                     )
                     return
                 self._over.wait(INTERVAL)
