@@ -45,15 +45,15 @@ def killed_with_workers(code: str, folder: Path, count: int) -> Iterator[list[ps
 
 
 def survivors(workers: list[psutil.Process]) -> list[psutil.Process]:
-    """Workers that are still at work long after."""
+    """Workers that still run after a while."""
     end = time.monotonic() + SECONDS
-    while (alive := [worker for worker in workers if _at_work(worker)]) and time.monotonic() < end:
+    while (alive := [worker for worker in workers if _runs(worker)]) and time.monotonic() < end:
         time.sleep(0.05)
     return alive
 
 
-def _at_work(worker: psutil.Process) -> bool:
+def _runs(worker: psutil.Process) -> bool:
     try:
-        return worker.status() != psutil.STATUS_ZOMBIE  # one that nobody has collected is over
+        return worker.status() != psutil.STATUS_ZOMBIE  # a zombie has ended
     except psutil.NoSuchProcess:
         return False

@@ -20,10 +20,10 @@ def own_split(fold: Fold) -> tuple[Split, ...]:
 
 
 def group_splits(fold: Fold, folds: Sequence[Fold]) -> tuple[Split, ...]:
-    """The protocol once more inside the fold: the test group of each other fold in turn is judged, the rest is fitted.
+    """Applies the protocol again inside the fold: each other fold's test group in turn is scored, the rest is fitted.
 
-    For a protocol that leaves one speaker out, one inner speaker is left out. Where the other folds' test groups do
-    not part the inner utterances (a single fixed fold, random folds), the fold's own split stands alone.
+    For a protocol that leaves one speaker out, one inner speaker is left out. If the other folds' test groups do not
+    partition the inner utterances (a single fixed fold, random folds), only the fold's own split is used.
     """
     inner = {*fold.train, *fold.valid}
     groups = [other.test for other in folds if other.name != fold.name]

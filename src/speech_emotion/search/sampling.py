@@ -1,7 +1,7 @@
-"""What a trial tries and when it is given up: both depend on its number and on the batches before its own alone.
+"""Which hyper-parameters a trial gets and when it is pruned: both depend only on its number and the batches before it.
 
-Trials of one batch learn from the batches before it and not from each other. So a study yields the same trials by
-one worker or by many, whatever finishes first and whoever is killed.
+Trials of one batch learn from the batches before it and not from each other. So a study has the same trials with one
+worker or many, in whatever order they finish, and also if workers are killed.
 """
 
 import warnings
@@ -75,7 +75,7 @@ def pruner(config: SystemConfig, params: Tune) -> optuna.pruners.BasePruner:
 
 
 def _carried_on(history: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """A training that stopped early keeps its epoch: later ones are compared with it too, not with long runs alone."""
+    """A training that stopped early keeps its epoch: later ones are compared with it too, not only with long runs."""
     longest = max((max(trial.intermediate_values, default=0) for trial in history), default=0)
     carried = []
     for trial in history:
