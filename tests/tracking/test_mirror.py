@@ -133,7 +133,7 @@ def test_the_models_page_describes_it_and_names_the_revision(exported, new_datab
     bring(exported, uri)
     (run,) = runs(uri, "tags.kind = 'model'")
     note = run.data.tags["mlflow.note.content"]
-    assert "**K2** as it ships" in note
+    assert "**K2** as shipped" in note
     assert run.data.tags["mlflow.source.git.commit"] == "0123abc"
 
 

@@ -16,7 +16,7 @@ from speech_emotion.errors import UserError
 from speech_emotion.inference import Recogniser
 
 EXPORT = "export"  # the artifact that holds what the export step wrote
-WAVEFORM, RATE = "waveform", "sample_rate"  # columns of the question; the second may be left out
+WAVEFORM, RATE = "waveform", "sample_rate"  # columns of the request; the second is optional
 EMOTION, PROBABILITIES, OUT_OF_DISTRIBUTION = "emotion", "probabilities", "out_of_distribution"  # columns of the answer
 
 
