@@ -8,22 +8,26 @@ from speech_emotion.corpora.splits import Fold
 
 @dataclass(frozen=True)
 class Split:
-    """Utterance ids that a trial is fitted on, and those that it is judged on."""
+    """The utterance ids on which a trial is fitted, and those on which it is judged."""
 
     train: tuple[str, ...]
     valid: tuple[str, ...]
 
 
 def own_split(fold: Fold) -> tuple[Split, ...]:
-    """The fold's own inner validation speakers: the one split on which a network stops early, too."""
+    """A single split with the fold's own inner validation speakers, which also decide about early stopping."""
     return (Split(fold.train, fold.valid),)
 
 
 def group_splits(fold: Fold, folds: Sequence[Fold]) -> tuple[Split, ...]:
-    """Applies the protocol again inside the fold: each other fold's test group in turn is scored, the rest is fitted.
+    """The protocol repeated inside the fold: each split is judged on another fold's test group and fitted on the rest.
 
-    For a protocol that leaves one speaker out, one inner speaker is left out. If the other folds' test groups do not
-    partition the inner utterances (a single fixed fold, random folds), only the fold's own split is used.
+    In a leave-one-speaker-out protocol each split leaves out one inner speaker. If the other folds' test groups are not
+    a partition of the inner utterances (a single fixed fold, random folds), the only split is the fold's own.
+
+    Args:
+        fold: the outer fold.
+        folds: all outer folds.
     """
     inner = {*fold.train, *fold.valid}
     groups = [other.test for other in folds if other.name != fold.name]

@@ -1,4 +1,4 @@
-"""What a trial is worth: unweighted average recall (UA) on inner speakers, told step by step for pruning."""
+"""The value of a trial: unweighted average recall (UA) on inner speakers, reported step by step for pruning."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,22 +21,25 @@ def by_epoch(config: SystemConfig) -> bool:
 
 
 def splits_of(config: SystemConfig, fold: Fold, folds: Sequence[Fold]) -> tuple[Split, ...]:
-    """The splits that a system's trials are judged on: one for a network, one a group of inner speakers otherwise."""
+    """The splits on which trials are judged: one for a network, otherwise one for each group of inner speakers."""
     return own_split(fold) if by_epoch(config) else group_splits(fold, folds)
 
 
 def objective(
     job: Job, splits: Sequence[Split], suggested: Mapping[str, Any], report: Callable[[int, float], None]
 ) -> float:
-    """Fits and judges a system with suggested hyper-parameters; the fold's test utterances are never read.
+    """Fits and judges a system with the suggested hyper-parameters. The fold's test utterances are never read.
 
     Args:
-        suggested: take the place of the job's own.
-        report: told each step and its UA, 0 to 1: of a network each epoch from 1, with the UA of the epoch that would
-            be kept so far; of an estimator each split from 0, with the split's UA. May end the trial by raising.
+        job: the fold run.
+        splits: inner splits on which the trial is judged.
+        suggested: hyper-parameters that replace those of the job.
+        report: called with each step and its UA, 0 to 1. For a network a step is an epoch, from 1, with the UA of the
+            best epoch so far; for an estimator it is a split, from 0, with the split's UA. It may raise to end the
+            trial.
 
     Returns:
-        UA, 0 to 1: of a network's kept epoch, or the mean over the splits.
+        UA, 0 to 1: of the epoch that a network keeps, or the mean over the splits.
 
     Raises:
         UserError: the hyper-parameters are out of range or make the loss overflow.
@@ -59,7 +62,7 @@ def objective(
             fit_system(system, experiment, stores, split.train, split.valid, seed, on_epoch)
             recalls.append(kept)
         else:
-            fit_system(system, experiment, stores, split.train, (), seed)  # it would learn from those that judge it
+            fit_system(system, experiment, stores, split.train, (), seed)  # they judge the trial, so no validation
             probabilities = predict(system, experiment, stores, split.valid)
             recalls.append(unweighted_recall(probabilities, experiment.classes(split.valid)))
             report(number, recalls[-1])

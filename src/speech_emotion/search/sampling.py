@@ -1,7 +1,7 @@
-"""Which hyper-parameters a trial gets and when it is pruned: both depend only on its number and the batches before it.
+"""Draws a trial's hyper-parameters and prunes it. Both depend only on its number and on earlier batches.
 
-Trials of one batch learn from the batches before it and not from each other. So a study has the same trials with one
-worker or many, in whatever order they finish, and also if workers are killed.
+Trials of a batch use the results of earlier batches, not of each other. So a study has the same trials with any number
+of workers, whatever finishes first and even if workers are killed.
 """
 
 import warnings
@@ -26,15 +26,18 @@ def sampled(
     history: Sequence[FrozenTrial],
     params: Tune,
 ) -> optuna.Trial:
-    """A trial in a study of its own in memory, with its hyper-parameters drawn (`.params`); it says when to prune.
+    """A trial in a temporary study in memory, with drawn hyper-parameters (`.params`). It also decides about pruning.
 
-    The first one tries the system's defaults, where these lie in its search space. The next are random, then a
-    tree-structured Parzen estimator (Bergstra et al. 2011) draws them.
+    The first trial tries the system's defaults if they are inside its search space. The next ones are random, and the
+    rest are drawn by a tree-structured Parzen estimator (Bergstra et al. 2011).
 
     Args:
-        number: of the trial, from 0.
-        defaults: the system's hyper-parameters of params.yaml.
-        history: finished trials of the batches before, in the order of their numbers.
+        config: the system.
+        fold: name of the outer fold.
+        number: number of the trial, from 0.
+        defaults: the system's hyper-parameters in params.yaml.
+        history: finished trials of earlier batches, in order of their numbers.
+        params: section `tune` of params.yaml.
     """
     seed = int(generator(params.seed, "trial", config.id, fold, number).integers(2**31))
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=params.random_trials)
@@ -48,11 +51,11 @@ def sampled(
 
 
 def within_space(config: SystemConfig, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults that a system's search space asks for; empty where one of them lies outside it."""
+    """The defaults of the hyper-parameters in a system's search space; empty if one of them is outside it."""
     trial = FixedTrial(dict(defaults))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a number outside its range is a warning, a choice unknown an error
+            warnings.simplefilter("error")  # a number out of range is a warning, an unknown choice an error
             system_class(config).search_space(trial)
     except (ValueError, Warning):
         return {}
@@ -60,10 +63,14 @@ def within_space(config: SystemConfig, defaults: Mapping[str, Any]) -> dict[str,
 
 
 def pruner(config: SystemConfig, params: Tune) -> optuna.pruners.BasePruner:
-    """Which trials are given up early.
+    """Decides which trials are pruned.
 
-    Networks: those whose UA so far lies below the median of the others at the same epoch. Estimators: those that a
-    Wilcoxon signed-rank test over the inner splits holds for worse than the best one.
+    Networks: trials whose UA so far is below the median of the other trials at the same epoch. Estimators: trials that
+    are worse than the best one according to a Wilcoxon signed-rank test over the inner splits.
+
+    Args:
+        config: the system.
+        params: section `tune` of params.yaml.
     """
     if by_epoch(config):
         return optuna.pruners.MedianPruner(
@@ -75,7 +82,7 @@ def pruner(config: SystemConfig, params: Tune) -> optuna.pruners.BasePruner:
 
 
 def _carried_on(history: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """A training that stopped early keeps its epoch: later ones are compared with it too, not only with long runs."""
+    """Repeats the last value of trials that stopped early, so that not only long trials are compared later."""
     longest = max((max(trial.intermediate_values, default=0) for trial in history), default=0)
     carried = []
     for trial in history:

@@ -1,4 +1,4 @@
-"""Systems that are scikit-learn estimators over one vector an utterance."""
+"""Systems that are scikit-learn estimators over one vector for each utterance."""
 
 from abc import abstractmethod
 
@@ -10,7 +10,7 @@ from speech_emotion.systems.scoring import ScoringSystem
 
 
 class EstimatorSystem(ScoringSystem):
-    """An estimator with `decision_function`, on the features of an utterance, one after the other."""
+    """An estimator with `decision_function`. Its input is the concatenation of an utterance's features."""
 
     @property
     def not_deployable(self) -> str:
@@ -18,7 +18,7 @@ class EstimatorSystem(ScoringSystem):
 
     @abstractmethod
     def build(self, seed: int) -> BaseEstimator:
-        """A fresh estimator."""
+        """A new, unfitted estimator; `seed` is the seed of its random draws."""
 
     def learn(self, utterances: Utterances, seed: int) -> BaseEstimator:
         return self.build(seed).fit(self._vectors(utterances), utterances.targets)
@@ -32,6 +32,6 @@ class EstimatorSystem(ScoringSystem):
         return scores
 
     def _vectors(self, utterances: Utterances) -> np.ndarray:
-        """(N, D) float64."""
+        """The concatenated features of each utterance, (N, D) float64."""
         loaded = (utterances.load(id, self.definition.dims, frames=False) for id in utterances.ids)
         return np.stack([np.concatenate(list(arrays.values())) for arrays in loaded]).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Systems that are torch networks: over windows of frames, with their form for the device, or over whole utterances."""
+"""Systems that are torch networks: over windows of frames, with their version for the device, or over utterances."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -26,7 +26,7 @@ SPECTRAL = ("spectrogram", "mspec")  # kinds whose dimensions are bands
 
 
 class TrainedNetwork(System):
-    """A network that the training loop fits. `Params` inherits learning.options.NetworkParams."""
+    """A network that the training loop trains. Its Params inherits learning.options.NetworkParams."""
 
     BY_EPOCH = True
     USES_GPU = True
@@ -38,15 +38,15 @@ class TrainedNetwork(System):
 
     @abstractmethod
     def build(self) -> Network:
-        """A fresh network; torch's global seed decides its weights."""
+        """A new, untrained network; torch's global seed decides its initial weights."""
 
     @abstractmethod
     def sequences(self, utterances: Utterances) -> Sequences:
-        """The utterances as this family sees them."""
+        """The utterances as windows or as whole utterances, as this family of networks needs them."""
 
     @property
     def spectral(self) -> list[str]:
-        """Features whose dimensions are bands."""
+        """Names of the features whose dimensions are frequency bands."""
         return [name for name, feature in self.definition.features.items() if feature.kind in SPECTRAL]
 
     def optimiser(self) -> torch.optim.Optimizer:
@@ -88,10 +88,10 @@ class TrainedNetwork(System):
 class NetworkSystem(TrainedNetwork):
     """A network over windows; an utterance's probabilities are the mean over its windows.
 
-    `params` also has window_frames and hop_frames.
+    Its Params also has window_frames and hop_frames.
 
     Class attributes:
-        TRAINING_WINDOWS: "all" windows of an utterance and of each of its copies in each epoch, or "one" at random.
+        TRAINING_WINDOWS: what an epoch uses of each utterance and augmented copy: "all" windows, or "one" at random.
     """
 
     TRAINING_WINDOWS: ClassVar[Literal["all", "one"]]
@@ -102,37 +102,43 @@ class NetworkSystem(TrainedNetwork):
 
     @property
     def window_samples(self) -> int:
-        """Samples that one window spans."""
+        """Number of samples in one window."""
         feature = next(iter(self.definition.features.values()))
         return sample_count(self.params.window_frames, feature.frame, feature.hop)
 
     @property
     def hop_samples(self) -> int:
-        """Samples between the starts of neighbouring windows."""
+        """Number of samples between the starts of neighbouring windows."""
         return self.params.hop_frames * next(iter(self.definition.features.values())).hop
 
     def waveform_classifier(self) -> "WaveformClassifier":
-        """The form for the device: samples of one window in, probabilities out."""
+        """The version for the device: samples of one window in, probabilities out."""
         return WaveformClassifier(self.definition, self.network, self.params.window_frames).eval()
 
 
 class UtteranceNetworkSystem(TrainedNetwork):
-    """A network over whole utterances, given in padded batches with their lengths.
+    """A network over whole utterances, in padded batches with their lengths.
 
-    `build` gives a network whose forward takes (features, lengths); what it makes of an utterance must not depend on
-    padding: blocks and pooling are masked (layers/pooling.py), and nothing is normalised over the batch.
+    `build` returns a network whose forward takes (features, lengths). Its outputs must not depend on padding: mask
+    blocks and pooling (layers/pooling.py), and do not normalise over the batch.
     """
 
     @property
     def not_deployable(self) -> str:
-        return super().not_deployable or "the device is given windows, and the network takes whole utterances"
+        return super().not_deployable or "the device works on windows, and the network needs whole utterances"
 
     def sequences(self, utterances: Utterances) -> Padded:
         return Padded(utterances, self.definition.dims)
 
 
 class WaveformClassifier(nn.Module):
-    """Samples (B, N) of one window, in [-1, 1] at the definition's rate -> probabilities (B, classes)."""
+    """Samples (B, N) of one window, in [-1, 1] at the definition's rate -> probabilities (B, classes).
+
+    Args:
+        definition: the system's definition.
+        network: its trained network.
+        frames: frames of a window.
+    """
 
     def __init__(self, definition: Definition, network: Network, frames: int):
         super().__init__()
@@ -143,6 +149,6 @@ class WaveformClassifier(nn.Module):
         self.network = network
 
     def forward(self, samples: Tensor) -> Tensor:
-        # front-ends with a shorter frame have frames to spare at the end of the window
+        # a front-end with a shorter frame has extra frames at the end of the window
         features = {name: front_end(samples)[:, : self.frames] for name, front_end in self.front_ends.items()}
         return torch.softmax(self.network(features), dim=1)

@@ -1,4 +1,4 @@
-"""What an experiment is, and how a system is fitted and asked on parts of it."""
+"""Experiments, and fitting and prediction on parts of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,22 @@ Members = Mapping[str, Mapping[str, Sequence[float]]]  # system -> id -> probabi
 
 @dataclass(frozen=True)
 class Experiment:
-    """A system on a corpus: what its units share. Picklable: features are opened where they are used.
+    """A system on a corpus: everything that its fold runs share. Picklable, since features are opened when used.
 
     Attributes:
-        config: which system.
-        features: folder of the features step.
-        targets: id -> class number, in the order of `labels`, of every utterance that counts.
-        max_epochs: the budget's ceiling; the system's own `epochs` is another.
-        device: where networks are trained, as `train.device`; estimators and predictions take the CPU.
+        corpus: name of the corpus.
+        protocol: name of the evaluation protocol.
+        config: the system.
+        needs: the system's section of `needs`.
+        recipe: preprocessing of the waveforms.
+        definitions: feature name -> definition.
+        features: output folder of the step features.
+        sample_rate: sample rate of the preprocessed waveforms, in Hz.
+        labels: emotions in the order of the class numbers.
+        targets: id -> class number of every utterance of the protocol.
+        max_epochs: the budget's limit; the system's own `epochs` is a second limit.
+        patience: epochs without improvement before training stops.
+        device: where networks are trained, a value of `train.device`; estimators and predictions use the CPU.
     """
 
     corpus: str
@@ -51,7 +59,7 @@ class Experiment:
         return self.config.id
 
     def stores(self) -> dict[str, ArrayStore]:
-        """Feature name -> arrays, with as many copies as the system wants; none for one that takes no features."""
+        """Feature name -> arrays, with as many copies as the system needs; empty for a system without features."""
         if not system_class(self.config).TAKES_FEATURES:
             return {}
         return {
@@ -62,7 +70,7 @@ class Experiment:
         }
 
     def create(self, hyperparameters: Mapping[str, Any], stores: Mapping[str, ArrayStore]) -> System:
-        """A fresh system for these features."""
+        """A new, unfitted system for these features."""
         some = next(iter(self.targets))
         dims = {name: store[some].shape[-1] for name, store in stores.items()}
         definitions = {name: self.definitions[name] for name in dims}
@@ -71,19 +79,20 @@ class Experiment:
         )
 
     def classes(self, ids: Sequence[str]) -> np.ndarray:
-        """(N,) class numbers."""
+        """Class numbers (N,) of the utterances."""
         return np.array([self.targets[id] for id in ids])
 
     def utterances(
         self, stores: Mapping[str, ArrayStore], ids: Sequence[str], copies: bool = False, members: Members | None = None
     ) -> Utterances:
-        """Some utterances, as systems take them.
+        """Utterances as the input of a system.
 
         Args:
-            stores: of stores().
-            ids: of the utterances.
-            copies: with the augmented copies that the system asks for, for training.
-            members: predictions of the systems that this one builds on; those that lack an utterance are left out.
+            stores: the features, from stores().
+            ids: ids of the utterances.
+            copies: add the augmented copies that the system needs, for training.
+            members: predictions of the systems that this one builds on; a system without a prediction for every
+                utterance is left out.
         """
         known = {
             system: np.array([rows[id] for id in ids])
@@ -93,7 +102,7 @@ class Experiment:
         return Utterances(tuple(ids), self.classes(ids), stores, copies and self.needs.copies > 0, known)
 
     def limits(self) -> Limits:
-        """What bounds a training beside the system's own hyper-parameters."""
+        """Settings of a training that are not the system's hyper-parameters."""
         return Limits(self.max_epochs, self.patience, self.device)
 
 
@@ -112,7 +121,7 @@ def fit_system(
     on_epoch: OnEpoch = lambda epoch, values: None,
     members: Members | None = None,
 ) -> Fit:
-    """Fits a system in place on some utterances, with others for validation."""
+    """Fits a system in place on the utterances `train`, with the utterances `valid` (may be empty) for validation."""
     return system.fit(
         experiment.utterances(stores, train, copies=True, members=members),
         experiment.utterances(stores, valid, members=members) if valid else None,
@@ -131,7 +140,7 @@ def refit(
     temperature: float,
     members: Members | None = None,
 ) -> Fit:
-    """Fits on every utterance for shipping, with the epochs and the temperature that the folds found."""
+    """Fits on all utterances, for the model that is shipped, with the epochs and the temperature found on the folds."""
     everything = experiment.utterances(stores, sorted(experiment.targets), copies=True, members=members)
     limits = Limits(max(epochs, 1), experiment.patience, experiment.device)
     return system.refit(everything, seed, limits, temperature)
@@ -144,5 +153,5 @@ def predict(
     ids: Sequence[str],
     members: Members | None = None,
 ) -> np.ndarray:
-    """Probabilities (N, classes) of utterances."""
+    """Predicted probabilities (N, classes) of the utterances `ids`."""
     return system.predict_proba(experiment.utterances(stores, ids, members=members))
