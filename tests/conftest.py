@@ -33,7 +33,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """With SLOW_WRITE=1 make test, tests/slow.txt is written from what was measured."""
-    if os.environ.get("SLOW_WRITE") and not hasattr(session.config, "workerinput"):
+    whole = session.config.option.markexpr == "not services"
+    if os.environ.get("SLOW_WRITE") and whole and not hasattr(session.config, "workerinput"):
         slow = sorted(name for name, seconds in _seconds.items() if seconds > SLOW_SECONDS)
         SLOW.write_text("\n".join(slow) + "\n", encoding="utf-8")
 
