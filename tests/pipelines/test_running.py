@@ -53,6 +53,7 @@ def place(tmp_path_factory) -> Path:
         "max_epochs": 1,
         "folds": ["anna", "cleo"],
     }
+    raw["track"]["uri"] = f"sqlite:///{place}/mlflow.db"
     raw["features"]["statistics"]["of"] = ["mspec-40", "mfcc-20"]
     raw["systems"]["k2"] |= {"units": 8, "layers": 1, "batch_size": 16}
     raw["evaluate"] |= {"bootstrap_draws": 100, "permutation_draws": 100}
