@@ -129,7 +129,9 @@ def test_a_training_depends_on_versions_of_systems_and_features_and_not_on_their
     deps = graph.stage_deps(load_step("train"))
     assert "artifacts/wanted/inputs/${item}.json" in deps and f"{SOURCE}/training" in deps
     assert not {f"{SOURCE}/{room}" for room in graph.COVERED_ROOMS} & set(deps)
-    assert f"{SOURCE}/systems" in graph.stage_deps(load_step("select"))
+    for name in ("select", "tune"):  # tune by the search spaces
+        assert f"{SOURCE}/systems" in graph.stage_deps(load_step(name))
+    assert "budgets.${corpus}" not in graph.stage_params(load_step("train"))
 
 
 def test_a_stage_depends_on_the_modules_of_the_devices_runtime_that_it_imports():

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from speech_emotion.errors import UserError
 from speech_emotion.recorder import Recorder
 from speech_emotion.steps.driver import execute, load_step
+from speech_emotion.systems.catalogue import check_system_params
 from speech_emotion.training import members
 from speech_emotion.training import run as training_run
 
@@ -132,3 +134,31 @@ def test_systems_that_build_on_others_are_not_searched(params):
     made = made.model_copy(update={"tune": made.tune.model_copy(update={"enabled": True})})
     execute(load_step("tune"), made, "vote", recorder=Recorder(quiet=True))
     assert json.loads(Path("artifacts/tune/vote/best.json").read_text()) == {}
+
+
+@pytest.mark.parametrize("change", [{"copies": 2}, {"recipe": "level"}, {"min_seconds": 1.0}])
+def test_the_inputs_of_a_member_that_is_no_candidate_must_be_made(params, change):
+    changed = params(candidates=["vote"]).model_copy(
+        update={"needs": {**params().needs, "k2": params().needs["k2"].model_copy(update=change)}}
+    )
+    with pytest.raises(UserError, match=r"needs\.vote: must have the recipe, .* or add k2 to candidates"):
+        check_system_params(changed, "vote")
+    check_system_params(changed.model_copy(update={"candidates": ["vote", "k2", "t2"]}), "vote")
+
+
+def test_a_student_of_an_ensemble_needs_the_models_of_its_members(tmp_path, monkeypatch):
+    """The ensemble is finished with its model, its member only as a published record: the member is trained again."""
+    monkeypatch.setattr(members, "system_class", lambda config: config)
+
+    def job(key, below, asks):
+        config = SimpleNamespace(ASKS_MEMBERS_FOR=asks)
+        return SimpleNamespace(key=key, members=below, experiment=SimpleNamespace(config=config))
+
+    teacher = job("t2", (), ())
+    vote = job("vote", (teacher,), ("test",))
+    student = job("x", (vote,), ("train",))
+    store = SimpleNamespace(
+        find=lambda key: key if key in ("t2", "vote") else None,
+        model_folder=lambda key: tmp_path if key == "vote" else None,
+    )
+    assert members.to_train([student], store) == [[teacher], [student]]

@@ -59,6 +59,8 @@ def test_a_system_with_a_new_feature_changes_that_feature():
         ({"needs__k2__copies": 1}, {"copies/plain"}, {"mspec-40-dd"}, {"k2"}),
         ({"augment__seed": 1}, set(), set(), set()),
         ({"systems__k2__dropout": 0.5}, set(), set(), set()),
+        ({"budgets__demo__more_seeds": {"w1": [1]}}, set(), set(), {"w1"}),
+        ({"budgets__demo__candidates": ["w1", "k2", "t1", "t2", "gmm"]}, set(), set(), set()),
     ],
 )
 def test_a_change_affects_the_files_that_depend_on_it(changes, recipes, features, inputs):

@@ -21,7 +21,7 @@ def augmentation_identity(params: Augment, copies: int) -> dict[str, Any]:
         params: section augment.
         copies: number for each utterance, at least 1.
     """
-    return {"version": VERSION, "copies": copies, **params.model_dump()}
+    return {"version": VERSION, "copies": copies, **params.model_dump(exclude_defaults=True)}
 
 
 def stretch_time(samples: np.ndarray, factor: float) -> np.ndarray:

@@ -29,7 +29,11 @@ def recipe_identity(recipe: Recipe, params: Preprocess) -> dict[str, Any]:
         used += ["wavelet", "wavelet_levels"]
     if recipe.vad:
         used += ["vad_threshold_db", "vad_hang_ms"]
-    return {"version": VERSION, **recipe.model_dump(), **{name: getattr(params, name) for name in used}}
+    return {
+        "version": VERSION,
+        **recipe.model_dump(exclude_defaults=True),
+        **{name: getattr(params, name) for name in used},
+    }
 
 
 def prepare(samples: np.ndarray, rate: int, recipe: Recipe, params: Preprocess) -> np.ndarray:

@@ -32,7 +32,7 @@ def feature_identity(name: str, features: Mapping[str, Feature], min_samples: in
     """
     feature = features[name]
     identity: dict[str, Any] = {
-        **feature.model_dump(exclude_none=True, exclude={"deltas"}),
+        **feature.model_dump(exclude_defaults=True, exclude={"deltas"}),
         "version": VERSIONS[feature.kind],
     }
     if feature.deltas:

@@ -141,7 +141,8 @@ def _at_home(params: str, system: str | None) -> str:
     if "track" in sections:
         sections["track"] = _with_store(sections["track"])
     if "train" in sections and (device := os.environ.get(DEVICE_VARIABLE)):
-        given = device if system is None or uses_gpu(sections.get("systems", {}), system) else CPU
+        systems = sections.get("systems", {})
+        given = device if system is None or uses_gpu(systems, system) else CPU
         sections["train"] = {**sections["train"], "device": given}
     return json.dumps(sections)
 

@@ -88,7 +88,7 @@ def stage_deps(step: Step) -> list[str]:
         rooms |= {room for room in OF_SYSTEMS if (SOURCE / room).is_dir()}
     rooms -= CARRIERS
     if step.per_system:
-        rooms -= COVERED_ROOMS
+        rooms -= COVERED_ROOMS - set(step.own_rooms)
     return [*found, *sorted(room if room.startswith("jetson/") else f"src/{PACKAGE}/{room}" for room in rooms)]
 
 
@@ -103,10 +103,13 @@ def _room(path: str) -> str:
 
 def stage_params(step: Step) -> list[str]:
     """Returns the params of a step's stage, as keys of params.yaml, except those that steps/wanted.py covers."""
-    covered = COVERED_SECTIONS if step.wanted else set()
     if step.each:
         return []
-    return [_template(section) for section in step.sections if section.split(".")[0] not in covered or "{" in section]
+    covered = {section for section in step.sections if step.wanted and section.split(".")[0] in COVERED_SECTIONS}
+    covered -= {section for section in covered if "{system}" in section}
+    if step.per_system:
+        covered.add("budgets.{corpus}")  # the system's own part of it is covered
+    return [_template(section) for section in step.sections if section not in covered]
 
 
 def rewritten(text: str, steps: Iterable[Step]) -> str:

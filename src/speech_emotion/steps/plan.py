@@ -18,7 +18,7 @@ from speech_emotion.params import Params
 from speech_emotion.sections import check, part_of
 from speech_emotion.steps.component import INPUTS_KEY, uses_gpu
 from speech_emotion.steps.driver import NAMES, check_choice, check_systems, load_step
-from speech_emotion.steps.graph import READ_FROM_TOP, SOURCE, stage_deps
+from speech_emotion.steps.graph import READ_FROM_TOP, RUNTIME, RUNTIME_SOURCE, SOURCE, stage_deps
 from speech_emotion.steps.step import Step
 from speech_emotion.steps.wanted import files_of
 from speech_emotion.store.hashing import canonical_json, hash_code, hash_json, sha256_file
@@ -148,8 +148,9 @@ def _code(step: str) -> list[str]:
     """Hashes of the step's code files in dvc.yaml, and of the protocols and claims that it reads."""
     files: list[Path] = []
     for dep in stage_deps(load_step(step)):
-        if dep.startswith(CODE):
-            path = SOURCE / dep.removeprefix(CODE)
+        if dep.startswith((CODE, f"{RUNTIME_SOURCE}/")):
+            inside = dep.startswith(CODE)
+            path = SOURCE / dep.removeprefix(CODE) if inside else RUNTIME / dep.removeprefix(f"{RUNTIME_SOURCE}/")
             files += sorted(file for file in path.rglob("*.*") if "__pycache__" not in file.parts) or [path]
         elif dep in READ_FROM_TOP.values():
             files += sorted(Path(dep).rglob("*.yaml"))

@@ -84,6 +84,7 @@ class Step:
             below the outputs, as DVC does; empty for other steps.
         wanted: the file of steps/wanted.py that the stage in dvc.yaml depends on, in place of the sections and code
             that decide its inputs; may contain {each} or {system}.
+        own_rooms: rooms among those that steps/wanted.py covers on which the stage depends all the same.
         dvc_inputs: the stage's other dependencies; None means the folders of `inputs`.
         sharded: whether it accepts a part of the utterances; store.parts joins the outputs. Steps that process the
             outputs of such a step utterance by utterance (augment, features) do not need it: their inputs already have
@@ -100,4 +101,5 @@ class Step:
     each: str = ""
     wanted: str = ""
     dvc_inputs: tuple[str, ...] | None = None
+    own_rooms: tuple[str, ...] = ()
     sharded: bool = False

@@ -147,4 +147,5 @@ STEP = Step(
     per_system=True,
     dvc_inputs=(TABLE.as_posix(),),
     wanted=TRAIN.wanted,
+    own_rooms=("systems",),  # search spaces
 )

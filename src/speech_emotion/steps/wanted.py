@@ -110,6 +110,13 @@ def _of_system(params: Params, system: str, audio: str) -> dict[str, Any]:
         inputs.append({"feature": name, **_made_of(params, name, variant, audio)})
     found = {
         "architecture": architecture_identity(system_class(config)),
+        "budget": {
+            "protocol": params.budget.protocol,
+            "seeds": params.budget.seeds_of(system),
+            "first_seed": params.budget.seeds[0],
+            "folds": params.budget.folds,
+            "max_epochs": params.budget.max_epochs,
+        },
         "training": TRAINING_VERSION,
         "inputs": inputs,
     }

@@ -128,7 +128,27 @@ def check_system_params(params: Params, id: str) -> Section:
         if member not in getattr(params, "needs", {}):
             raise UserError(f"params.yaml: needs.{member}: is missing, and {id} builds on {member}: add it")
         check_system_params(params, member)
+        if member not in getattr(params, "candidates", (member,)):
+            _check_covered(params, id, member)
     return check_hyperparameters(system_config(params.systems, id), hyperparameters_of(params.systems, id))
+
+
+def _check_covered(params: Params, id: str, member: str) -> None:
+    """Inputs are made for candidates: those of a member that is not one must be among those of the system above it.
+
+    Raises:
+        UserError: the member needs another recipe, length, more copies or other features.
+    """
+    own, needed, rate = params.needs[id], params.needs[member], params.preprocess.sample_rate
+    same = own.copies >= needed.copies and all(
+        name in own.features and own.variant(params.features[name], rate) == needed.variant(params.features[name], rate)
+        for name in needed.features
+    )
+    if not same:
+        raise UserError(
+            f"params.yaml: needs.{id}: must have the recipe, min_seconds, copies and features of needs.{member}, on "
+            f"which it builds: copy them, or add {member} to candidates"
+        )
 
 
 def members_of(systems: Systems, id: str) -> list[str]:

@@ -42,11 +42,12 @@ def to_train(jobs: Sequence[Job], store: UnitStore) -> list[list[Job]]:
     depths: dict[str, tuple[int, Job]] = {}
 
     def visit(job: Job, with_model: bool) -> int:
-        finished = store.find(job.key) is not None
-        if finished and not (with_model and store.model_folder(job.key) is None):
-            return 0
         cls = system_class(job.experiment.config)
-        models = set(cls.ASKS_MEMBERS_FOR) != {"test"} or (with_model and "test" in cls.ASKS_MEMBERS_FOR)
+        through_members = with_model and "test" in cls.ASKS_MEMBERS_FOR  # it predicts from its members' predictions
+        finished = store.find(job.key) is not None and not (with_model and store.model_folder(job.key) is None)
+        if finished:
+            return max((visit(member, True) for member in job.members), default=0) if through_members else 0
+        models = set(cls.ASKS_MEMBERS_FOR) != {"test"} or through_members
         depth = 1 + max((visit(member, models) for member in job.members), default=0)
         depths[job.key] = max(depths.get(job.key, (0, job)), (depth, job), key=lambda one: one[0])
         return depth
