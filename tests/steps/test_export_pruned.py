@@ -44,7 +44,7 @@ def test_pruned_forms_are_added_to_export_card_and_bundle(inputs, tmp_path):
         assert (out / f"pruned-{name}").stat().st_size < (out / name).stat().st_size
         assert bundle["sha256"][f"pruned-{name}"] == sha256_file(out / f"pruned-{name}")
     card = (out / "MODEL_CARD.md").read_text()
-    assert "The forms named pruned- lack 50 % of each layer's filters" in card
+    assert "The files `pruned-*` lack 50 % of each layer's filters" in card
     assert (
         f"UA of the 3 folds' models so treated: {facts['tuned']['ua']:.1f} %, whole {facts['whole']['ua']:.1f} %"
         in card

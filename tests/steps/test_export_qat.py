@@ -60,7 +60,7 @@ def test_kept_forms_are_of_the_fine_tuned_network_and_fp32_is_as_trained(calibra
     assert [models[name] == calibrated[0][name] for name in FILES] == [True, False, False]
     assert check["int8"]["layers_in_int8"] == calibrated[1]["int8"]["layers_in_int8"]
     assert check["int8"]["mean_difference"] != calibrated[1]["int8"]["mean_difference"]
-    assert "the INT8 forms were fine-tuned for 1 epoch, with the rounding of INT8. UA of the models of 1 fold" in card
+    assert "the INT8 files were fine-tuned for 1 epoch with simulated INT8 rounding. UA of the models of 1 fold" in card
 
 
 def test_missing_fold_models_are_an_error_with_the_cure(inputs, tmp_path):

@@ -14,7 +14,7 @@ class EstimatorSystem(ScoringSystem):
 
     @property
     def not_deployable(self) -> str:
-        return super().not_deployable or "a scikit-learn estimator has no form inside the graph"
+        return super().not_deployable or "a scikit-learn estimator cannot be computed inside the ONNX graph"
 
     @abstractmethod
     def build(self, seed: int) -> BaseEstimator:

@@ -21,7 +21,7 @@ class GenerativeSystem(ScoringSystem):
 
     @property
     def not_deployable(self) -> str:
-        return super().not_deployable or "a generative model has no form inside the graph"
+        return super().not_deployable or "a generative model cannot be computed inside the ONNX graph"
 
     @abstractmethod
     def learn_class(self, sequences: Sequence[np.ndarray], seed: int) -> Any:
