@@ -46,8 +46,8 @@ def test_pruned_forms_are_added_to_export_card_and_bundle(inputs, tmp_path):
     card = (out / "MODEL_CARD.md").read_text()
     assert "The files `pruned-*` lack 50 % of each layer's filters" in card
     assert (
-        f"UA of the 3 folds' models so treated: {facts['tuned']['ua']:.1f} %, whole {facts['whole']['ua']:.1f} %"
-        in card
+        f"UA of the models of 3 folds: pruned in this way {facts['tuned']['ua']:.1f} %, "
+        f"not pruned {facts['whole']['ua']:.1f} %" in card
     )
     made = make_device_bundle(out, tmp_path / "device")
     variants = json.loads((made / "bundle.json").read_text())["variants"]
