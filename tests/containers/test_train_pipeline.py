@@ -73,7 +73,7 @@ def test_a_failing_step_is_retried_and_then_fails_the_run_with_its_own_message(s
     failed = run_pipeline("failing", "docker", secrets, revision="no-such-revision", data_hash=hash_of(project))
     assert failed.done.returncode == 1
     said = failed.done.stdout + failed.done.stderr
-    assert "revision = no-such-revision: the repository has none of that name" in failed.done.stderr
+    assert "revision = no-such-revision: the repository has no such revision" in failed.done.stderr
     assert re.search(r"step fetch failed", failed.done.stderr), said
     assert len(re.findall(r"fetch: failed, attempt \d of \d; tried again", said)) >= 2, said
     assert "Traceback" not in failed.done.stderr
