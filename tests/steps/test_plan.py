@@ -8,7 +8,9 @@ import yaml
 
 from speech_emotion.errors import UserError
 from speech_emotion.features import versions
+from speech_emotion.steps import plan as plan_module
 from speech_emotion.steps.driver import NAMES, load_step, parse_sections
+from speech_emotion.steps.graph import stage_deps
 from speech_emotion.steps.plan import Plan, make_plan
 
 TOP = Path(__file__).parents[2]
@@ -171,3 +173,9 @@ def test_a_system_that_builds_on_others_gets_their_params_and_comes_after_them()
 def changed_of(systems: list[str], override: str) -> set[str]:
     before, after = handed(plan(systems=systems)), handed(plan(systems=systems, overrides=[override]))
     return {name for name in before if before[name] != after[name]}
+
+
+def test_every_runtime_module_that_a_stage_depends_on_is_hashed():
+    runtime = [dep for dep in stage_deps(load_step("export")) if dep.startswith("jetson/")]
+    hashed = {plan_module._file(TOP / dep) for dep in runtime}
+    assert len(runtime) > 5 and hashed <= set(plan_module._code("export"))
